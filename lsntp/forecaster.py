@@ -1,0 +1,272 @@
+"""The encoder–decoder, and LS-NTP in its two forms.
+
+The forecaster's shapes: (B, T, 1, H, W) in, (B, L, 1, H, W) out, in scaled units.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from lsntp.graph import AdaptiveGraph
+from lsntp.lsconv import LSConv
+from lsntp.recurrent import MakeOperator, RecurrentCell, RecurrentLayer
+
+
+class Forecaster(nn.Module):
+    """Encoder of two recurrent layers, decoder of two more, one convolution to the field.
+
+    The decoder is fed zeros; its first layer starts from the last state of the encoder's first
+    layer, its second from that of the second. All layers share one graph, whose adjacency is
+    computed once a forward pass.
+
+    Parameters
+    ----------
+    height, width : int
+        H, W of the grid.
+    hidden : int
+        F, the hidden channels of each layer.
+    operator : callable
+        ``operator(C, F, 4F)`` builds the operator of a cell with C input channels.
+    graph : AdaptiveGraph, optional
+        For operators that use an adjacency; must have as many nodes as the (inner) grid.
+    downsample : bool
+        Halve the grid by a stride-2 convolution first, and undo it by a transposed one at the end.
+        An even height or width is padded by its last row or column.
+    cell_peephole : bool
+        One peephole weight a cell and channel (equations) instead of one a channel (released code).
+    lead_steps : int
+        L, the number of steps forecast.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        hidden: int,
+        operator: MakeOperator,
+        *,
+        graph: AdaptiveGraph | None = None,
+        downsample: bool = False,
+        cell_peephole: bool = True,
+        lead_steps: int = 6,
+    ) -> None:
+        super().__init__()
+        self.height, self.width, self.lead_steps = height, width, lead_steps
+        inner = inner_grid(height, width, downsample)
+
+        def layer(channels: int) -> RecurrentLayer:
+            gates = operator(channels, hidden, 4 * hidden)
+            return RecurrentLayer(RecurrentCell(gates, hidden, inner if cell_peephole else (1, 1)))
+
+        self.graph = graph
+        self.shrink = nn.Conv2d(1, 1, 3, stride=2) if downsample else None
+        self.encoder = nn.ModuleList([layer(1), layer(hidden)])
+        self.decoder = nn.ModuleList([layer(hidden), layer(hidden)])
+        self.head = (
+            nn.ConvTranspose2d(hidden, 1, 3, stride=2)
+            if downsample
+            else nn.Conv2d(hidden, 1, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forecast from ``x`` (B, T, 1, H, W) the next L frames (B, L, 1, H, W)."""
+        if x.ndim != 5 or x.shape[2:] != (1, self.height, self.width):
+            raise ValueError(
+                f"expected input (B, T, 1, {self.height}, {self.width}), got {tuple(x.shape)}; "
+                "build the model for this grid"
+            )
+        adjacency = None if self.graph is None else self.graph()
+        if self.shrink is not None:
+            x = over_time(self.shrink, pad_to_odd(x))
+        states = []
+        for layer in self.encoder:
+            x, state = layer(x, None, adjacency)
+            states.append(state)
+        x = torch.zeros_like(x[:, :1]).expand(-1, self.lead_steps, -1, -1, -1)
+        for layer, state in zip(self.decoder, states, strict=True):
+            x, _ = layer(x, state, adjacency)
+        return over_time(self.head, x)[..., : self.height, : self.width]
+
+    def adjacency(self) -> Tensor:
+        """Return the learned adjacency (N, N): rows sum to 1, without the identity."""
+        if self.graph is None:
+            raise ValueError("this forecaster has no graph: its operator is a plain convolution")
+        return self.graph()
+
+
+class LSNTP(Forecaster):
+    """LS-NTP: the forecaster whose operator is :class:`~lsntp.lsconv.LSConv`.
+
+    Build it by :meth:`equations` or :meth:`released`. The notebooks ``03_method`` and
+    ``04_main_table`` explain and use it.
+    """
+
+    @classmethod
+    def equations(
+        cls,
+        height: int,
+        width: int,
+        hidden: int,
+        embedding: int,
+        kernel: int = 3,
+        downsample: bool = False,
+        lead_steps: int = 6,
+        distance_km: Tensor | None = None,
+        cut_km: float | None = None,
+    ) -> Self:
+        """LS-NTP as the equations print it.
+
+        A linear LS-Conv with bias, its own attention for X and for H, peepholes a cell.
+
+        Parameters
+        ----------
+        height, width, hidden, downsample, lead_steps
+            As of :class:`Forecaster`.
+        embedding : int
+            E, the size of a node's embedding.
+        kernel : int
+            Odd size of the LS-Conv kernel.
+        distance_km, cut_km
+            As of :class:`~lsntp.graph.AdaptiveGraph`, on the inner grid.
+        """
+        rows, columns = inner_grid(height, width, downsample)
+        return cls(
+            height,
+            width,
+            hidden,
+            lambda x, h, gates: LSConv(x + h, gates, kernel, split=(x, h)),
+            graph=AdaptiveGraph(rows * columns, embedding, distance_km, cut_km),
+            downsample=downsample,
+            lead_steps=lead_steps,
+        )
+
+    @classmethod
+    def released(
+        cls,
+        height: int,
+        width: int,
+        hidden: int,
+        embedding: int,
+        kernel: int = 3,
+        downsample: bool = False,
+        lead_steps: int = 6,
+    ) -> Self:
+        """LS-NTP as the authors' released code computes it.
+
+        One attention with GroupNorm over [X, H], no bias, a ReLU before the gates, peepholes a
+        channel. Parameters as of :meth:`equations`.
+        """
+        rows, columns = inner_grid(height, width, downsample)
+        return cls(
+            height,
+            width,
+            hidden,
+            lambda x, h, gates: LSConv(x + h, gates, kernel, bias=False, relu=True, norm=True),
+            graph=AdaptiveGraph(rows * columns, embedding),
+            downsample=downsample,
+            cell_peephole=False,
+            lead_steps=lead_steps,
+        )
+
+    def load_released(self, checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Self:
+        """Load weights under the released code's names.
+
+        Parameters
+        ----------
+        checkpoint : mapping or path
+            A state dict, or a file that holds one (``.safetensors``, or a torch checkpoint, read
+            without unpickling code). Names may carry a ``module.`` prefix; the state may be
+            wrapped as ``{"epoch", "model", "optimizer"}``.
+
+        Raises
+        ------
+        ValueError
+            If a weight is missing, unknown or of another shape (another grid or hidden size).
+        """
+        weights = {}
+        for name, value in read_checkpoint(checkpoint).items():
+            weights[our_name(name.removeprefix("module."))] = torch.as_tensor(value)
+        own = self.state_dict()
+        missing, unknown = sorted(own.keys() - weights), sorted(weights.keys() - own)
+        if missing or unknown:
+            raise ValueError(
+                f"not a checkpoint of this form of LS-NTP: missing {missing[:3]}, unknown "
+                f"{unknown[:3]}; use LSNTP.released(...) with the checkpoint's downsample setting"
+            )
+        for name, value in weights.items():
+            if value.shape != own[name].shape:
+                raise ValueError(
+                    f"the checkpoint's {name} is {tuple(value.shape)}, this model's "
+                    f"{tuple(own[name].shape)}: it was trained on another grid, hidden or "
+                    f"embedding size than {self.height}×{self.width} with these settings"
+                )
+        self.load_state_dict(weights)
+        return self
+
+
+def inner_grid(height: int, width: int, downsample: bool) -> tuple[int, int]:
+    """Rows and columns the recurrent layers work on."""
+    return (height // 2, width // 2) if downsample else (height, width)
+
+
+def pad_to_odd(x: Tensor) -> Tensor:
+    """Repeat the last row and column of ``x`` (B, T, 1, H, W) where H or W is even."""
+    height, width = x.shape[-2:]
+    if height % 2 and width % 2:
+        return x
+    pad = (0, 1 - width % 2, 0, 1 - height % 2)
+    return F.pad(x.flatten(0, 1), pad, mode="replicate").unflatten(0, x.shape[:2])
+
+
+def over_time(module: nn.Module, x: Tensor) -> Tensor:
+    """Apply a module for (B, C, H, W) to every frame of ``x`` (B, T, C, H, W)."""
+    return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def read_checkpoint(checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Mapping[str, Tensor]:
+    """Return the bare state dict of a mapping or file; never runs code found in a file."""
+    if not isinstance(checkpoint, Mapping):
+        path = Path(checkpoint)
+        if path.suffix == ".safetensors":
+            checkpoint = load_file(path)
+        else:
+            try:
+                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            except pickle.UnpicklingError as error:
+                raise ValueError(
+                    f"{path} holds more than weights, or is not a torch checkpoint; it was not "
+                    "read further, as that could run code in it"
+                ) from error
+    return checkpoint.get("model", checkpoint)  # type: ignore[return-value]
+
+
+# released name -> ours, part by part, in this order
+RELEASED_NAMES = (
+    ("node_embeddings", "graph.embedding"),
+    ("encoder.conv2d.", "shrink."),
+    ("encoder.convrnn1.", "encoder.0."),
+    ("encoder.convrnn2.", "encoder.1."),
+    ("decoder.convrnn3.", "decoder.0."),
+    ("decoder.convrnn4.", "decoder.1."),
+    ("decoder.conv2dtranspose.", "head."),
+    ("decoder.conv2d.", "head."),
+    (".conv.spatial_atten_block.spatail_atten.", ".operator.nsa.0.gate."),
+    (".cell.conv.", ".cell.operator.lsi."),
+    ("w_c_", "w_c"),
+)
+
+
+def our_name(released: str) -> str:
+    """Translate a weight's released name into ours."""
+    for theirs, ours in RELEASED_NAMES:
+        released = released.replace(theirs, ours)
+    return released

@@ -1,0 +1,151 @@
+"""LS-Conv: node-based attention (NSA), adaptive graph convolution (LAGC), then a convolution (LSI).
+
+The notebook ``03_method`` explains each part on a real field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class NSA(nn.Module):
+    """Node-based spatial attention: 1×1 convolutions ending in a sigmoid reweight every cell.
+
+    Parameters
+    ----------
+    channels : int
+        C, the channels of the input, also of the hidden 1×1 convolutions.
+    norm : bool
+        Put a one-group GroupNorm behind the first two convolutions, as the released code does.
+        It averages over the whole field, so attention is then no longer a matter of one cell.
+    """
+
+    def __init__(self, channels: int, norm: bool = False) -> None:
+        super().__init__()
+        steps: list[nn.Module] = []
+        for _ in range(2):
+            steps.append(nn.Conv2d(channels, channels, kernel_size=1))
+            if norm:
+                steps.append(nn.GroupNorm(1, channels))
+            steps.append(nn.ReLU())
+        self.gate = nn.Sequential(*steps, nn.Conv2d(channels, channels, kernel_size=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reweight ``x`` (B, C, H, W) by attention in (0, 1); same shape."""
+        return torch.sigmoid(self.gate(x)) * x
+
+
+def lagc(x: Tensor, adjacency: Tensor) -> Tensor:
+    """Graph-smooth a field: ``L = (I + A) X``, with the cells of the grid as nodes.
+
+    Parameters
+    ----------
+    x : Tensor (B, C, H, W)
+    adjacency : Tensor (N, N), N = H·W, rows are receivers; without the identity.
+
+    Returns
+    -------
+    Tensor (B, C, H, W)
+
+    Raises
+    ------
+    ValueError
+        If the adjacency is not N×N for this grid.
+    """
+    nodes = x.shape[-2] * x.shape[-1]
+    if adjacency.shape != (nodes, nodes):
+        raise ValueError(
+            f"the adjacency is {tuple(adjacency.shape)}, but a grid of {x.shape[-2]}×{x.shape[-1]} "
+            f"cells needs ({nodes}, {nodes}); build the graph for this grid"
+        )
+    return x + (x.flatten(-2) @ adjacency.T).view_as(x)  # (B, C, N) @ (N, N)
+
+
+class LSConv(nn.Module):
+    """Long- and short-range convolution, the ``⋆`` of the paper.
+
+    ``(X ⋆ Θ)(i, j) = Σ_p Σ_q [(I + softmax(relu(E Eᵀ))) NSA(X) Θ_pq](i − p, j − q)``:
+    an ordinary k×k convolution of the graph-smoothed, attention-weighted field.
+    As everywhere in deep learning the convolution is a cross-correlation with zero padding.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel : int
+        k of the k×k convolution (LSI), odd. ``kernel=1`` is the paper's "w/o LSI".
+    nsa, lagc : bool
+        Keep the attention; keep the graph convolution. Without both it is a convolution.
+    bias : bool
+        Add a bias (the released code has none).
+    relu : bool
+        End in a ReLU, as the released code does.
+    norm : bool
+        GroupNorm inside NSA, as the released code does.
+    split : sequence of int, optional
+        Sizes of the groups of input channels that get an attention each, e.g.
+        ``(input, hidden)`` in a recurrent cell. Default: one attention over all channels.
+
+    Examples
+    --------
+    >>> graph = AdaptiveGraph(nodes=21 * 35, size=64)
+    >>> operator = LSConv(8, 16, kernel=3)
+    >>> operator(torch.randn(2, 8, 21, 35), graph()).shape
+    torch.Size([2, 16, 21, 35])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        *,
+        nsa: bool = True,
+        lagc: bool = True,
+        bias: bool = True,
+        relu: bool = False,
+        norm: bool = False,
+        split: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.split = tuple(split or (in_channels,))
+        if sum(self.split) != in_channels:
+            raise ValueError(f"split {self.split} must add up to in_channels={in_channels}")
+        self.nsa = nn.ModuleList(NSA(channels, norm) for channels in self.split if nsa)
+        self.lagc = lagc
+        self.lsi = convolution(in_channels, out_channels, kernel, bias)
+        self.relu = relu
+
+    def forward(self, x: Tensor, adjacency: Tensor | None = None) -> Tensor:
+        """Apply the operator to ``x`` (B, C, H, W) with adjacency (N, N); gives (B, F, H, W)."""
+        if self.nsa:
+            parts = zip(self.nsa, x.split(self.split, dim=1), strict=True)
+            x = torch.cat([attend(part) for attend, part in parts], dim=1)
+        if self.lagc:
+            if adjacency is None:
+                raise ValueError("LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph()()")
+            x = lagc(x, adjacency)
+        x = self.lsi(x)
+        return torch.relu(x) if self.relu else x
+
+
+def convolution(in_channels: int, out_channels: int, kernel: int, bias: bool) -> nn.Conv2d:
+    """Build a size-preserving k×k convolution with zero padding and Xavier-normal weights.
+
+    Raises
+    ------
+    ValueError
+        If the kernel is not an odd positive number.
+    """
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(
+            f"kernel={kernel}: expected an odd number (1, 3, 5, …), so that the "
+            "output keeps the size of the grid"
+        )
+    layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+    nn.init.xavier_normal_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,79 @@
+"""The graph against loops, a sphere worked by hand, and its own definition."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsntp.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
+
+
+def test_distances_on_the_sphere_worked_by_hand() -> None:
+    quarter = math.pi / 2 * 6371.0
+    lat, lon = np.array([0.0, 0.0, 90.0, 0.0]), np.array([0.0, 90.0, 0.0, -180.0])
+    distance = great_circle_km(lat, lon)
+    assert distance[0] == pytest.approx([0, quarter, quarter, 2 * quarter])
+    assert distance[1, 3] == pytest.approx(quarter)
+
+
+@given(st.floats(-89, 89), st.floats(-180, 180), st.floats(-89, 89), st.floats(-180, 180))
+def test_distance_equals_the_angle_between_unit_vectors(
+    lat1: float, lon1: float, lat2: float, lon2: float
+) -> None:
+    def unit(lat: float, lon: float) -> np.ndarray:
+        phi, lam = math.radians(lat), math.radians(lon)
+        return np.array(
+            [math.cos(phi) * math.cos(lam), math.cos(phi) * math.sin(lam), math.sin(phi)]
+        )
+
+    u, v = unit(lat1, lon1), unit(lat2, lon2)
+    angle = math.atan2(float(np.linalg.norm(np.cross(u, v))), float(u @ v))
+    distance = great_circle_km(np.array([lat1, lat2]), np.array([lon1, lon2]))
+    assert distance[0, 1] == pytest.approx(6371.0 * angle, abs=1e-3)
+
+
+def test_nodes_run_along_rows() -> None:
+    coords = {"lat": [50.0, 49.0], "lon": [0.0, 1.0, 2.0]}
+    lat, lon = grid_nodes(xr.DataArray(np.zeros((2, 3)), coords, ("lat", "lon")))
+    assert lat.tolist() == [50, 50, 50, 49, 49, 49]
+    assert lon.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_adjacency_equals_the_loop_and_its_rows_sum_to_one() -> None:
+    embedding = torch.randn(7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = torch.empty(7, 7, dtype=torch.float64)
+    for n in range(7):
+        weights = [math.exp(max(0.0, float(embedding[n] @ embedding[m]))) for m in range(7)]
+        expected[n] = torch.tensor(weights) / sum(weights)
+    adjacency = adaptive_adjacency(embedding)
+    torch.testing.assert_close(adjacency, expected)
+    torch.testing.assert_close(adjacency.sum(1), torch.ones(7, dtype=torch.float64))
+
+
+def test_gradient_of_the_adjacency() -> None:
+    embedding = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(adaptive_adjacency, embedding)
+
+
+def test_distance_cut_zeroes_after_the_softmax() -> None:
+    distance = torch.tensor([[0.0, 100, 300], [100, 0, 200], [300, 200, 0]])
+    torch.manual_seed(0)
+    full = AdaptiveGraph(3, 4)
+    for cut, kept in [(0.0, torch.eye(3)), (150.0, (distance <= 150).float())]:
+        graph = AdaptiveGraph(3, 4, distance, cut)
+        graph.load_state_dict(full.state_dict())
+        torch.testing.assert_close(graph(), full() * kept)
+    whole = AdaptiveGraph(3, 4, distance, 300.0)
+    whole.load_state_dict(full.state_dict())
+    assert torch.equal(whole(), full())
+
+
+def test_distance_cut_needs_distances() -> None:
+    with pytest.raises(ValueError, match="great_circle_km"):
+        AdaptiveGraph(3, 4, cut_km=100.0)
+    with pytest.raises(ValueError, match="0 km or more"):
+        AdaptiveGraph(3, 4, torch.zeros(3, 3), cut_km=-1.0)

@@ -1,0 +1,130 @@
+"""LS-Conv against the equations written as loops over cells and kernel entries."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lsntp.graph import AdaptiveGraph, adaptive_adjacency
+from lsntp.lsconv import NSA, LSConv, lagc
+
+
+def loop_nsa(nsa: NSA, x: Tensor) -> Tensor:
+    """NSA of one field (C, H, W), cell by cell, as matrix products over channels."""
+    out = torch.empty_like(x)
+    layers = [m for m in nsa.gate if isinstance(m, torch.nn.Conv2d)]
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            v = x[:, i, j]
+            for depth, layer in enumerate(layers):
+                v = layer.weight[:, :, 0, 0] @ v + layer.bias
+                if depth < len(layers) - 1:
+                    v = v.clamp(min=0)
+            out[:, i, j] = x[:, i, j] / (1 + torch.exp(-v))
+    return out
+
+
+def loop_lsconv(operator: LSConv, embedding: Tensor, x: Tensor) -> Tensor:
+    """(X ⋆ Θ)(i, j) of one field (C, H, W), from the printed equations, by loops."""
+    if operator.nsa:
+        x = loop_nsa(operator.nsa[0], x)
+    channels, height, width = x.shape
+    nodes = x.reshape(channels, -1).T  # (N, C), row-major
+    smoothed = nodes.clone()  # the identity
+    if operator.lagc:
+        for n in range(len(nodes)):
+            weights = [math.exp(max(0.0, float(embedding[n] @ e))) for e in embedding]
+            for m, weight in enumerate(weights):
+                smoothed[n] += weight / sum(weights) * nodes[m]
+    theta, bias = operator.lsi.weight, operator.lsi.bias  # (F, C, k, k)
+    reach = theta.shape[-1] // 2
+    out = torch.zeros(theta.shape[0], height, width, dtype=x.dtype)
+    for i in range(height):
+        for j in range(width):
+            for p in range(-reach, reach + 1):
+                for q in range(-reach, reach + 1):
+                    if 0 <= i + p < height and 0 <= j + q < width:
+                        node = smoothed[(i + p) * width + j + q]
+                        out[:, i, j] += theta[:, :, p + reach, q + reach] @ node
+            if bias is not None:
+                out[:, i, j] += bias
+    return out.clamp(min=0) if operator.relu else out
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("nsa", [True, False])
+@pytest.mark.parametrize("use_lagc", [True, False])
+@pytest.mark.parametrize(("bias", "relu"), [(True, False), (False, True)])
+def test_equals_the_equations_written_as_loops(
+    kernel: int, nsa: bool, use_lagc: bool, bias: bool, relu: bool
+) -> None:
+    torch.manual_seed(1)
+    operator = LSConv(3, 4, kernel, nsa=nsa, lagc=use_lagc, bias=bias, relu=relu).double()
+    if operator.lsi.bias is not None:
+        torch.nn.init.normal_(operator.lsi.bias)
+    embedding = torch.randn(4 * 5, 6, dtype=torch.float64)
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    with torch.no_grad():
+        y = operator(x, adaptive_adjacency(embedding))
+        for sample in range(2):
+            expected = loop_lsconv(operator, embedding, x[sample])
+            torch.testing.assert_close(y[sample], expected, rtol=1e-10, atol=1e-10)
+
+
+def test_split_attention_is_the_sum_of_two_operators() -> None:
+    """W_x⋆X + W_h⋆H: one LS-Conv over [X, H] with an attention each equals two LS-Convs."""
+    torch.manual_seed(2)
+    joint = LSConv(5, 4, 3, split=(2, 3))
+    on_x, on_h = LSConv(2, 4, 3), LSConv(3, 4, 3, bias=False)
+    on_x.nsa[0].load_state_dict(joint.nsa[0].state_dict())
+    on_h.nsa[0].load_state_dict(joint.nsa[1].state_dict())
+    with torch.no_grad():
+        on_x.lsi.weight.copy_(joint.lsi.weight[:, :2])
+        on_h.lsi.weight.copy_(joint.lsi.weight[:, 2:])
+        x, h = torch.randn(2, 2, 4, 5), torch.randn(2, 3, 4, 5)
+        adjacency = AdaptiveGraph(20, 8)()
+        together = joint(torch.cat([x, h], 1), adjacency)
+        torch.testing.assert_close(together, on_x(x, adjacency) + on_h(h, adjacency))
+
+
+def test_attention_without_norm_is_a_matter_of_one_cell() -> None:
+    """Changing one cell changes no other; with GroupNorm (released form) it does."""
+    for norm, local in [(False, True), (True, False)]:
+        torch.manual_seed(0)
+        nsa = NSA(3, norm=norm)
+        x = torch.randn(1, 3, 4, 5)
+        changed = x.clone()
+        changed[:, :, 0, 0] += 5
+        with torch.no_grad():
+            elsewhere = (nsa(changed) - nsa(x))[0, :, 1:]
+        assert bool((elsewhere == 0).all()) is local
+
+
+def test_graph_smoothing_by_a_hand_worked_graph() -> None:
+    x = torch.tensor([1.0, 2.0, 4.0]).view(1, 1, 1, 3)
+    adjacency = torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.0, 0.5], [0.0, 0.0, 1.0]])
+    assert lagc(x, adjacency).flatten().tolist() == [3.0, 4.5, 8.0]
+
+
+def test_gradients() -> None:
+    torch.manual_seed(3)
+    operator = LSConv(2, 2, 3).double()
+    embedding = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(1, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, e: operator(x, adaptive_adjacency(e)), (x, embedding))
+
+
+@pytest.mark.parametrize("kernel", [0, 2, 4, -3])
+def test_even_kernels_are_refused(kernel: int) -> None:
+    with pytest.raises(ValueError, match=f"kernel={kernel}: expected an odd number"):
+        LSConv(2, 2, kernel)
+
+
+def test_wrong_graphs_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"needs \(20, 20\)"):
+        LSConv(2, 2)(torch.zeros(1, 2, 4, 5), torch.eye(19))
+    with pytest.raises(ValueError, match="needs an adjacency"):
+        LSConv(2, 2)(torch.zeros(1, 2, 4, 5))
+    with pytest.raises(ValueError, match="add up to"):
+        LSConv(3, 2, split=(1, 1))
