@@ -1,0 +1,28 @@
+"""LS-NTP: long- and short-range correlations for near-surface temperature prediction.
+
+The executable companion to Xu et al., Neural Networks 155 (2022), doi 10.1016/j.neunet.2022.07.022.
+"""
+
+from lsntp.datasets import open_dataset
+from lsntp.experiment import RunConfig
+from lsntp.forecaster import LSNTP, Forecaster
+from lsntp.graph import AdaptiveGraph, great_circle_km
+from lsntp.lsconv import NSA, LSConv
+from lsntp.metrics import score
+from lsntp.records import load_records, run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LSNTP",
+    "NSA",
+    "AdaptiveGraph",
+    "Forecaster",
+    "LSConv",
+    "RunConfig",
+    "great_circle_km",
+    "load_records",
+    "open_dataset",
+    "run",
+    "score",
+]

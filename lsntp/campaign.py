@@ -1,0 +1,57 @@
+"""Many runs: lists of configs, run side by side and resumed, and re-made to verify the records."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+import numpy as np
+import xarray as xr
+
+from lsntp import records, zoo
+from lsntp.experiment import RunConfig, execute
+from lsntp.training import RECIPES
+
+SCORES = ("mae", "rmse", "rmse_per_cell", "ssim", "psnr", "ssim_released", "psnr_released")
+
+
+def configs(name: str, preset: str, seeds: int) -> list[RunConfig]:
+    """Return the configs of a campaign, in the order to run them.
+
+    "main": every model, both real data sets, both recipes.
+    """
+    if name != "main":
+        raise ValueError(f'campaign "{name}": expected "main"')
+    datasets = ("ncep-na", "era5-uk")
+    references = [RunConfig(dataset=d, model=m) for m in zoo.REFERENCES for d in datasets]
+    networks = [
+        RunConfig(dataset=d, model=m, recipe=r, preset=preset, seed=s)
+        for s in range(seeds)
+        for r in RECIPES
+        for d in datasets
+        for m in zoo.NETWORKS
+    ]
+    return references + networks
+
+
+def run_all(todo: list[RunConfig], jobs: int = 1) -> Iterator[tuple[RunConfig, Exception | None]]:
+    """Run those of ``todo`` that have no record yet, ``jobs`` at a time, each in its own process.
+
+    Yields every config as it ends, with the error if it failed; a failure stops no other run.
+    Killed at any moment and started again, it goes on where it was.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        futures = {pool.submit(records.run, config): config for config in todo}
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is not None and not isinstance(error, Exception):
+                raise error
+            yield futures[future], error
+
+
+def verify(record: xr.Dataset) -> float:
+    """Re-make a record from nothing: the largest difference of any score by lead, in its unit."""
+    fresh = execute(RunConfig.model_validate_json(record.attrs["config"]))
+    return max(float(np.abs(fresh[name] - record[name]).max()) for name in SCORES)

@@ -1,0 +1,303 @@
+"""RunConfig -> Record: the one way to a number."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import nn
+
+from lsntp import metrics, training, zoo
+from lsntp.datasets import open_dataset
+from lsntp.training import RECIPES, Recipe
+from lsntp.windows import Windows, prepare
+
+
+class Preset(BaseModel):
+    """How large a network is and how long it trains."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    hidden: int = Field(ge=1, description="hidden channels F of each layer")
+    embedding: int = Field(ge=1, description="size E of a node's embedding")
+    kernel: int = Field(ge=1, description="rows and columns of the operator's kernel, odd")
+    downsample: bool = Field(description="halve the grid inside the network")
+    epochs: int = Field(ge=1, description="passes over the training windows")
+    batch_size: int = Field(ge=1, description="windows a gradient step")
+
+
+PRESETS = {
+    "smoke": Preset(
+        name="smoke",
+        hidden=4,
+        embedding=8,
+        kernel=3,
+        downsample=True,
+        epochs=1,
+        batch_size=32,
+    ),
+    "laptop": Preset(
+        name="laptop",
+        hidden=16,
+        embedding=64,
+        kernel=3,
+        downsample=True,
+        epochs=12,
+        batch_size=8,
+    ),
+    # the released configuration of the 21×35 grid; of the 77×125 grid: hidden 128, downsample
+    "paper": Preset(
+        name="paper",
+        hidden=256,
+        embedding=512,
+        kernel=3,
+        downsample=False,
+        epochs=70,
+        batch_size=8,
+    ),
+}
+
+
+def _named(field: str, value: Any, table: Mapping[str, BaseModel]) -> Any:
+    """Return the table's entry of that name; anything but a name as it is."""
+    if isinstance(value, str) and value not in table:
+        raise ValueError(f'{field}="{value}": expected one of {", ".join(table)}')
+    return table[value] if isinstance(value, str) else value
+
+
+class RunConfig(BaseModel):
+    """All that decides a run. Its :attr:`key` names the run's record.
+
+    ``recipe`` and ``preset`` are given by name or in full. References (persistence, climatology,
+    ridge) have neither, and no seed: theirs are set to None and 0, so that each has one record.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str = Field(description="a name lsntp.open_dataset knows, or a file's path")
+    model: str = Field(description="a name of lsntp.zoo")
+    recipe: Recipe | None = Field(default=None, description='how it is trained; else "modern"')
+    preset: Preset | None = Field(default=None, description='how large it is; else "laptop"')
+    seed: int = Field(default=0, ge=0, description="first weights and order of the windows")
+    input_steps: int = Field(default=6, ge=1, description="frames seen")
+    lead_steps: int = Field(default=6, ge=1, description="frames forecast")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        values = dict(values)
+        known = (*zoo.REFERENCES, *zoo.NETWORKS)
+        if values.get("model") not in known:
+            raise ValueError(f'model="{values.get("model")}": expected one of {", ".join(known)}')
+        if values["model"] in zoo.REFERENCES:
+            return values | {"recipe": None, "preset": None, "seed": 0}
+        values["recipe"] = _named("recipe", values.get("recipe") or "modern", RECIPES)
+        values["preset"] = _named("preset", values.get("preset") or "laptop", PRESETS)
+        return values
+
+    @property
+    def key(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the canonical JSON.
+
+        A field at its default is left out, so that a field added later changes no key.
+        """
+        canonical = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def title(self) -> str:
+        """A readable name, for file names and progress."""
+        parts = [Path(self.dataset).stem, self.model]
+        if self.recipe and self.preset:
+            parts += [self.recipe.name, self.preset.name, f"seed{self.seed}"]
+        return "-".join(parts)
+
+
+def build_network(config: RunConfig, height: int, width: int) -> nn.Module:
+    """Build the config's network with the first weights its seed gives."""
+    assert config.preset is not None
+    sizes = config.preset.model_dump(include={"hidden", "embedding", "kernel", "downsample"})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        build = zoo.NETWORKS[config.model]
+        return build(height, width, lead_steps=config.lead_steps, **sizes)
+
+
+def execute(
+    config: RunConfig,
+    *,
+    checkpoints: Path | None = None,
+    device: str = "cpu",
+    progress: bool = False,
+) -> xr.Dataset:
+    """Fit the model, forecast every test window, score, and return the record (not yet stored).
+
+    On the CPU it uses one thread, so that the numbers do not depend on how many are at hand.
+    :func:`lsntp.run` calls it where no record is stored yet.
+
+    Parameters
+    ----------
+    config : RunConfig
+    checkpoints : Path, optional
+        Folder for the run's checkpoint; without it an interrupted run starts again.
+    device : str
+        As of :func:`lsntp.training.fit`.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    Dataset
+        By lead: ``mae``, ``rmse``, ``rmse_per_cell`` (K), ``ssim``, ``psnr`` (dB) and the
+        ``_released`` forms. ``mae_map``, ``bias_map`` (lead, lat, lon), K. ``window_mae``,
+        ``window_mse`` (window, lead). ``case_prediction`` (lead, lat, lon), K: the forecast of the
+        case shown in the book. Networks: ``train_loss``, ``validation_loss`` (epoch), and with a
+        graph ``embedding`` (node, feature). Attributes: config, key, fingerprint, versions,
+        device, parameters, wall time, peak memory, commit.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        field = open_dataset(config.dataset)
+        started = time.perf_counter()
+        if config.model in zoo.REFERENCES:
+            prediction, data, extras = run_reference(config, field)
+        else:
+            prediction, data, extras = run_network(config, field, checkpoints, device, progress)
+        wall_s = extras.attrs.pop("seconds", time.perf_counter() - started)
+        record = scores(prediction, data.targets(data.split.test)).merge(extras)
+        record.attrs = {
+            "key": config.key,
+            "config": config.model_dump_json(),
+            "fingerprint": field.attrs["fingerprint"],
+            "parameters": extras.attrs["parameters"],
+            "wall_s": wall_s,
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "device": describe(device),
+            "commit": commit(),
+            "versions": json.dumps(versions()),
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        return record
+    finally:
+        torch.set_num_threads(threads)
+
+
+def run_reference(
+    config: RunConfig, field: xr.DataArray
+) -> tuple[xr.DataArray, Windows, xr.Dataset]:
+    """Fit and apply a reference; they see standardised anomalies and the blocked split."""
+    data = prepare(field, config.input_steps, config.lead_steps, "anomaly", "blocked")
+    model = zoo.REFERENCES[config.model]().fit(data)
+    prediction = model.predict(data, data.split.test)
+    return prediction, data, xr.Dataset(attrs={"parameters": model.parameters})
+
+
+def run_network(
+    config: RunConfig,
+    field: xr.DataArray,
+    checkpoints: Path | None,
+    device: str,
+    progress: bool,
+) -> tuple[xr.DataArray, Windows, xr.Dataset]:
+    """Train and apply a network."""
+    recipe, preset = config.recipe, config.preset
+    assert recipe is not None and preset is not None
+    data = prepare(field, config.input_steps, config.lead_steps, recipe.scaler, recipe.validation)
+    model = build_network(config, *field.shape[1:])
+    checkpoint = None
+    if checkpoints is not None:  # never serves other data under the same name
+        name = f"{config.key}-{field.attrs['fingerprint'][:8]}.safetensors"
+        checkpoint = checkpoints / name
+    history = training.fit(
+        model,
+        data,
+        recipe,
+        epochs=preset.epochs,
+        batch_size=preset.batch_size,
+        seed=config.seed,
+        checkpoint=checkpoint,
+        device=device,
+        progress=progress,
+    )
+    scaled = training.predict(model, data, data.split.test, recipe.residual)
+    extras = xr.Dataset(
+        {
+            "train_loss": ("epoch", history.train_loss),
+            "validation_loss": ("epoch", history.validation_loss),
+        },
+        attrs={
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "seconds": history.seconds,
+        },
+    )
+    graph = getattr(model, "graph", None)
+    if graph is not None:
+        embedding = graph.embedding.detach().cpu().numpy()
+        extras["embedding"] = (("node", "feature"), embedding)
+    return data.to_kelvin(scaled, data.split.test), data, extras
+
+
+def scores(prediction: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
+    """Everything a record keeps of a forecast of all test windows."""
+    record = metrics.score(prediction, target)
+    maps = metrics.error_maps(prediction, target)
+    record["mae_map"], record["bias_map"] = maps["mae"], maps["bias"]
+    error = (prediction - target).astype(np.float64)
+    record["window_mae"] = np.abs(error).mean(["lat", "lon"])
+    record["window_mse"] = (error**2).mean(["lat", "lon"])
+    case = case_window(target)
+    record["case_prediction"] = prediction.isel(window=case).drop_vars("window")
+    record["case_time"] = target["window"][case].drop_vars("window")
+    return record
+
+
+def case_window(target: xr.DataArray) -> int:
+    """Index of the test window shown in the book: the one in the middle of the test period."""
+    return target.sizes["window"] // 2
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed the numbers."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "xarray": xr.__version__,
+    }
+
+
+def describe(device: str) -> str:
+    """Name the device in words."""
+    if device in ("cuda", "auto") and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, 1 thread ({platform.machine()})"
+
+
+def commit() -> str:
+    """Return the repository's commit, with "+" if the library differs from it; "" outside one."""
+    here = Path(__file__).parent
+    try:
+        command = ["git", "-C", str(here)]
+        head = subprocess.run(
+            [*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        changes = subprocess.run(
+            [*command, "status", "--porcelain", "."], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")

@@ -1,0 +1,176 @@
+"""Records: one file a run, written whole or not at all; found, run if missing, tabulated."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pandas as pd
+import pooch
+import xarray as xr
+from filelock import FileLock
+
+from lsntp.experiment import RunConfig, execute
+
+# 4 significant digits for maps and embeddings; the scores keep every digit
+COARSE = ("mae_map", "bias_map", "window_mae", "window_mse", "case_prediction", "embedding")
+
+
+class RecordError(ValueError):
+    """A record that is missing or cannot be read; the message says what to do."""
+
+
+def cache_dir() -> Path:
+    """Folder for checkpoints: ``$LSNTP_CACHE_DIR`` or the user's cache folder."""
+    return Path(os.environ.get("LSNTP_CACHE_DIR") or pooch.os_cache("lsntp"))
+
+
+def store_dir() -> Path:
+    """Folder of the records.
+
+    ``$LSNTP_RECORDS_DIR``, else ``data/records/runs`` of the checkout the library runs from, else
+    a folder in the user's cache.
+    """
+    if "LSNTP_RECORDS_DIR" in os.environ:
+        return Path(os.environ["LSNTP_RECORDS_DIR"])
+    checkout = Path(__file__).parent.parent / "data" / "records" / "runs"
+    return checkout if checkout.is_dir() else cache_dir() / "records"
+
+
+def path_of(config: RunConfig) -> Path:
+    """Return where the record of a config is kept."""
+    return store_dir() / f"{config.title}-{config.key}.nc"
+
+
+def write(record: xr.Dataset, path: Path) -> None:
+    """Store a record, whole or not at all; every block of it carries a checksum."""
+    encoding: dict[str, dict] = {}
+    for name, variable in record.data_vars.items():
+        if variable.ndim == 0:
+            continue
+        encoding[str(name)] = {"zlib": True, "complevel": 6, "shuffle": True, "fletcher32": True}
+        if name in COARSE:
+            encoding[str(name)] |= {
+                "dtype": "float32",
+                "significant_digits": 4,
+                "quantize_mode": "GranularBitRound",
+            }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        record.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> xr.Dataset:
+    """Read a record into memory.
+
+    Raises
+    ------
+    RecordError
+        If the file is damaged, or does not hold what its name says.
+    """
+    try:
+        record = xr.load_dataset(path, engine="netcdf4")
+        key = record.attrs["key"]
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise RecordError(
+            f"{path} is not a readable record ({error}); restore it from the repository, or delete "
+            "it and make it again with lsntp campaign"
+        ) from error
+    if not path.stem.endswith(key):
+        raise RecordError(f"{path} holds the record {key}: it was renamed or overwritten")
+    return record
+
+
+def find(config: RunConfig) -> xr.Dataset:
+    """Return the stored record of a config.
+
+    Raises
+    ------
+    RecordError
+        If there is none.
+    """
+    path = path_of(config)
+    if not path.exists():
+        raise RecordError(
+            f"no record of {config.title} in {store_dir()}; make it with lsntp run, or pass "
+            "rerun=True to the notebook"
+        )
+    return read(path)
+
+
+def find_by_key(key: str) -> xr.Dataset:
+    """Return the stored record whose key begins with ``key``."""
+    paths = [p for p in sorted(store_dir().glob("*.nc")) if p.stem.split("-")[-1].startswith(key)]
+    if len(paths) != 1:
+        raise RecordError(f'key "{key}": {len(paths)} records in {store_dir()}, expected one')
+    return read(paths[0])
+
+
+def sample(count: int) -> list[xr.Dataset]:
+    """Return ``count`` stored records drawn at random, another draw each time."""
+    paths = sorted(store_dir().glob("*.nc"))
+    if count > len(paths):
+        raise RecordError(f"asked for {count} records, but {store_dir()} holds {len(paths)}")
+    return [read(path) for path in random.sample(paths, count)]
+
+
+def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr.Dataset:
+    """Return the stored record of a config; without one, make it and store it.
+
+    Two processes never make the same record at once, and an interrupted run resumes from its last
+    epoch. Parameters as of :func:`lsntp.experiment.execute`.
+    """
+    checkpoints = cache_dir() / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    with FileLock(checkpoints / f"{config.key}.lock"):
+        path = path_of(config)
+        if not path.exists():
+            record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
+            write(record, path)
+        for leftover in checkpoints.glob(f"{config.key}-*.safetensors"):
+            leftover.unlink()
+    return read(path)
+
+
+def row(record: xr.Dataset) -> dict[str, object]:
+    """Return the record as one row of the table; scores are means over the leads."""
+    config = RunConfig.model_validate_json(record.attrs["config"])
+    cells: dict[str, object] = {
+        "key": config.key,
+        "dataset": config.dataset,
+        "model": config.model,
+        "recipe": config.recipe.name if config.recipe else "none",
+        "preset": config.preset.name if config.preset else "none",
+        "seed": config.seed,
+    }
+    for name in ("mae", "rmse", "rmse_per_cell", "ssim", "psnr", "ssim_released", "psnr_released"):
+        cells[name] = float(record[name].mean())
+        for lead, value in enumerate(record[name].values, start=1):
+            cells[f"{name}_lead_{lead}"] = float(value)
+    for name in ("parameters", "wall_s", "peak_memory_mib", "device", "commit", "made"):
+        cells[name] = record.attrs[name]
+    cells["torch"] = json.loads(record.attrs["versions"])["torch"]
+    cells["fingerprint"] = record.attrs["fingerprint"]
+    return cells
+
+
+def tabulate(several: list[xr.Dataset]) -> pd.DataFrame:
+    """One row a record: key, dataset, model, recipe, preset, seed, scores, by lead, cost."""
+    return pd.DataFrame([row(record) for record in several])
+
+
+def load_records() -> pd.DataFrame:
+    """All stored records as a table, one row a run, in the order of their file names.
+
+    Columns: ``key``, ``dataset``, ``model``, ``recipe``, ``preset``, ``seed``; ``mae``, ``rmse``,
+    ``rmse_per_cell`` (K), ``ssim``, ``psnr`` (dB), ``ssim_released``, ``psnr_released`` (dB), each
+    as mean over the leads and as ``<score>_lead_1`` …; ``parameters``, ``wall_s`` (s, training),
+    ``peak_memory_mib``, ``device``, ``torch``, ``commit``, ``made``, ``fingerprint``.
+    """
+    return tabulate([read(path) for path in sorted(store_dir().glob("*.nc"))])

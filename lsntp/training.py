@@ -1,0 +1,273 @@
+"""Recipes, and the one training loop: seeded, checkpointed every epoch, resumed bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from lsntp.windows import Windows
+
+log = logging.getLogger("lsntp")
+
+
+class Recipe(BaseModel):
+    """How a network is trained, apart from its size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    scaler: Literal["anomaly", "minmax"] = Field(description="what the network sees")
+    validation: Literal["blocked", "random"] = Field(description="how windows are held out")
+    residual: bool = Field(description="forecast the change from the last frame")
+    loss: Literal["mae", "mse"] = Field(description="training and validation loss, scaled units")
+    schedule: Literal["constant", "one-cycle"] = Field(description="learning rate over the run")
+    learning_rate: float = Field(gt=0, description="peak learning rate of Adam")
+    clip_norm: float | None = Field(gt=0, description="clip the gradient to this norm")
+    weight_decay: float = Field(ge=0, description="decoupled weight decay (AdamW)")
+
+
+RECIPES = {
+    "modern": Recipe(
+        name="modern",
+        scaler="anomaly",
+        validation="blocked",
+        residual=True,
+        loss="mae",
+        schedule="one-cycle",
+        learning_rate=3e-3,
+        clip_norm=1.0,
+        weight_decay=1e-2,
+    ),
+    "released": Recipe(
+        name="released",
+        scaler="minmax",
+        validation="random",
+        residual=False,
+        loss="mse",
+        schedule="constant",
+        learning_rate=1e-3,
+        clip_norm=None,
+        weight_decay=0.0,
+    ),
+}
+
+LOSSES = {"mae": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """Learning rate at ``progress`` in [0, 1): constant, or up over 30 % and down by a cosine."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    warm = 0.3
+    if progress < warm:
+        return recipe.learning_rate * (0.04 + 0.96 * progress / warm)
+    return recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * (progress - warm) / (1 - warm)))
+
+
+def forecast(model: nn.Module, inputs: Tensor, residual: bool) -> Tensor:
+    """Scaled forecast (B, L, 1, H, W): the network's, or the last frame plus the network's."""
+    output = model(inputs)
+    return inputs[:, -1:] + output if residual else output
+
+
+@dataclass
+class History:
+    """What a training run leaves besides the weights."""
+
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self.train_loss)
+
+    @property
+    def best_epoch(self) -> int:
+        """Epoch (from 0) with the lowest validation loss; the first of equals."""
+        return int(np.argmin(self.validation_loss))
+
+
+def fit(
+    model: nn.Module,
+    data: Windows,
+    recipe: Recipe,
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    progress: bool = False,
+) -> History:
+    """Train a network in place; it ends with the weights of its best validation epoch.
+
+    Parameters
+    ----------
+    model : Module (B, T, 1, H, W) -> (B, L, 1, H, W)
+    data : Windows
+    recipe : Recipe
+    epochs, batch_size : int
+    seed : int
+        Orders the training windows; with the model's first weights it decides the outcome.
+    checkpoint : Path, optional
+        Written after every epoch; training resumes from it if it is there, with the same
+        outcome, bit for bit, as an uninterrupted run.
+    device : str
+        An accelerator of Lightning Fabric: "cpu", "cuda", "mps" or "auto".
+    progress : bool
+        Show a bar over the epochs.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint is damaged or of another model.
+    FloatingPointError
+        If the training loss is no longer finite.
+    """
+    fabric = Fabric(accelerator=device, devices=1)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    wrapped, optimizer = fabric.setup(model, optimizer)
+    history, best = History(), copy_of(model)
+    if checkpoint is not None and checkpoint.exists():
+        history, best = load_checkpoint(checkpoint, model, optimizer)
+        log.info("resumed %s after epoch %d", checkpoint, history.epochs)
+    loss_of = LOSSES[recipe.loss]
+    train = data.split.train
+    batches = -(-len(train) // batch_size)
+
+    with tqdm(total=epochs, initial=history.epochs, unit="epoch", disable=not progress) as bar:
+        for epoch in range(history.epochs, epochs):
+            started = time.perf_counter()
+            order = np.random.default_rng([seed, epoch]).permutation(train)
+            total = 0.0
+            for step in range(batches):
+                rate = learning_rate(recipe, (epoch + step / batches) / epochs)
+                optimizer.param_groups[0]["lr"] = rate
+                starts = order[step * batch_size : (step + 1) * batch_size]
+                inputs, targets = (part.to(fabric.device) for part in data.batch(starts))
+                loss = loss_of(forecast(wrapped, inputs, recipe.residual), targets)
+                optimizer.zero_grad()
+                fabric.backward(loss)
+                if recipe.clip_norm is not None:
+                    fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.clip_norm)
+                optimizer.step()
+                total += loss.item() * len(starts)
+            if not np.isfinite(total):
+                raise FloatingPointError(
+                    f"the training loss became {total} in epoch {epoch + 1}; lower the learning "
+                    f"rate ({recipe.learning_rate:g}) or set clip_norm ({recipe.clip_norm})"
+                )
+            scaled = predict(model, data, data.split.validation, recipe.residual)
+            truth = data.batch(data.split.validation)[1][:, :, 0]
+            history.train_loss.append(total / len(train))
+            history.validation_loss.append(float(loss_of(torch.from_numpy(scaled), truth)))
+            if history.best_epoch == epoch:
+                best = copy_of(model)
+            history.seconds += time.perf_counter() - started
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, model, optimizer, best, history)
+            log.info(
+                "epoch %d/%d: loss %.4f, validation %.4f",
+                epoch + 1,
+                epochs,
+                history.train_loss[-1],
+                history.validation_loss[-1],
+            )
+            bar.set_postfix(validation=f"{history.validation_loss[-1]:.4f}")
+            bar.update()
+    model.load_state_dict(best)
+    return history
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, data: Windows, starts: np.ndarray, residual: bool, batch_size: int = 64
+) -> np.ndarray:
+    """Scaled forecasts (window, L, H, W) of the windows that begin at ``starts``."""
+    device = next(model.parameters()).device
+    outputs = []
+    for first in range(0, len(starts), batch_size):
+        inputs, _ = data.batch(starts[first : first + batch_size])
+        outputs.append(forecast(model, inputs.to(device), residual)[:, :, 0].cpu())
+    return torch.cat(outputs).numpy()
+
+
+def copy_of(model: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def save_checkpoint(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+    history: History,
+) -> None:
+    """Write everything a resume needs to one safetensors file, whole or not at all."""
+    tensors = {f"model.{name}": value for name, value in copy_of(model).items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
+    metadata = {"history": json.dumps(vars(history)), "sha256": digest(tensors)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata)
+    temporary.replace(path)
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[History, dict[str, Tensor]]:
+    """Restore model and optimizer in place; return the history and the best weights so far."""
+    remedy = f"delete {path} to train from the start"
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a readable checkpoint ({error}); {remedy}") from error
+    if digest(tensors) != metadata["sha256"]:
+        raise ValueError(f"{path} is damaged: its checksum does not match its content; {remedy}")
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = value
+    try:
+        model.load_state_dict(parts["model"])
+    except RuntimeError as error:
+        raise ValueError(f"{path} holds another model ({error}); {remedy}") from error
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in parts["optimizer"].items():
+        index, _, rest = name.partition(".")
+        state.setdefault(int(index), {})[rest] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return History(**json.loads(metadata["history"])), parts["best"]
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names and values."""
+    sha = hashlib.sha256()
+    for name in sorted(tensors):
+        sha.update(name.encode())
+        sha.update(tensors[name].numpy().tobytes())
+    return sha.hexdigest()

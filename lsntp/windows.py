@@ -1,0 +1,219 @@
+"""Splits by time, scalers fitted on the training part only, windows that never straddle a split.
+
+A window is T input frames and the L frames that follow; it is named by its first time index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lsntp.climatology import Climatology
+
+VALIDATION_SHARE = 0.15
+VALIDATION_BLOCKS = 3
+RELEASED_SPLIT_SEED = 1  # the released configuration's validate_random_state
+
+Segments = list[tuple[int, int]]
+
+
+def window_starts(segments: Segments, length: int) -> np.ndarray:
+    """First indices of all windows of ``length`` frames inside the half-open ``segments``."""
+    starts = [np.arange(first, last - length + 1) for first, last in segments]
+    return np.concatenate(starts) if starts else np.empty(0, int)
+
+
+@dataclass(frozen=True)
+class Split:
+    """First time indices of each part's windows, and the times a scaler may be fitted on."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    fit_times: np.ndarray
+
+
+def split(field: xr.DataArray, input_steps: int, lead_steps: int, validation: str) -> Split:
+    """Split a field's windows into training, validation and test.
+
+    The test part is every window inside the period that starts at the field's ``test_start``.
+
+    Parameters
+    ----------
+    field : DataArray (time, lat, lon) with the attribute ``test_start``.
+    input_steps, lead_steps : int
+        T and L.
+    validation : {"blocked", "random"}
+        "blocked": three blocks, 15 % of the times before the test period, spread evenly over it;
+        no window crosses a block's edge and the scaler does not see the blocks.
+        "random": 15 % of all windows drawn at random, as the released code does; they overlap
+        training windows, and the scaler sees everything before the test period.
+
+    Raises
+    ------
+    ValueError
+        If a part is too short for a single window, or ``validation`` is unknown.
+    """
+    length = input_steps + lead_steps
+    times = pd.DatetimeIndex(field["time"].values)
+    steps = len(times)
+    boundary = int(times.searchsorted(pd.Timestamp(field.attrs["test_start"])))
+    if validation == "blocked":
+        block = round(VALIDATION_SHARE * boundary / VALIDATION_BLOCKS)
+        middles = (np.arange(VALIDATION_BLOCKS) + 0.5) * boundary / VALIDATION_BLOCKS
+        blocks = [(int(m) - block // 2, int(m) - block // 2 + block) for m in middles]
+        edges = [0, *np.ravel(blocks).tolist(), boundary]
+        between = list(zip(edges[::2], edges[1::2], strict=True))
+        train, held_out = window_starts(between, length), window_starts(blocks, length)
+        fit_times = np.concatenate([np.arange(*segment) for segment in between])
+    elif validation == "random":
+        everything = window_starts([(0, boundary)], length)
+        shuffled = np.random.RandomState(RELEASED_SPLIT_SEED).permutation(everything)
+        count = int(np.ceil(VALIDATION_SHARE * len(everything)))
+        train, held_out = np.sort(shuffled[count:]), np.sort(shuffled[:count])
+        fit_times = np.arange(boundary)
+    else:
+        raise ValueError(f'validation="{validation}": expected "blocked" or "random"')
+    test = window_starts([(boundary, steps)], length)
+    for name, part in (("training", train), ("validation", held_out), ("test", test)):
+        if len(part) == 0:
+            raise ValueError(
+                f"the series is too short: {boundary} steps before {field.attrs['test_start']} and "
+                f"{steps - boundary} after leave no {name} window of {length} steps; "
+                "give a longer series or fewer input or lead steps"
+            )
+    return Split(train, held_out, test, fit_times)
+
+
+class Scaler(Protocol):
+    """Maps a field in K to what a network sees, and back."""
+
+    def fit(self, field: xr.DataArray) -> Self:
+        """Learn from the training times of a field."""
+
+    def transform(self, field: xr.DataArray) -> np.ndarray:
+        """Scale a field (time, lat, lon), K; gives float32 of the same shape."""
+
+    def inverse(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Turn scaled ``values`` (..., H, W) at ``times`` (...) back into K."""
+
+
+class MinMax:
+    """Scale the whole field to [0, 1] by its smallest and largest value (released code)."""
+
+    def fit(self, field: xr.DataArray) -> Self:
+        """Learn minimum and maximum, K."""
+        self.low, self.high = float(field.min()), float(field.max())
+        return self
+
+    def transform(self, field: xr.DataArray) -> np.ndarray:
+        """Scale; values outside the range seen in training fall outside [0, 1]."""
+        return ((field.to_numpy() - self.low) / (self.high - self.low)).astype(np.float32)
+
+    def inverse(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Scale back; the times do not matter here."""
+        return values * (self.high - self.low) + self.low
+
+
+class StandardisedAnomaly:
+    """Departure from the :class:`~lsntp.climatology.Climatology`, in units of its s.d."""
+
+    def fit(self, field: xr.DataArray) -> Self:
+        """Learn the climatology, and one standard deviation for all cells."""
+        self.climatology = Climatology().fit(field)
+        anomaly = field.to_numpy() - self.climatology.predict(field["time"].values).to_numpy()
+        self.deviation = float(anomaly.std())
+        return self
+
+    def transform(self, field: xr.DataArray) -> np.ndarray:
+        """Return the standardised anomaly."""
+        normal = self.climatology.predict(field["time"].values).to_numpy()
+        return ((field.to_numpy() - normal) / self.deviation).astype(np.float32)
+
+    def inverse(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Add the climatology of the forecast times."""
+        unique, where = np.unique(times, return_inverse=True)
+        normal = self.climatology.predict(unique).to_numpy()[where.reshape(times.shape)]
+        return values * self.deviation + normal
+
+
+SCALERS: dict[str, type[Scaler]] = {"minmax": MinMax, "anomaly": StandardisedAnomaly}
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A field made ready for a model: scaled frames, split windows, and the way back to K."""
+
+    field: xr.DataArray
+    split: Split
+    scaler: Scaler
+    frames: Tensor  # (time, 1, H, W), scaled
+    input_steps: int
+    lead_steps: int
+
+    def batch(self, starts: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Inputs (B, T, 1, H, W) and targets (B, L, 1, H, W), scaled, of the windows given."""
+        steps = np.arange(self.input_steps + self.lead_steps)
+        window = self.frames[torch.from_numpy(starts[:, None] + steps)]
+        return window[:, : self.input_steps], window[:, self.input_steps :]
+
+    def starts_before_test(self) -> np.ndarray:
+        """First indices of all windows that end before the test period, validation included."""
+        length = self.input_steps + self.lead_steps
+        return window_starts([(0, int(self.split.test[0]))], length)
+
+    def before_test(self) -> xr.DataArray:
+        """The field before the test period, K."""
+        return self.field.isel(time=slice(0, int(self.split.test[0])))
+
+    def targets(self, starts: np.ndarray) -> xr.DataArray:
+        """Truth in K, (window, lead, lat, lon); ``window`` holds the time of the last input."""
+        leads = np.arange(self.input_steps, self.input_steps + self.lead_steps)
+        return self.as_forecast(self.field.to_numpy()[starts[:, None] + leads], starts)
+
+    def to_kelvin(self, scaled: np.ndarray, starts: np.ndarray) -> xr.DataArray:
+        """Scaled forecasts (window, L, H, W) as a DataArray in K, (window, lead, lat, lon)."""
+        leads = np.arange(self.input_steps, self.input_steps + self.lead_steps)
+        times = self.field["time"].to_numpy()[starts[:, None] + leads]
+        return self.as_forecast(self.scaler.inverse(scaled, times), starts)
+
+    def as_forecast(self, values: np.ndarray, starts: np.ndarray) -> xr.DataArray:
+        """Name the dimensions of values in K, (window, L, H, W)."""
+        hours = float(self.field.attrs["step_hours"])
+        return xr.DataArray(
+            values.astype(np.float32),
+            dims=("window", "lead", "lat", "lon"),
+            coords={
+                "window": self.field["time"].to_numpy()[starts + self.input_steps - 1],
+                "lead": ("lead", hours * np.arange(1, self.lead_steps + 1), {"units": "h"}),
+                "lat": self.field["lat"],
+                "lon": self.field["lon"],
+            },
+            attrs={"units": "K"},
+        )
+
+
+def prepare(
+    field: xr.DataArray, input_steps: int, lead_steps: int, scaler: str, validation: str
+) -> Windows:
+    """Split a field, fit the named scaler on what the split allows, and scale the whole field.
+
+    Parameters
+    ----------
+    field : DataArray (time, lat, lon), K, as given by :func:`lsntp.open_dataset`.
+    input_steps, lead_steps : int
+        T and L.
+    scaler : {"anomaly", "minmax"}
+    validation : {"blocked", "random"}
+        As of :func:`split`.
+    """
+    parts = split(field, input_steps, lead_steps, validation)
+    fitted = SCALERS[scaler]().fit(field.isel(time=parts.fit_times))
+    frames = torch.from_numpy(fitted.transform(field)).unsqueeze(1)
+    return Windows(field, parts, fitted, frames, input_steps, lead_steps)

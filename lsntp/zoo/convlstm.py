@@ -1,0 +1,27 @@
+"""ConvLSTM (Shi et al. 2015): the forecaster whose operator is a convolution."""
+
+from lsntp.forecaster import Forecaster
+from lsntp.lsconv import LSConv
+
+
+def convlstm(
+    height: int,
+    width: int,
+    hidden: int,
+    embedding: int,
+    kernel: int = 3,
+    downsample: bool = False,
+    lead_steps: int = 6,
+) -> Forecaster:
+    """Build LS-NTP without attention and graph; ``embedding`` is not used, as there is no graph.
+
+    Parameters as of :meth:`lsntp.LSNTP.equations`.
+    """
+    return Forecaster(
+        height,
+        width,
+        hidden,
+        lambda x, h, gates: LSConv(x + h, gates, kernel, nsa=False, lagc=False),
+        downsample=downsample,
+        lead_steps=lead_steps,
+    )

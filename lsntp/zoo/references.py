@@ -1,0 +1,21 @@
+"""What a reference forecast is."""
+
+from typing import Protocol, Self
+
+import numpy as np
+import xarray as xr
+
+from lsntp.windows import Windows
+
+
+class Reference(Protocol):
+    """A forecast without gradient descent."""
+
+    parameters: int
+    """Number of fitted coefficients."""
+
+    def fit(self, data: Windows) -> Self:
+        """Fit on what comes before the test period."""
+
+    def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
+        """Forecast the windows that begin at ``starts``: (window, lead, lat, lon), K."""

@@ -1,0 +1,68 @@
+"""Ridge regression on a cell's 5×5 neighbourhood: the linear rival."""
+
+from typing import Self
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lsntp.windows import Windows
+
+NEIGHBOURHOOD = 5
+LAGS = (0, 1, 2, 4)  # steps back from the last input frame
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+
+
+class Ridge:
+    """For each cell and lead, a linear map from its 5×5 neighbourhood at four recent steps.
+
+    Works on the scaled frames of the windows it is given. The penalty is chosen on the validation
+    windows, one for all cells and leads; the coefficients are then fitted on every window before
+    the test period. Beyond the grid's edge the anomaly is taken as zero.
+    """
+
+    parameters = 0
+
+    def fit(self, data: Windows) -> Self:
+        """Choose the penalty on the validation windows, then fit on all before the test period."""
+        x, y = self.regressors(data, data.split.validation)
+        normal = self.normal_equations(data, data.split.train)
+        errors = [float((x @ self.solve(*normal, p) - y).square().mean()) for p in PENALTIES]
+        self.penalty = PENALTIES[int(np.argmin(errors))]
+        normal = self.normal_equations(data, data.starts_before_test())
+        self.coefficients = self.solve(*normal, self.penalty)
+        self.parameters = self.coefficients.numel()
+        return self
+
+    def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
+        """Forecast the windows at ``starts``."""
+        x, _ = self.regressors(data, starts)
+        scaled = x @ self.coefficients  # (N, n, L)
+        grid = data.frames.shape[-2:]
+        return data.to_kelvin(scaled.permute(1, 2, 0).unflatten(-1, grid).numpy(), starts)
+
+    @staticmethod
+    def regressors(data: Windows, starts: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Regressors (N, n, 4·25 + 1) and targets (N, n, L), one matrix a cell."""
+        inputs, targets = data.batch(starts)  # (n, T, 1, H, W), (n, L, 1, H, W)
+        lagged = inputs[
+            :, [data.input_steps - 1 - lag for lag in LAGS if lag < data.input_steps], 0
+        ]
+        patches = torch.nn.functional.unfold(  # (n, 4·25, N)
+            lagged, NEIGHBOURHOOD, padding=NEIGHBOURHOOD // 2
+        )
+        x = torch.nn.functional.pad(patches.permute(2, 0, 1).double(), (0, 1), value=1.0)
+        return x, targets[:, :, 0].flatten(-2).permute(2, 0, 1).double()
+
+    def normal_equations(self, data: Windows, starts: np.ndarray) -> tuple[Tensor, Tensor]:
+        """``XᵀX`` (N, 4·25 + 1, 4·25 + 1) and ``XᵀY`` (N, 4·25 + 1, L) of every cell."""
+        x, y = self.regressors(data, starts)
+        return x.mT @ x, x.mT @ y
+
+    @staticmethod
+    def solve(gram: Tensor, moment: Tensor, penalty: float) -> Tensor:
+        """Coefficients (N, 4·25 + 1, L); the intercept is not penalised."""
+        weights = torch.full((gram.shape[-1],), penalty, dtype=gram.dtype)
+        weights[-1] = 0
+        return torch.linalg.solve(gram + torch.diag(weights), moment)

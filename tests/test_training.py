@@ -1,0 +1,171 @@
+"""Training: it learns, it is deterministic, and a kill at any moment changes nothing."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lsntp.training import RECIPES, fit, forecast, learning_rate, predict
+from lsntp.windows import Windows, prepare
+from lsntp.zoo import NETWORKS
+
+SETTINGS = {"epochs": 4, "batch_size": 16, "seed": 3}
+
+# The same small run in a process of its own: a synthetic field, six epochs, weights at the end.
+CHILD = """
+import sys, torch
+from pathlib import Path
+from safetensors.torch import save_file
+from lsntp.synthetic import synthetic
+from lsntp.training import RECIPES, fit
+from lsntp.windows import prepare
+from lsntp.zoo import NETWORKS
+
+torch.set_num_threads(1)
+field = synthetic(height=12, width=14, steps=300, links=2, seed=1).t2m
+data = prepare(field, 6, 6, "anomaly", "blocked")
+torch.manual_seed(0)
+model = NETWORKS["lsntp-equations"](12, 14, hidden=2, embedding=4, downsample=True)
+print("start", flush=True)
+fit(model, data, RECIPES["modern"], epochs=6, batch_size=32, seed=0, checkpoint=Path(sys.argv[1]))
+save_file(model.state_dict(), sys.argv[2])
+"""
+
+
+@pytest.fixture(scope="module")
+def data() -> Windows:
+    from lsntp.synthetic import synthetic
+
+    field = synthetic(height=12, width=14, steps=300, links=2, seed=1).t2m
+    return prepare(field, 6, 6, "anomaly", "blocked")
+
+
+def network(name: str = "convlstm") -> torch.nn.Module:
+    torch.manual_seed(0)
+    return NETWORKS[name](12, 14, hidden=4, embedding=4, downsample=True)
+
+
+def test_training_beats_persistence_in_scaled_units(data: Windows) -> None:
+    model = network()
+    history = fit(model, data, RECIPES["modern"], epochs=12, batch_size=8, seed=0)
+    inputs, targets = data.batch(data.split.validation)
+    persistence = (targets - inputs[:, -1:]).abs().mean().item()
+    assert min(history.validation_loss) < 0.9 * persistence
+    assert history.train_loss[-1] < history.train_loss[0]
+
+
+def test_same_seed_same_weights_other_seed_others(data: Windows) -> None:
+    weights = []
+    for seed in (3, 3, 4):
+        model = network()
+        fit(model, data, RECIPES["modern"], **{**SETTINGS, "seed": seed})
+        weights.append(torch.cat([p.flatten() for p in model.state_dict().values()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_best_validation_epoch_is_kept(data: Windows) -> None:
+    model = network()
+    history = fit(model, data, RECIPES["released"], **SETTINGS)
+    scaled = predict(model, data, data.split.validation, residual=False)
+    truth = data.batch(data.split.validation)[1][:, :, 0].numpy()
+    assert np.square(scaled - truth).mean() == pytest.approx(min(history.validation_loss), rel=1e-5)
+    assert history.validation_loss[history.best_epoch] == min(history.validation_loss)
+
+
+def test_resumed_is_uninterrupted_bit_for_bit(data: Windows, tmp_path: Path) -> None:
+    """Stopped after each epoch in turn (the schedule must not see that)."""
+    whole = network()
+    fit(whole, data, RECIPES["modern"], **SETTINGS)
+    for stop in range(1, SETTINGS["epochs"]):
+        checkpoint = tmp_path / f"{stop}.safetensors"
+
+        class Stop(Exception):
+            pass
+
+        model = network()
+        seen = []
+
+        def stop_after(*_: object, seen: list = seen, stop: int = stop) -> None:
+            seen.append(1)
+            # one forward pass a batch and one for the validation windows
+            if len(seen) > stop * (-(-len(data.split.train) // 16) + 1):
+                raise Stop
+
+        model.register_forward_pre_hook(stop_after)
+        with pytest.raises(Stop):
+            fit(model, data, RECIPES["modern"], **SETTINGS, checkpoint=checkpoint)
+        resumed = network()
+        fit(resumed, data, RECIPES["modern"], **SETTINGS, checkpoint=checkpoint)
+        for name, value in whole.state_dict().items():
+            assert torch.equal(value, resumed.state_dict()[name]), (stop, name)
+
+
+def test_sigkill_at_random_moments_changes_nothing(tmp_path: Path) -> None:
+    """A process killed three times, whenever, ends with the weights of one left alone."""
+
+    def train(name: str, kill_after: float | None = None) -> float:
+        """Run the child, killed so many seconds after its first step; return how long it ran."""
+        files = [str(tmp_path / f"{name}.{end}") for end in ("checkpoint", "weights")]
+        command = [sys.executable, "-c", CHILD, *files]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            child.stdout.readline()  # imports are done; training begins
+            began = time.monotonic()
+            if kill_after is not None:
+                time.sleep(kill_after)
+                os.kill(child.pid, signal.SIGKILL)
+            assert child.wait() == (0 if kill_after is None else -signal.SIGKILL)
+            return time.monotonic() - began
+
+    duration = train("whole")
+    for _ in range(3):
+        train("killed", kill_after=random.uniform(0, 0.3 * duration))
+    train("killed")
+    whole, killed = (tmp_path / f"{name}.weights" for name in ("whole", "killed"))
+    assert whole.read_bytes() == killed.read_bytes()
+
+
+def test_damaged_or_foreign_checkpoints_are_refused(data: Windows, tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    fit(network(), data, RECIPES["modern"], **{**SETTINGS, "epochs": 1}, checkpoint=path)
+    good = path.read_bytes()
+    with pytest.raises(ValueError, match="holds another model"):
+        fit(network("lsntp-released"), data, RECIPES["modern"], **SETTINGS, checkpoint=path)
+    path.write_bytes(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])
+    with pytest.raises(ValueError, match="damaged: its checksum"):
+        fit(network(), data, RECIPES["modern"], **SETTINGS, checkpoint=path)
+    path.write_bytes(good[:100])
+    with pytest.raises(ValueError, match="not a readable checkpoint.*delete"):
+        fit(network(), data, RECIPES["modern"], **SETTINGS, checkpoint=path)
+
+
+def test_diverging_training_is_reported(data: Windows) -> None:
+    recipe = RECIPES["released"].model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        fit(network(), data, recipe, **SETTINGS)
+
+
+def test_residual_forecast_adds_the_last_frame() -> None:
+    class Ones(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.ones(len(x), 2, 1, 2, 2)
+
+    x = torch.arange(24.0).view(1, 6, 1, 2, 2)
+    assert torch.equal(forecast(Ones(), x, residual=True)[0, 1, 0], x[0, -1, 0] + 1)
+    assert torch.equal(forecast(Ones(), x, residual=False), torch.ones(1, 2, 1, 2, 2))
+
+
+def test_schedules() -> None:
+    assert learning_rate(RECIPES["released"], 0.9) == 1e-3
+    rates = [learning_rate(RECIPES["modern"], p) for p in np.linspace(0, 0.999, 1000)]
+    assert max(rates) == pytest.approx(3e-3, rel=1e-2)
+    assert np.argmax(rates) == pytest.approx(300, abs=5)
+    assert rates[0] < 0.05 * max(rates) and rates[-1] < 1e-3 * max(rates)
