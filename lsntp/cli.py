@@ -135,10 +135,10 @@ def campaign(
     todo = [config for config in configs if not records.path_of(config).exists()]
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
     failed = 0
-    for done, (config, error) in enumerate(campaigns.run_all(todo, jobs), start=1):
-        failed += error is not None
-        outcome = f"FAILED: {error!r}" if error else str(records.path_of(config))
-        typer.echo(f"{done}/{len(todo)} {config.title}: {outcome}", err=bool(error))
+    for done, (config, failure) in enumerate(campaigns.run_all(todo, jobs), start=1):
+        failed += failure is not None
+        outcome = f"FAILED: {failure!r}" if failure else str(records.path_of(config))
+        typer.echo(f"{done}/{len(todo)} {config.title}: {outcome}", err=failure is not None)
     raise typer.Exit(int(failed > 0))
 
 

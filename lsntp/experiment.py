@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import nn
 
 from lsntp import metrics, training, zoo
@@ -37,6 +37,13 @@ class Preset(BaseModel):
     downsample: bool = Field(description="halve the grid inside the network")
     epochs: int = Field(ge=1, description="passes over the training windows")
     batch_size: int = Field(ge=1, description="windows a gradient step")
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel={kernel}: expected an odd number (1, 3, 5, …)")
+        return kernel
 
 
 PRESETS = {
@@ -217,7 +224,7 @@ def run_network(
     recipe, preset = config.recipe, config.preset
     assert recipe is not None and preset is not None
     data = prepare(field, config.input_steps, config.lead_steps, recipe.scaler, recipe.validation)
-    model = build_network(config, *field.shape[1:])
+    model = build_network(config, field.sizes["lat"], field.sizes["lon"])
     checkpoint = None
     if checkpoints is not None:  # never serves other data under the same name
         name = f"{config.key}-{field.attrs['fingerprint'][:8]}.safetensors"
@@ -257,7 +264,7 @@ def scores(prediction: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     maps = metrics.error_maps(prediction, target)
     record["mae_map"], record["bias_map"] = maps["mae"], maps["bias"]
     error = (prediction - target).astype(np.float64)
-    record["window_mae"] = np.abs(error).mean(["lat", "lon"])
+    record["window_mae"] = abs(error).mean(["lat", "lon"])
     record["window_mse"] = (error**2).mean(["lat", "lon"])
     case = case_window(target)
     record["case_prediction"] = prediction.isel(window=case).drop_vars("window")

@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -234,19 +234,19 @@ def over_time(module: nn.Module, x: Tensor) -> Tensor:
 
 def read_checkpoint(checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Mapping[str, Tensor]:
     """Return the bare state dict of a mapping or file; never runs code found in a file."""
-    if not isinstance(checkpoint, Mapping):
-        path = Path(checkpoint)
-        if path.suffix == ".safetensors":
-            checkpoint = load_file(path)
-        else:
-            try:
-                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            except pickle.UnpicklingError as error:
-                raise ValueError(
-                    f"{path} holds more than weights, or is not a torch checkpoint; it was not "
-                    "read further, as that could run code in it"
-                ) from error
-    return checkpoint.get("model", checkpoint)  # type: ignore[return-value]
+    if isinstance(checkpoint, Mapping):
+        content: Mapping[str, Any] = checkpoint
+    elif Path(checkpoint).suffix == ".safetensors":
+        content = load_file(checkpoint)
+    else:
+        try:
+            content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f"{checkpoint} holds more than weights, or is not a torch checkpoint; it was not "
+                "read further, as that could run code in it"
+            ) from error
+    return content.get("model", content)
 
 
 # released name -> ours, part by part, in this order

@@ -1,0 +1,220 @@
+"""Configs, records, campaigns: keys that do not collide, files that cannot be half-written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from lsntp import RunConfig, campaign, load_records, open_dataset, records, run
+from lsntp.cli import app
+from lsntp.experiment import PRESETS, execute
+from lsntp.training import RECIPES
+from lsntp.zoo import LABELS, NETWORKS, REFERENCES
+
+
+@pytest.fixture
+def own_field(tmp_path: Path) -> str:
+    """A user's own file: small, synthetic."""
+    from lsntp.synthetic import synthetic
+
+    path = tmp_path / "own.nc"
+    field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
+    field.attrs = {"units": "K"}
+    field.to_netcdf(path)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Records and checkpoints of a test go to its own folder."""
+    monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "records"))
+    monkeypatch.setenv("LSNTP_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "records"
+
+
+def smoke(dataset: str, model: str = "lsntp-equations", **kw: object) -> RunConfig:
+    return RunConfig(dataset=dataset, model=model, preset="smoke", **kw)
+
+
+def test_keys_name_every_choice_and_survive_a_round_trip() -> None:
+    configs = campaign.configs("main", "laptop", 3)
+    networks = 3 * len(RECIPES) * 2 * len(NETWORKS)
+    assert len({c.key for c in configs}) == len(configs) == networks + 2 * len(REFERENCES)
+    for config in configs:
+        again = RunConfig.model_validate_json(config.model_dump_json())
+        assert again == config and again.key == config.key
+    base = next(c for c in configs if c.recipe == RECIPES["modern"])
+    for change in ({"seed": 7}, {"lead_steps": 3}, {"preset": "paper"}, {"recipe": "released"}):
+        assert RunConfig(**{**base.model_dump(), **change}).key != base.key
+
+
+def test_references_have_one_record_whatever_the_recipe() -> None:
+    keys = {RunConfig(dataset="era5-uk", model="ridge", recipe=r, seed=s).key
+            for r in RECIPES for s in (0, 1)}  # fmt: skip
+    assert len(keys) == 1
+
+
+def test_every_model_has_a_label() -> None:
+    assert set(LABELS) == {*REFERENCES, *NETWORKS}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "transformer"}, 'model="transformer": expected one of persistence'),
+        ({"recipe": "old"}, 'recipe="old": expected one of modern, released'),
+        ({"preset": "huge"}, 'preset="huge": expected one of smoke, laptop, paper'),
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"epoch": 3}, "Extra inputs are not permitted"),
+    ],
+)
+def test_bad_configs(change: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        RunConfig(**{"dataset": "era5-uk", "model": "convlstm", **change})
+    even = {**PRESETS["smoke"].model_dump(), "kernel": 4}
+    with pytest.raises(ValidationError, match="kernel=4: expected an odd number"):
+        RunConfig(dataset="era5-uk", model="convlstm", preset=even)
+
+
+def test_record_holds_what_it_says(own_field: str) -> None:
+    config = smoke(own_field)
+    record = run(config)
+    assert record.attrs["key"] == config.key
+    assert record.attrs["fingerprint"] == open_dataset(own_field).attrs["fingerprint"]
+    assert record.sizes["lead"] == 6 and record.sizes["window"] == 80 - 11
+    assert record["embedding"].shape == (4 * 5, PRESETS["smoke"].embedding)
+    # three ways to the same mean error: by lead, by cell, by window
+    mae = record["mae"].values
+    np.testing.assert_allclose(record["mae_map"].mean(["lat", "lon"]), mae, rtol=2e-4)
+    np.testing.assert_allclose(record["window_mae"].mean("window"), mae, rtol=2e-4)
+    np.testing.assert_allclose(
+        np.sqrt(record["window_mse"].mean("window")), record["rmse"], rtol=2e-4
+    )
+    table = load_records()
+    assert table.loc[0, "key"] == config.key
+    assert table.loc[0, "mae"] == pytest.approx(mae.mean())
+    assert table.loc[0, "mae_lead_6"] == mae[5]
+    for column in ("dataset", "model", "recipe", "preset", "seed", "rmse", "ssim", "psnr",
+                   "parameters", "wall_s", "device"):  # fmt: skip
+        assert column in table
+
+
+def test_stored_record_is_returned_and_a_fresh_one_agrees(own_field: str, stores: Path) -> None:
+    config = smoke(own_field)
+    first = run(config)
+    path = records.path_of(config)
+    made = path.stat().st_mtime_ns
+    assert run(config).identical(first)
+    assert path.stat().st_mtime_ns == made
+    assert campaign.verify(first) == 0.0
+    assert [p.name for p in stores.iterdir()] == [path.name]  # no temporary file left
+
+
+def test_verify_finds_a_record_that_is_not_true(own_field: str) -> None:
+    record = run(RunConfig(dataset=own_field, model="persistence"))
+    record["mae"][2] += 0.01
+    assert campaign.verify(record) == pytest.approx(0.01)
+
+
+def test_damaged_or_renamed_records_are_refused(own_field: str) -> None:
+    config = RunConfig(dataset=own_field, model="persistence")
+    run(config)
+    path = records.path_of(config)
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) // 2])
+    with pytest.raises(records.RecordError, match="not a readable record.*make it again"):
+        records.find(config)
+    path.write_bytes(good)
+    other = RunConfig(dataset=own_field, model="climatology")
+    path.rename(records.path_of(other))
+    with pytest.raises(records.RecordError, match="renamed or overwritten"):
+        records.find(other)
+
+
+def test_a_flipped_bit_in_the_values_is_found(tmp_path: Path, own_field: str) -> None:
+    """Every bit of a stored map: reading it fails, or gives the same values."""
+    config = RunConfig(dataset=own_field, model="persistence")
+    record = run(config)
+    path = records.path_of(config)
+    good = path.read_bytes()
+    rng = np.random.default_rng(0)
+    silent = []
+    for position in rng.integers(0, len(good), 60):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 4]) + good[position + 1 :])
+        try:
+            again = records.read(path)
+        except records.RecordError:
+            continue
+        if any(not again[n].equals(record[n]) for n in ("mae", "mae_map", "window_mae")):
+            silent.append(int(position))
+    assert not silent
+
+
+def test_missing_record() -> None:
+    with pytest.raises(records.RecordError, match="no record of era5-uk-ridge.*lsntp run"):
+        records.find(RunConfig(dataset="era5-uk", model="ridge"))
+
+
+def test_nothing_is_left_behind_when_writing_fails(
+    own_field: str, stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(self: xr.Dataset, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"half a file")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        run(RunConfig(dataset=own_field, model="persistence"))
+    assert list(stores.iterdir()) == []
+
+
+def test_networks_of_both_recipes_run_and_score(own_field: str) -> None:
+    for recipe in RECIPES:
+        record = execute(smoke(own_field, "lsntp-released", recipe=recipe))
+        config = json.loads(record.attrs["config"])
+        assert config["recipe"]["name"] == recipe
+        assert np.isfinite(record["mae"]).all() and (record["mae"] < 20).all()
+
+
+def test_campaign_goes_on_after_a_failure_and_skips_what_is_there(own_field: str) -> None:
+    good = RunConfig(dataset=own_field, model="persistence")
+    bad = RunConfig(dataset="nowhere.nc", model="persistence")
+    outcome = {c.dataset: e for c, e in campaign.run_all([bad, good], jobs=2)}
+    assert outcome[own_field] is None
+    assert "nowhere.nc" in str(outcome["nowhere.nc"])
+    assert records.path_of(good).exists()
+
+
+def test_command_line(own_field: str) -> None:
+    cli = CliRunner()
+    result = cli.invoke(app, ["run", own_field, "persistence"])
+    assert result.exit_code == 0 and "mae" in result.output, result.output
+    result = cli.invoke(app, ["verify", "--sample", "1"])
+    assert result.exit_code == 0 and "agrees, largest difference 0" in result.output
+    for arguments, message in [
+        (["run", "nowhere", "persistence"], "nowhere"),
+        (["run", own_field, "transformer"], "expected one of persistence"),
+        (["run", own_field, "convlstm", "--preset", "huge"], "expected one of smoke"),
+        (["campaign", "everything"], 'expected "main"'),
+        (["verify"], "KEY, or --sample"),
+        (["verify", "abc"], "0 records"),
+        (["verify", "--sample", "9"], "holds 1"),
+    ]:
+        result = cli.invoke(app, arguments)
+        assert result.exit_code != 0, arguments
+        assert message in result.output, (arguments, result.output)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_the_command_is_installed() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "lsntp.cli", "--help"], capture_output=True, text=True, check=True
+    )
+    for command in ("data", "run", "campaign", "verify"):
+        assert command in result.stdout

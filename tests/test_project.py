@@ -1,0 +1,206 @@
+"""The project as a whole: what is declared twice agrees, and what is stored is clean."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# What conda-forge calls a distribution.
+CONDA_NAMES = {
+    "eccodes": "python-eccodes",
+    "matplotlib": "matplotlib-base",
+    "seaborn": "seaborn-base",
+    "torch": "pytorch",
+}
+
+
+def requirements() -> dict[str, Requirement]:
+    """Every third-party requirement of pyproject.toml, by canonical name."""
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    found = [Requirement(text) for group in groups for text in group]
+    return {canonicalize_name(r.name): r for r in found if r.name != PROJECT["name"]}
+
+
+# ---- declared in two places
+
+
+def test_environment_yml_lists_what_pyproject_lists():
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(e["pip"] for e in entries if isinstance(e, dict))
+    listed = [Requirement(e) for e in entries if isinstance(e, str)]
+    listed += [Requirement(e) for e in pip if not e.startswith("-")]
+    conda = {canonicalize_name(r.name): str(r.specifier) for r in listed}
+    assert conda.pop("python") == PROJECT["requires-python"]
+    conda.pop("pip")
+    expected = {CONDA_NAMES.get(n, n): str(r.specifier) for n, r in requirements().items()}
+    assert conda == expected
+    assert "-e ." in pip
+
+
+def test_constraints_pin_every_requirement_within_its_range():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    versions = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in pins}
+    for name, requirement in requirements().items():
+        assert name in versions, f"constraints.txt does not pin {name}"
+        assert requirement.specifier.contains(versions[name]), f"{name} {versions[name]}"
+    assert not [r for r in pins if r.url or "+" in str(r.specifier)]
+
+
+def test_the_version_is_the_same_everywhere():
+    version = PROJECT["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert str(citation["version"]) == version
+    assert re.search(rf"^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M)
+
+
+def test_the_api_page_shows_every_public_module():
+    shown = set(re.findall(r"automodule:: (\S+)", (ROOT / "book" / "api.md").read_text()))
+    modules = set()
+    for path in (ROOT / "lsntp").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if not any(part.startswith("_") and part != "__init__" for part in parts):
+            modules.add(".".join(parts).removesuffix(".__init__"))
+    assert shown == modules
+
+
+def test_the_table_of_contents_lists_every_notebook_and_page():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    pages = [f"book/{p.stem}" for p in (ROOT / "book").glob("*.md")]
+    assert sorted(listed) == sorted(pages + [f"notebooks/{p.stem}" for p in NOTEBOOKS])
+
+
+# ---- notebooks
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [c for c in notebook.cells if c.cell_type == "code"]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def notebook(path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def test_there_are_notebooks_and_each_has_a_text_form():
+    assert NOTEBOOKS
+    texts = (ROOT / "notebooks").glob("*.py")
+    assert [p.stem for p in NOTEBOOKS] == sorted(p.stem for p in texts)
+
+
+def test_notebook_is_executed_fully_and_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1)), "run make notebooks"
+
+
+def test_notebook_has_one_parameters_cell_and_no_injected_one(notebook):
+    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
+    assert tags.count("parameters") == 1
+    assert "injected-parameters" not in tags
+
+
+def test_notebook_matches_its_text_form(path, notebook):
+    text = jupytext.read(path.with_suffix(".py"), fmt="py:percent")
+
+    def cells(book: nbformat.NotebookNode) -> list[tuple]:
+        return [(c.cell_type, c.source.strip(), c.metadata.get("tags", [])) for c in book.cells]
+
+    assert cells(notebook) == cells(text), "run make notebooks"
+    assert notebook.metadata.jupytext.formats == "ipynb,py:percent"
+
+
+def test_notebook_starts_with_its_title(notebook):
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown"
+    assert re.match(r"# \S", first.source)
+
+
+def test_notebook_defines_nothing_and_trains_nothing_by_hand(notebook):
+    forbidden = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    for cell in code_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, forbidden), f"{cell.id}: move it to lsntp/"
+            called = isinstance(node, ast.Call) and getattr(node.func, "attr", None)
+            assert called not in {"backward", "zero_grad", "step"}, f"{cell.id}: {called}()"
+
+
+def test_notebook_stores_no_error_warning_or_widget(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name") != "stderr", f"{cell.id}: {output.get('text')}"
+            assert not [mime for mime in output.get("data", {}) if "widget" in mime], cell.id
+
+
+def test_notebook_metadata_is_bare(notebook):
+    """No timestamp, duration, widget state or machine: what changes from run to run."""
+    assert set(notebook.metadata) <= {"jupytext", "kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec == {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    assert "version" not in notebook.metadata.language_info
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags"}, cell.id
+
+
+# ---- nothing of one machine
+
+ABSOLUTE = re.compile(r"(?<![\w.:/-])/(?:home|root|work|Users|opt|tmp|mnt)/")
+TEXTS = ("*.py", "*.md", "*.toml", "*.yml", "*.yaml", "*.txt", "*.cff", "*.bib", "Makefile")
+
+
+def test_no_text_holds_a_path_of_one_machine():
+    folders = [ROOT, *(ROOT / f for f in (".ci", "book", "data", "lsntp", "notebooks", "tests"))]
+    for folder in folders:
+        for pattern in (*TEXTS, "run"):
+            paths = folder.glob(pattern) if folder == ROOT else folder.rglob(pattern)
+            for path in filter(Path.is_file, paths):
+                found = ABSOLUTE.search(path.read_text(encoding="utf-8"))
+                assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
+
+
+def test_no_notebook_output_holds_a_path_of_one_machine(notebook):
+    for cell in notebook.cells:
+        texts = [cell.source]
+        for output in cell.get("outputs", []):
+            texts.append(output.get("text", ""))
+            texts += [v for k, v in output.get("data", {}).items() if not k.startswith("image/")]
+        for text in texts:
+            assert not ABSOLUTE.search(str(text)), cell.id
+
+
+# ---- what the README says
+
+
+def test_the_example_of_the_readme_runs(capsys):
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    names: dict = {}
+    exec(compile(example[1], "README.md", "exec"), names)
+    assert names["y"].shape == (8, 4, *names["field"].shape[1:])
+    assert "rmse" in capsys.readouterr().out
+
+
+def test_the_command_is_installed():
+    assert PROJECT["scripts"] == {"lsntp": "lsntp.cli:app"}
+    assert importlib.util.find_spec("lsntp.cli") is not None
