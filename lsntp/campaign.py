@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import numpy as np
@@ -55,3 +55,33 @@ def verify(record: xr.Dataset) -> float:
     """Re-make a record from nothing: the largest difference of any score by lead, in its unit."""
     fresh = execute(RunConfig.model_validate_json(record.attrs["config"]))
     return max(float(np.abs(fresh[name] - record[name]).max()) for name in SCORES)
+
+
+def collect(
+    datasets: str | Sequence[str],
+    models: Sequence[str],
+    recipes: Sequence[str],
+    preset: str,
+    seeds: int,
+    rerun: bool = False,
+) -> list[xr.Dataset]:
+    """Return the records of every combination: those stored, or, with ``rerun``, made now.
+
+    A re-run is neither looked up nor stored: it shows what this machine makes of the configs.
+
+    Raises
+    ------
+    RecordError
+        If a record is missing and ``rerun`` is false.
+    """
+    todo = {
+        config.key: config
+        for dataset in ([datasets] if isinstance(datasets, str) else datasets)
+        for model in models
+        for recipe in recipes
+        for seed in range(seeds)
+        for config in [
+            RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
+        ]
+    }
+    return [execute(config) if rerun else records.find(config) for config in todo.values()]

@@ -1,0 +1,200 @@
+"""Records summarised: means over seeds, and differences with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lsntp import published
+from lsntp.experiment import RunConfig
+from lsntp.zoo import LABELS, NETWORKS
+
+COLUMNS = {  # score -> heading, digits
+    "mae": ("MAE (K)", 3),
+    "rmse": ("RMSE (K)", 3),
+    "ssim": ("SSIM", 3),
+    "psnr": ("PSNR (dB)", 2),
+    "ssim_released": ("SSIM, paper's protocol", 3),
+    "psnr_released": ("PSNR, paper's protocol (dB)", 2),
+}
+RESAMPLES = 2000
+
+
+def main_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a model and recipe: mean ± standard deviation over seeds, and what it costs.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Rows of :func:`lsntp.load_records`, one data set, one preset.
+    """
+    rows = {}
+    for (model, recipe), group in runs.groupby(["model", "recipe"], sort=False):
+        cells = {head: mean_and_spread(group[s], digits) for s, (head, digits) in COLUMNS.items()}
+        trained = model in NETWORKS
+        cells["seeds"] = str(len(group)) if trained else "–"
+        cells["parameters"] = f"{int(group['parameters'].iloc[0]):,}"
+        cells["training (s)"] = f"{group['wall_s'].mean():.0f}"
+        rows[LABELS[str(model)], recipe if trained else "–"] = cells
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = table.index.set_names(["model", "recipe"])
+    return table
+
+
+def with_published(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Append the paper's own LS-NTP rows on ``source`` ("ERA5" or "NCEP"): *other data*.
+
+    For any other source there are none.
+    """
+    theirs = published.LSNTP[published.LSNTP["dataset"].str.startswith(source)]
+    if theirs.empty:
+        return table
+    rows = {
+        (f"{row['model']} — other data: {row['dataset']}", "released"): {
+            head: f"{row[score]:.{digits}f}"
+            for score, (head, digits) in COLUMNS.items()
+            if score in row
+        }
+        for _, row in theirs.iterrows()
+    }
+    extra = pd.DataFrame.from_dict(rows, orient="index")
+    extra.index = extra.index.set_names(table.index.names)
+    return pd.concat([table, extra]).fillna("–")[table.columns]
+
+
+def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
+    """Return "mean ± standard deviation" of the seeds, or the value where there is one."""
+    values = np.asarray(values, float)
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
+
+
+def pick(
+    several: Sequence[xr.Dataset], dataset: str, model: str, recipe: str | None = None
+) -> list[xr.Dataset]:
+    """Return the records of one data set and model (and recipe, if it is a network)."""
+    chosen = []
+    for record in several:
+        config = RunConfig.model_validate_json(record.attrs["config"])
+        same = config.dataset == dataset and config.model == model
+        if same and (config.recipe is None or config.recipe.name == recipe):
+            chosen.append(record)
+    return chosen
+
+
+def seed_mean(several: Sequence[xr.Dataset], name: str) -> xr.DataArray:
+    """Return the mean over seeds of one variable."""
+    return xr.concat([record[name] for record in several], "seed", join="exact").mean("seed")
+
+
+def compare(
+    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
+) -> pd.Series:
+    """Difference in MAE between two models, with a paired block bootstrap over test days.
+
+    Both models forecast the same windows; their seed-mean errors are subtracted window by window,
+    whole days of windows (by the time of the last input, UTC) are drawn with replacement 2000
+    times, and the 2.5 and 97.5 percentiles of the mean are the interval. It says how far the
+    difference depends on the days of the test period, not on the choice of seeds; the standard
+    deviation over seeds stands beside it.
+
+    Returns
+    -------
+    Series
+        ``difference`` (K, negative: the model is better), ``low``, ``high`` (K), ``percent`` of
+        the rival's MAE, ``seed_sd`` (K, of the difference), ``verdict``: "lower", "higher" or
+        "not separable" (the interval holds 0, the difference is within two seed s.d., or there
+        is only one seed of a network).
+    """
+    ours, theirs = pick(several, dataset, model, recipe), pick(several, dataset, rival, recipe)
+    if not ours or not theirs:
+        raise ValueError(f"no records of {model} and {rival} on {dataset} with recipe {recipe}")
+    errors = [seed_mean(group, "window_mae").mean("lead") for group in (ours, theirs)]
+    difference = (errors[0] - errors[1]).to_series()
+    days = difference.groupby(pd.DatetimeIndex(difference.index).normalize())
+    sums, counts = days.sum().to_numpy(), days.count().to_numpy()
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(sums), (RESAMPLES, len(sums)))
+    low, high = np.percentile(sums[drawn].sum(1) / counts[drawn].sum(1), [2.5, 97.5])
+    mean = float(difference.mean())
+    seed_sd = float(np.hypot(seed_deviation(ours), seed_deviation(theirs)))
+    separable = low * high > 0 and abs(mean) > 2 * seed_sd
+    verdict = ("lower" if mean < 0 else "higher") if separable else "not separable"
+    return pd.Series(
+        {
+            "dataset": dataset,
+            "recipe": recipe,
+            "model": LABELS[model],
+            "against": LABELS[rival],
+            "difference": mean,
+            "low": float(low),
+            "high": float(high),
+            "percent": 100 * mean / float(errors[1].mean()),
+            "seed_sd": seed_sd,
+            "verdict": verdict,
+        }
+    )
+
+
+PAIRS = (
+    ("convlstm", "persistence"),
+    ("convlstm", "ridge"),
+    ("lsntp-equations", "persistence"),
+    ("lsntp-equations", "ridge"),
+    ("lsntp-equations", "convlstm"),
+    ("lsntp-released", "persistence"),
+    ("lsntp-released", "ridge"),
+    ("lsntp-released", "convlstm"),
+)
+
+
+def comparisons(
+    several: Sequence[xr.Dataset],
+    datasets: Sequence[str],
+    models: Sequence[str],
+    recipes: Sequence[str],
+) -> pd.DataFrame:
+    """One row for each of `PAIRS` among ``models``, data set and recipe: see :func:`compare`."""
+    rows = [
+        compare(several, dataset, model, rival, recipe)
+        for dataset in datasets
+        for recipe in recipes
+        for model, rival in PAIRS
+        if model in models and rival in models
+    ]
+    return pd.DataFrame(rows).reset_index(drop=True)
+
+
+def seed_deviation(several: Sequence[xr.Dataset]) -> float:
+    """Return the standard deviation over seeds of the MAE, K; of one seed, nan; no seed, 0."""
+    errors = [float(record["mae"].mean()) for record in several]
+    if len(errors) > 1:
+        return float(np.std(errors, ddof=1))
+    return float("nan") if "train_loss" in several[0] else 0.0
+
+
+def sentence(comparison: pd.Series) -> str:
+    """Say in words what a comparison found."""
+    c = comparison
+    numbers = (
+        f"{c['difference']:+.3f} K ({c['percent']:+.1f} %; 95 % interval {c['low']:+.3f} to "
+        f"{c['high']:+.3f} K; seed s.d. {c['seed_sd']:.3f} K)"
+    ).replace("-", "−")
+    verdict = {
+        "lower": "has a lower error than",
+        "higher": "has a higher error than",
+        "not separable": "is not separable from",
+    }[c["verdict"]]
+    return f"{c['model']} {verdict} {c['against']} on {c['dataset']}: {numbers}."
+
+
+def beats_at_every_lead(
+    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
+) -> bool:
+    """Tell whether every seed of a model has a lower MAE than the rival at each lead."""
+    bar = seed_mean(pick(several, dataset, rival, recipe), "mae")
+    return all(bool((r["mae"] < bar).all()) for r in pick(several, dataset, model, recipe))

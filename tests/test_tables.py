@@ -1,0 +1,127 @@
+"""Summaries of records against values worked by hand, on records made up for the purpose."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lsntp import RunConfig, records, tables
+from lsntp.training import RECIPES
+from lsntp.zoo import LABELS, NETWORKS, REFERENCES
+
+DAYS, A_DAY = 20, 4
+
+
+def record(model: str, error: np.ndarray, seed: int = 0, recipe: str = "modern") -> xr.Dataset:
+    """A record whose MAE in every window and lead is ``error`` (window,)."""
+    config = RunConfig(dataset="era5-uk", model=model, recipe=recipe, seed=seed)
+    times = pd.date_range("2014-01-01", periods=len(error), freq="6h")
+    window_mae = xr.DataArray(
+        np.tile(error[:, None], (1, 6)),
+        coords={"window": times, "lead": np.arange(1, 7)},
+        dims=("window", "lead"),
+    )
+    names = ("mae", "rmse", "rmse_per_cell", "ssim", "psnr", "ssim_released", "psnr_released")
+    data = xr.Dataset({name: window_mae.mean("window") for name in names})
+    data["window_mae"] = window_mae
+    if model in NETWORKS:
+        data["train_loss"] = ("epoch", [1.0])
+    data.attrs = {
+        "config": config.model_dump_json(),
+        "key": config.key,
+        "fingerprint": "",
+        "parameters": 1234567,
+        "wall_s": 61.0,
+        "peak_memory_mib": 1.0,
+        "device": "CPU",
+        "commit": "",
+        "made": "",
+        "versions": '{"torch": "2"}',
+    }
+    return data
+
+
+def days_of(values: np.ndarray) -> np.ndarray:
+    return np.repeat(values, A_DAY)
+
+
+def test_main_table_by_hand() -> None:
+    several = [record("convlstm", days_of(np.full(DAYS, 1.0 + 0.1 * s)), s) for s in range(3)]
+    several.append(record("ridge", days_of(np.full(DAYS, 2.0))))
+    table = tables.main_table(records.tabulate(several))
+    assert table.loc[("ConvLSTM", "modern"), "MAE (K)"] == "1.100 ± 0.100"
+    assert table.loc[("ConvLSTM", "modern"), "seeds"] == "3"
+    assert table.loc[("Ridge 5×5", "–"), "MAE (K)"] == "2.000"
+    assert table.loc[("Ridge 5×5", "–"), "seeds"] == "–"
+    assert table.loc[("ConvLSTM", "modern"), "parameters"] == "1,234,567"
+
+
+def test_published_rows_are_marked_and_leave_what_is_not_known() -> None:
+    table = tables.main_table(records.tabulate([record("ridge", np.ones(80))]))
+    joined = tables.with_published(table, "NCEP")
+    theirs = joined.iloc[1:]
+    assert all("other data: NCEP" in name for name, _ in theirs.index)
+    assert theirs["MAE (K)"].tolist() == ["1.740", f"{1.7325:.3f}"]
+    assert set(theirs["SSIM"]) == {"–"}  # only the paper's own protocol is known
+    assert tables.with_published(table, "none").equals(table)
+
+
+def test_bootstrap_by_days_against_the_normal_approximation() -> None:
+    rng = np.random.default_rng(1)
+    days = rng.normal(0.2, 0.5, 400)
+    several = [record("ridge", np.ones(400 * A_DAY))]
+    several += [record("convlstm", 1 + days_of(days), s) for s in range(3)]
+    c = tables.compare(several, "era5-uk", "convlstm", "ridge", "modern")
+    half = 1.96 * days.std(ddof=1) / np.sqrt(len(days))  # days are independent, windows are not
+    assert c["difference"] == pytest.approx(days.mean())
+    assert c["low"] == pytest.approx(days.mean() - half, abs=0.1 * half)
+    assert c["high"] == pytest.approx(days.mean() + half, abs=0.1 * half)
+    assert c["percent"] == pytest.approx(100 * days.mean())
+    assert c["verdict"] == "higher"
+
+
+def test_verdicts() -> None:
+    wobble = np.tile([0.4, -0.4], DAYS // 2)
+
+    def verdict(shift: float, seed_step: float, seeds: int = 3, wobbling: float = 0.0) -> str:
+        several = [record("ridge", np.ones(DAYS * A_DAY))]
+        error = 1 + shift + days_of(wobbling * wobble)
+        several += [record("convlstm", error + seed_step * (s - 1), s) for s in range(seeds)]
+        return tables.compare(several, "era5-uk", "convlstm", "ridge", "modern")["verdict"]
+
+    assert verdict(-0.1, 0.001) == "lower"
+    assert verdict(+0.1, 0.001) == "higher"
+    assert verdict(-0.1, 0.1) == "not separable"  # inside the seed spread
+    assert verdict(-0.1, 0.001, wobbling=1.0) == "not separable"  # depends on the days
+    assert verdict(-0.1, 0.0, seeds=1) == "not separable"  # one seed says nothing of the spread
+
+
+def test_sentences_say_what_the_verdict_says() -> None:
+    several = [record("ridge", np.ones(80))]
+    several += [record("convlstm", np.full(80, 1.1) + 0.001 * s, s) for s in range(3)]
+    text = tables.sentence(tables.compare(several, "era5-uk", "convlstm", "ridge", "modern"))
+    assert text.startswith("ConvLSTM has a higher error than Ridge 5×5 on era5-uk: +0.101 K (+10.1")
+
+
+def test_every_lead_means_every_lead_and_every_seed() -> None:
+    better = record("convlstm", np.full(80, 0.9), 0)
+    worse_once = record("convlstm", np.full(80, 0.9), 1)
+    worse_once["mae"] = worse_once["mae"].copy(data=[0.9, 0.9, 0.9, 1.1, 0.9, 0.9])
+    base = record("persistence", np.ones(80))
+    arguments = ("era5-uk", "convlstm", "persistence", "modern")
+    assert tables.beats_at_every_lead([base, better], *arguments)
+    assert not tables.beats_at_every_lead([base, better, worse_once], *arguments)
+
+
+def test_picking_keeps_recipes_apart() -> None:
+    several = [record("convlstm", np.ones(80), recipe=r) for r in RECIPES]
+    several.append(record("ridge", np.ones(80)))
+    assert tables.pick(several, "era5-uk", "convlstm", "released") == [several[1]]
+    assert tables.pick(several, "era5-uk", "ridge", "released") == [several[2]]
+    with pytest.raises(ValueError, match="no records of convlstm and ridge on ncep-na"):
+        tables.compare(several, "ncep-na", "convlstm", "ridge", "modern")
+
+
+def test_pairs_name_models() -> None:
+    for pair in tables.PAIRS:
+        assert set(pair) <= {*REFERENCES, *NETWORKS} == set(LABELS)
