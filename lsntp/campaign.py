@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lsntp import records, zoo
+from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
 from lsntp.training import RECIPES
 
@@ -73,10 +74,16 @@ def collect(
     ------
     RecordError
         If a record is missing and ``rerun`` is false.
+    DataError
+        If a data set's name is unknown.
     """
+    names = [datasets] if isinstance(datasets, str) else datasets
+    for name in names:
+        if name not in NAMES:
+            open_dataset(name)  # an unknown name is told before a missing record
     todo = {
         config.key: config
-        for dataset in ([datasets] if isinstance(datasets, str) else datasets)
+        for dataset in names
         for model in models
         for recipe in recipes
         for seed in range(seeds)

@@ -65,13 +65,21 @@ PRESETS = {
         epochs=12,
         batch_size=8,
     ),
-    # the released configuration of the 21×35 grid; of the 77×125 grid: hidden 128, downsample
-    "paper": Preset(
+    "paper": Preset(  # the released configuration for NCEP, 21×35
         name="paper",
         hidden=256,
         embedding=512,
         kernel=3,
         downsample=False,
+        epochs=70,
+        batch_size=8,
+    ),
+    "paper-era5": Preset(  # and for ERA5, 77×125
+        name="paper-era5",
+        hidden=128,
+        embedding=512,
+        kernel=3,
+        downsample=True,
         epochs=70,
         batch_size=8,
     ),

@@ -104,7 +104,7 @@ def test_verdicts_can_fail():
 
 
 def test_planted_links_show_as_far_pairs():
-    world = synthetic(height=10, width=14, steps=960, links=6, seed=1)["t2m"]
+    world = synthetic(seed=1)["t2m"]
     made = observations.study(world)
     held = observations.verdicts(made).set_index(["observation", "series"]).holds
     assert held["far", "anomaly"] == "yes"
