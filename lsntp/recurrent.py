@@ -16,7 +16,7 @@ MakeOperator = Callable[[int, int, int], nn.Module]
 
 
 class RecurrentCell(nn.Module):
-    """LSTM with peepholes whose matrix products are the given operator (talk, ConvLSTM; ⋆ for *).
+    """The talk's ConvLSTM, with peepholes, whose convolution is any operator: ⋆ in its place.
 
     ``i = σ(W_xi⋆X + W_hi⋆H + W_ci∘C + b_i)``, ``f`` likewise, ``C̃ = tanh(W_xc⋆X + W_hc⋆H + b_c)``,
     ``C = f∘C + i∘C̃``, ``o = σ(W_xo⋆X + W_ho⋆H + W_co∘C + b_o)`` (the new C), ``H = o∘tanh(C)``.

@@ -1,0 +1,127 @@
+"""Open every page of the built book in Chromium, as a reader would, and list its faults.
+
+    python -m tools.browser _build/html [--screenshots DIR]
+
+A fault is a console error, any request that leaves the disk, a broken image, a link to a page or
+a heading that does not exist, mathematics that did not render, or a page wider than its window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+LOCAL = ("file", "data", "blob", "about")
+
+BROKEN_IMAGES = """async () => {
+    const images = [...document.images];
+    images.forEach(i => { i.loading = "eager"; });
+    await Promise.all(images.map(i => i.decode().catch(() => {})));
+    return images.filter(i => i.naturalWidth === 0).map(i => i.getAttribute("src"));
+}"""
+MATHS = """async () => {
+    if (window.MathJax && MathJax.startup) { await MathJax.startup.promise; }
+    const raw = [...document.querySelectorAll(".math")]
+        .filter(e => !e.querySelector("mjx-container"));
+    const wrong = [...document.querySelectorAll("mjx-merror")];
+    return raw.concat(wrong).map(e => e.textContent.trim().slice(0, 80));
+}"""
+LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
+ANCHORS = "() => [...document.querySelectorAll('[id], a[name]')].map(e => e.id || e.name)"
+OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
+
+
+def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
+    """Open the file `path`; return its faults, its local links and its anchors."""
+    faults: list[str] = []
+    page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda e: faults.append(f"script: {e}"))
+    page.on("requestfailed", lambda r: faults.append(f"failed request: {r.url}"))
+    page.on(
+        "request",
+        lambda r: (
+            None
+            if urlsplit(r.url).scheme in LOCAL
+            else faults.append(f"request that leaves the disk: {r.url}")
+        ),
+    )
+    page.goto(path.as_uri(), wait_until="load")
+    if 'http-equiv="Refresh"' in path.read_text(encoding="utf-8"):
+        page.wait_for_url(lambda url: url != path.as_uri(), wait_until="load")
+    faults += [f"mathematics not rendered: {text}" for text in page.evaluate(MATHS)]
+    faults += [f"broken image: {source}" for source in page.evaluate(BROKEN_IMAGES)]
+    if (excess := page.evaluate(OVERFLOW)) > 0:
+        faults.append(f"wider than its window by {excess} px")
+    links = {link for link in page.evaluate(LINKS) if urlsplit(link).scheme == "file"}
+    return faults, links, set(page.evaluate(ANCHORS))
+
+
+def check_window(
+    browser: Browser, window: str, paths: list[Path], screenshots: Path | None
+) -> list[str]:
+    """Check all pages in a window of one size; return every fault with its page."""
+    width, height = WINDOWS[window]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, is_mobile=window == "phone"
+    )
+    faults: list[str] = []
+    links: dict[str, set[str]] = {}
+    anchors: dict[str, set[str]] = {}
+    for path in paths:
+        page = context.new_page()
+        found, links[path.as_uri()], anchors[path.as_uri()] = check_page(page, path)
+        faults += [f"{window} {path.parent.name}/{path.name}: {fault}" for fault in found]
+        if screenshots:
+            screenshots.mkdir(parents=True, exist_ok=True)
+            name = f"{path.parent.name}-{path.stem}-{window}.png"
+            page.screenshot(path=screenshots / name, full_page=True)
+        page.close()
+    for source, targets in links.items():
+        for target in sorted(targets):
+            address, fragment = urldefrag(target)
+            known = anchors.get(address)
+            if not Path(unquote(urlsplit(address).path)).is_file() or (
+                fragment and known is not None and unquote(fragment) not in known
+            ):
+                name = Path(urlsplit(source).path).name
+                faults.append(f"{window} {name}: broken link {target}")
+    context.close()
+    return faults
+
+
+def main() -> int:
+    """Check the book named on the command line; 1 if there is any fault."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("book", type=Path, help="folder of the built book")
+    parser.add_argument("--screenshots", type=Path, help="folder for a picture of every page")
+    arguments = parser.parse_args()
+
+    paths = sorted(
+        path
+        for path in arguments.book.resolve().rglob("*.html")
+        if "_static" not in path.relative_to(arguments.book.resolve()).parts
+    )
+    if not paths:
+        sys.exit(f"no page in {arguments.book}: build the book first (make book)")
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    if executable is None:
+        sys.exit(f"no browser: none of {', '.join(NAMES)} is installed")
+    faults: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable)
+        for window in WINDOWS:
+            faults += check_window(browser, window, paths, arguments.screenshots)
+        browser.close()
+    print("\n".join(faults) or "no fault", f"\n{len(paths)} pages, {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
