@@ -6,8 +6,10 @@ Where a tensor's shape is written: B batch, C channels, H rows, W columns, P pat
 
 from __future__ import annotations
 
+import importlib.resources
+
 import numpy as np
-import skimage.data
+import skimage.io
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +18,33 @@ from lsntp.background import im2row
 
 CAT_CORNER = 22, 100  # row and column where the crop of the cat's face begins
 MID_GREY = 0.5  # subtracted before the network and added after it
+
+
+def photograph(file: str) -> Tensor:
+    """Read one of the photographs inside the installed scikit-image package; never downloads.
+
+    Parameters
+    ----------
+    file : str
+        Such as ``"chelsea.png"``.
+
+    Returns
+    -------
+    image : Tensor of shape (H, W, 3), red, green, blue, float32 in [0, 1].
+
+    Raises
+    ------
+    FileNotFoundError
+        If this release of scikit-image does not ship the file.
+    """
+    path = importlib.resources.files("skimage") / "data" / file
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the installed scikit-image does not ship {file!r}; "
+            "install the release named in constraints.txt"
+        )
+    with importlib.resources.as_file(path) as local:
+        return torch.from_numpy(skimage.io.imread(local).astype(np.float32) / 255)
 
 
 def cat(size: int = 256) -> Tensor:
@@ -35,24 +64,18 @@ def cat(size: int = 256) -> Tensor:
     ValueError
         If the crop is larger than the photograph.
     """
-    photograph = skimage.data.chelsea()
+    whole = photograph("chelsea.png")
     row, column = CAT_CORNER
-    largest = min(photograph.shape[0] - row, photograph.shape[1] - column)
+    largest = min(whole.shape[0] - row, whole.shape[1] - column)
     if not 1 <= size <= largest:
         raise ValueError(f"size={size}: expected 1 to {largest} pixels, the photograph's extent")
-    return to_unit(photograph[row : row + size, column : column + size])
+    return whole[row : row + size, column : column + size]
 
 
 def training_photographs() -> list[Tensor]:
     """Load an astronaut, coffee, a rocket and a motorcycle, each (H, W, 3) in [0, 1]."""
-    motorcycle = skimage.data.stereo_motorcycle()[0]
-    others = skimage.data.astronaut(), skimage.data.coffee(), skimage.data.rocket()
-    return [to_unit(photograph) for photograph in (*others, motorcycle)]
-
-
-def to_unit(photograph: np.ndarray) -> Tensor:
-    """Turn bytes 0 ... 255 to float32 in [0, 1]."""
-    return torch.from_numpy(photograph.astype(np.float32) / 255)
+    files = "astronaut.png", "coffee.png", "rocket.jpg", "motorcycle_left.png"
+    return [photograph(file) for file in files]
 
 
 def patches(image: Tensor, size: int, stride: int | None = None) -> Tensor:

@@ -16,7 +16,7 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from lsntp.land import land_mask
 from lsntp.observations import SERIES_NAMES as SERIES
@@ -469,7 +469,7 @@ def training_curves(
     labels : mapping of model -> str, optional
         Names to show.
     """
-    figure, axes = plt.subplots(1, len(runs), figsize=(WIDTH, 4.3), squeeze=False)
+    figure, axes = plt.subplots(1, len(runs), figsize=(WIDTH, 4.8), squeeze=False)
     for (recipe, models), ax in zip(runs.items(), axes[0], strict=True):
         colours = model_colours(list(models))
         for model, records in models.items():
@@ -478,11 +478,14 @@ def training_curves(
                 epochs = np.arange(1, 1 + len(loss))
                 label = (labels or {}).get(model, model) if line == "-" else None
                 ax.plot(epochs, loss, line, color=colours[model], linewidth=2, label=label)
-        ax.set(title=f"recipe {recipe}", xlabel="epoch", ylabel="loss (scaled units)")
-        ax.set_yscale("log")
+        ax.set(title=f"recipe {recipe}", xlabel="epoch", ylabel="loss (scaled units)", yscale="log")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 4.0, 5.0, 7.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
+        ax.yaxis.set_minor_locator(NullLocator())
     ax.plot([], [], "k-", label="validation")
     ax.plot([], [], "k--", label="training")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return axes[0]
 
 

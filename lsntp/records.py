@@ -8,7 +8,6 @@ import random
 from pathlib import Path
 
 import pandas as pd
-import pooch
 import xarray as xr
 from filelock import FileLock
 
@@ -24,7 +23,9 @@ class RecordError(ValueError):
 
 def cache_dir() -> Path:
     """Folder for checkpoints: ``$LSNTP_CACHE_DIR`` or the user's cache folder."""
-    return Path(os.environ.get("LSNTP_CACHE_DIR") or pooch.os_cache("lsntp"))
+    import pooch  # here, not above: on import it warns of a progress bar that we do not use
+
+    return Path(os.environ.get("LSNTP_CACHE_DIR") or pooch.os_cache("lsntp")).expanduser()
 
 
 def store_dir() -> Path:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
 
 from lsntp import published
 from lsntp.experiment import RunConfig
+from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.zoo import LABELS, NETWORKS
 
 COLUMNS = {  # score -> heading, digits
@@ -180,9 +182,10 @@ def seed_deviation(several: Sequence[xr.Dataset]) -> float:
 def sentence(comparison: pd.Series) -> str:
     """Say in words what a comparison found."""
     c = comparison
+    spread = "one seed" if np.isnan(c["seed_sd"]) else f"seed s.d. {c['seed_sd']:.3f} K"
     numbers = (
         f"{c['difference']:+.3f} K ({c['percent']:+.1f} %; 95 % interval {c['low']:+.3f} to "
-        f"{c['high']:+.3f} K; seed s.d. {c['seed_sd']:.3f} K)"
+        f"{c['high']:+.3f} K; {spread})"
     ).replace("-", "−")
     verdict = {
         "lower": "has a lower error than",
@@ -198,3 +201,38 @@ def beats_at_every_lead(
     """Tell whether every seed of a model has a lower MAE than the rival at each lead."""
     bar = seed_mean(pick(several, dataset, rival, recipe), "mae")
     return all(bool((r["mae"] < bar).all()) for r in pick(several, dataset, model, recipe))
+
+
+def learned_graph(record: xr.Dataset, field: xr.DataArray) -> pd.Series:
+    """What training made of the graph of one record.
+
+    Parameters
+    ----------
+    record : Dataset
+        With the node ``embedding``.
+    field : DataArray (..., lat, lon)
+        Gives the coordinates of the full grid.
+
+    Returns
+    -------
+    Series
+        ``own``: weight a node gives itself, median over nodes. ``nodes``: share of all nodes a node
+        effectively listens to, exp(entropy of its row)/N, mean. ``far`` and ``far_uniform``: share
+        of the weight that goes further than half the region's largest distance, and what it would
+        be if all nodes were alike.
+    """
+    config = RunConfig.model_validate_json(record.attrs["config"])
+    if config.preset is not None and config.preset.downsample:  # centres of the stride-2 kernels
+        field = field.isel(lat=slice(1, None, 2), lon=slice(1, None, 2))
+    distance = great_circle_km(*grid_nodes(field))
+    far = distance > distance.max() / 2
+    adjacency = adaptive_adjacency(torch.from_numpy(record["embedding"].values).double()).numpy()
+    entropy = -(adjacency * np.log(adjacency)).sum(axis=1)
+    return pd.Series(
+        {
+            "own": np.median(adjacency.diagonal()),
+            "nodes": (np.exp(entropy) / len(adjacency)).mean(),
+            "far": (adjacency * far).sum(axis=1).mean(),
+            "far_uniform": far.mean(),
+        }
+    )

@@ -125,3 +125,24 @@ def test_picking_keeps_recipes_apart() -> None:
 def test_pairs_name_models() -> None:
     for pair in tables.PAIRS:
         assert set(pair) <= {*REFERENCES, *NETWORKS} == set(LABELS)
+
+
+def test_learned_graph_of_a_uniform_and_of_a_selfish_embedding() -> None:
+    field = xr.DataArray(
+        np.zeros((4, 6)),
+        coords={"lat": [50.0, 49, 48, 47], "lon": np.arange(6.0)},
+        dims=("lat", "lon"),
+    )
+    some = record("lsntp-equations", np.ones(80))
+    nodes = 2 * 3  # laptop networks halve the grid
+    some["embedding"] = (("node", "feature"), np.zeros((nodes, nodes)))
+    uniform = tables.learned_graph(some, field)
+    assert uniform["own"] == pytest.approx(1 / nodes)
+    assert uniform["nodes"] == pytest.approx(1)
+    assert uniform["far"] == pytest.approx(uniform["far_uniform"])
+    assert 0 < uniform["far_uniform"] < 1
+    some["embedding"] = (("node", "feature"), 5 * np.eye(nodes))
+    selfish = tables.learned_graph(some, field)
+    assert selfish["own"] == pytest.approx(1, abs=1e-8)
+    assert selfish["nodes"] == pytest.approx(1 / nodes, abs=1e-6)
+    assert selfish["far"] == pytest.approx(0, abs=1e-8)
