@@ -35,9 +35,9 @@ from myst_nb import glue
 from torch import nn
 
 from lsntp import background
-from lsntp import background_figures as figures
-from lsntp import background_images as photographs
-from lsntp import background_sequences as sequences
+from lsntp.background import figures
+from lsntp.background import images as photographs
+from lsntp.background import sequences
 from lsntp.graph import adaptive_adjacency
 
 torch.manual_seed(seed)
@@ -56,7 +56,7 @@ torch.set_default_dtype(torch.float64)  # so that "equal" can mean: to twelve de
 # With $C$ input channels, a kernel of $k \times k$ cells, $F$ output channels and $P$ patches,
 # $\mathrm{im2row}(X)$ is $P \times Ck^2$, $\Theta$ is $Ck^2 \times F$ and $Y$ is $P \times F$.
 # Below, the outlined patch of the image becomes the outlined row
-# ({func}`lsntp.background_figures.convolution_as_product`, {func}`lsntp.background.im2row`).
+# ({func}`lsntp.background.figures.convolution_as_product`, {func}`lsntp.background.im2row`).
 
 # %%
 image = torch.randint(0, 10, (5, 5)).double()
@@ -90,7 +90,7 @@ print(f"largest difference from conv2d: {difference:.12f}")
 #
 # $$z = f(x), \qquad \hat x = g(z), \qquad \min_{f,\,g}\; \overline{(x - \hat x)^2} .$$
 #
-# Ours ({class}`lsntp.background_images.Autoencoder`) has three convolutions, each of which halves
+# Ours ({class}`lsntp.background.images.Autoencoder`) has three convolutions, each of which halves
 # the rows and columns, and three transposed convolutions back. It learns here and now from patches
 # of four photographs of the scikit-image package (an astronaut, coffee, a rocket, a motorcycle).
 # The cat is kept out of the training.
@@ -153,7 +153,7 @@ glue("weights_pca", weights_pca, display=False)
 #
 # A feature map is what one channel of a convolution makes of the image. Here are maps of the
 # encoder just trained, for the cat it has never seen: those with the largest variance in each layer
-# ({func}`lsntp.background_figures.feature_maps`). No network trained for recognition is at hand
+# ({func}`lsntp.background.figures.feature_maps`). No network trained for recognition is at hand
 # offline, so "deep" means the third layer of this encoder.
 
 # %%
@@ -377,7 +377,7 @@ glue("seen_cnn", int(cells.sel(layer="CNN 3×3", depth=deepest)), display=False)
 # \end{aligned}$$
 #
 # (others apply $r$ to $h_{t-1}$ before the product). Each is written out in
-# {mod}`lsntp.background_sequences` and given the weights of PyTorch's own module.
+# {mod}`lsntp.background.sequences` and given the weights of PyTorch's own module.
 
 # %%
 x = torch.randn(12, 3, 5)  # 12 steps, 3 sequences, 5 inputs
@@ -456,7 +456,7 @@ for model_name, group in costs.groupby("model", sort=False):
 # H_t &= o \circ \tanh(C_t)
 # \end{aligned}$$
 #
-# {func}`lsntp.background_sequences.convlstm` is the project's own recurrent cell, given a
+# {func}`lsntp.background.sequences.convlstm` is the project's own recurrent cell, given a
 # convolution; LS-NTP is the same cell, given LS-Conv. First check: on a grid of a single cell, with
 # a 1×1 kernel, it must be the LSTM of above with peepholes.
 
@@ -475,7 +475,7 @@ print(f"ConvLSTM on one cell, largest difference from the LSTM: {difference:.12f
 
 # %% [markdown]
 # Which input cells and steps can the central cell of the last output use? Measured by gradients
-# again ({func}`lsntp.background_figures.influence_over_time`).
+# again ({func}`lsntp.background.figures.influence_over_time`).
 
 # %%
 size, steps = 15, 4
@@ -524,7 +524,7 @@ for name, difference in largest.items():
 # %% [markdown]
 # And it costs parameters: the vector grows with the grid, and the LSTM's matrices with it. The
 # kernels of a ConvLSTM do not know the size of the grid; only peepholes with a number for each
-# cell, as printed, do ({func}`lsntp.background_sequences.parameter_growth`).
+# cell, as printed, do ({func}`lsntp.background.sequences.parameter_growth`).
 
 # %%
 counts = sequences.parameter_growth([4, 8, 16, 32, 64])

@@ -100,7 +100,7 @@ for name, frames in inputs.items():
     with torch.no_grad():
         attention = torch.sigmoid(nsa.gate(tensors[name]))[0]  # (C, H, W)
         weighed = nsa(tensors[name])[0]
-    assert 0 < attention.min() and attention.max() < 1, "attention lies in (0, 1)"
+    assert attention.min() > 0 and attention.max() < 1, "attention lies in (0, 1)"
     assert torch.allclose(weighed, attention * tensors[name][0]), "it weighs the field"
     last = frames.isel(step=-1)
     axes = figures.maps_row(

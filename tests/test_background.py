@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lsntp import background, background_figures, background_images, background_sequences
+from lsntp import background
+from lsntp.background import figures, images, sequences
 
 CLOSE = {"rtol": 0, "atol": 1e-12}
 
@@ -113,8 +114,8 @@ def test_normalise_by_hand():
         (lambda: background.normalise(torch.zeros(2, 3)), r"\(2, 3\)"),
         (lambda: background.normalise(-torch.ones(2, 2)), "holds -1"),
         (lambda: background.receptive_fields({}, size=4, depths=[1]), "size=4"),
-        (lambda: background_images.cat(279), "size=279: expected 1 to 278"),
-        (lambda: background_images.Autoencoder()(torch.zeros(1, 3, 12, 8)), r"\(12, 8\)"),
+        (lambda: images.cat(279), "size=279: expected 1 to 278"),
+        (lambda: images.Autoencoder()(torch.zeros(1, 3, 12, 8)), r"\(12, 8\)"),
     ],
 )
 def test_bad_input_is_named(call, message):
@@ -199,7 +200,7 @@ def test_receptive_field_formula(kernel):
 def test_rnn_and_lstm_are_torchs(name, module):
     theirs = module(3, 5)
     x = torch.randn(7, 2, 3)
-    ours = getattr(background_sequences, name)(x, *background_sequences.printed_weights(theirs))
+    ours = getattr(sequences, name)(x, *sequences.printed_weights(theirs))
     torch.testing.assert_close(ours, theirs(x)[0], **CLOSE)
 
 
@@ -208,15 +209,13 @@ def test_gru_is_torchs():
     names = ("weight_hh_l0", "weight_ih_l0", "bias_hh_l0", "bias_ih_l0")
     weights = [getattr(theirs, name).unflatten(0, (3, 5)) for name in names]
     x = torch.randn(7, 2, 3)
-    torch.testing.assert_close(background_sequences.gru(x, *weights), theirs(x)[0], **CLOSE)
+    torch.testing.assert_close(sequences.gru(x, *weights), theirs(x)[0], **CLOSE)
 
 
 def test_peephole_lstm_by_hand():
     # All matrices and biases zero, C̃ driven by its bias: one unit, peepholes 1, 2, 3.
     weight, bias = torch.zeros(4, 1, 2), torch.tensor([[0.0], [0.0], [0.0], [1.0]])
-    h = background_sequences.lstm(
-        torch.zeros(2, 1, 1), weight, bias, torch.tensor([[1.0], [2.0], [3.0]])
-    )
+    h = sequences.lstm(torch.zeros(2, 1, 1), weight, bias, torch.tensor([[1.0], [2.0], [3.0]]))
     candidate = torch.tensor(1.0).tanh()
     first = 0.5 * candidate  # C_0 = 0, so i = ½
     second = (2 * first).sigmoid() * first + first.sigmoid() * candidate
@@ -228,7 +227,7 @@ def test_lstm_gradients():
     inputs = [torch.randn(3, 2, 2), torch.randn(4, 3, 5), torch.randn(4, 3), torch.randn(3, 3)]
     for tensor in inputs:
         tensor.requires_grad_()
-    assert torch.autograd.gradcheck(background_sequences.lstm, inputs)
+    assert torch.autograd.gradcheck(sequences.lstm, inputs)
 
 
 @settings(deadline=None, max_examples=25)
@@ -236,16 +235,16 @@ def test_lstm_gradients():
 def test_attention_is_torchs(length, features):
     query, key, value = torch.randn(3, 2, length, features)
     torch.testing.assert_close(
-        background_sequences.attention(query, key, value),
+        sequences.attention(query, key, value),
         F.scaled_dot_product_attention(query, key, value),
         **CLOSE,
     )
-    rows = background_sequences.attention_weights(query, key).sum(dim=-1)
+    rows = sequences.attention_weights(query, key).sum(dim=-1)
     torch.testing.assert_close(rows, torch.ones(2, length), **CLOSE)
 
 
 def test_costs_are_those_of_the_formulas():
-    costs = background_sequences.sequence_costs([10, 20], features=8, repeats=1)
+    costs = sequences.sequence_costs([10, 20], features=8, repeats=1)
     n = costs["length"]
     quadratic = costs["model"] == "attention"
     # A multiplication and an addition each: Q Kᵀ and its product with V; W_x x and W_h h a step.
@@ -256,9 +255,9 @@ def test_costs_are_those_of_the_formulas():
 
 
 def test_convlstm_on_one_cell_is_torchs_lstm():
-    layer = background_sequences.convlstm(3, 5, (1, 1), kernel=1)
+    layer = sequences.convlstm(3, 5, (1, 1), kernel=1)
     theirs = nn.LSTM(3, 5)
-    weight, bias = background_sequences.printed_weights(theirs)
+    weight, bias = sequences.printed_weights(theirs)
     with torch.no_grad():
         of_x_then_h = weight.roll(3, dims=-1)
         layer.cell.operator.lsi.weight.copy_(of_x_then_h.flatten(0, 1)[..., None, None])
@@ -271,10 +270,10 @@ def test_convlstm_on_one_cell_is_torchs_lstm():
 
 
 def test_cnn_then_lstm_shapes_and_parameters():
-    model = background_sequences.CNNThenLSTM(2, 3, (4, 5), units=6)
+    model = sequences.CNNThenLSTM(2, 3, (4, 5), units=6)
     assert model(torch.randn(2, 7, 2, 4, 5)).shape == (2, 7, 1, 4, 5)
     expected = 3 * (2 * 9 + 1) + 4 * 6 * (3 * 20 + 6 + 2) + 20 * (6 + 1)
-    assert background_sequences.parameters(model) == expected
+    assert sequences.parameters(model) == expected
 
 
 # --- Photographs --------------------------------------------------------------------------------
@@ -285,38 +284,38 @@ def test_photographs_are_inside_the_package(monkeypatch):
         raise AssertionError("a photograph was looked for on the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert background_images.cat().shape == (256, 256, 3)
-    assert all(p.shape[2] == 3 for p in background_images.training_photographs())
+    assert images.cat().shape == (256, 256, 3)
+    assert all(p.shape[2] == 3 for p in images.training_photographs())
     with pytest.raises(FileNotFoundError, match=r"does not ship 'brain\.tiff'"):
-        background_images.photograph("brain.tiff")
+        images.photograph("brain.tiff")
 
 
 def test_patches_and_back():
     image = torch.rand(12, 16, 3)
-    cut = background_images.patches(image, size=4)
+    cut = images.patches(image, size=4)
     assert cut.shape == (12, 3, 4, 4)
     torch.testing.assert_close(cut[5], image[4:8, 4:8].permute(2, 0, 1))
-    torch.testing.assert_close(background_images.assemble(cut, columns=4), image)
+    torch.testing.assert_close(images.assemble(cut, columns=4), image)
 
 
 def test_pca_is_exact_on_its_own_plane_and_mean_without_components():
     basis = torch.randn(2, 12)
     train = (torch.randn(30, 2) @ basis + 0.5).view(30, 3, 2, 2)
-    rebuilt = background_images.pca_reconstruction(train, train, components=2)
+    rebuilt = images.pca_reconstruction(train, train, components=2)
     torch.testing.assert_close(rebuilt, train, **CLOSE)
-    mean = background_images.pca_reconstruction(train, train, components=0)
+    mean = images.pca_reconstruction(train, train, components=0)
     torch.testing.assert_close(mean, train.mean(dim=0).expand_as(train), **CLOSE)
 
 
 def test_autoencoder_learns_and_repeats_itself():
-    train = background_images.patches(background_images.cat(64), size=16)
-    model, losses = background_images.train_autoencoder(train, epochs=8, batch=4)
+    train = images.patches(images.cat(64), size=16)
+    model, losses = images.train_autoencoder(train, epochs=8, batch=4)
     assert losses[-1] < losses[0] / 2
     assert model.encoder(train).shape == (16, 4, 2, 2)
-    again, same = background_images.train_autoencoder(train, epochs=8, batch=4)
+    again, same = images.train_autoencoder(train, epochs=8, batch=4)
     assert same == losses
     torch.testing.assert_close(again(train), model(train), rtol=0, atol=0)
-    maps = background_images.feature_maps(model, background_images.cat(64))
+    maps = images.feature_maps(model, images.cat(64))
     assert [tuple(m.shape) for m in maps] == [(16, 32, 32), (32, 16, 16), (4, 8, 8)]
 
 
@@ -329,12 +328,12 @@ def test_figures_label_their_axes():
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    growth = background_figures.receptive_growth(
+    growth = figures.receptive_growth(
         background.receptive_fields({"CNN": nn.Conv2d(1, 1, 3, padding=1)}, 7, [1, 2])
     )
-    parameters = background_figures.parameter_growth(background_sequences.parameter_growth([2, 4]))
-    losses = background_figures.loss_curve([1.0, 0.5])
-    costs = background_figures.sequence_costs(background_sequences.sequence_costs([4, 8]))
+    parameters = figures.parameter_growth(sequences.parameter_growth([2, 4]))
+    losses = figures.loss_curve([1.0, 0.5])
+    costs = figures.sequence_costs(sequences.sequence_costs([4, 8]))
     for ax in (growth, parameters, losses, costs[1, 0]):
         assert ax.get_xlabel()
         assert ax.get_ylabel()

@@ -1,7 +1,7 @@
 """The talk's background: convolutions and graphs, from their equations (``01_background``).
 
 Written to be read, not to be fast: each function is one equation. Recurrence and attention are in
-:mod:`lsntp.background_sequences`, photographs in :mod:`lsntp.background_images`.
+:mod:`lsntp.background.sequences`, photographs in :mod:`lsntp.background.images`.
 
 Where a tensor's shape is written: B batch, C channels, H rows, W columns, N = H·W nodes,
 k kernel size, P patches, F output features.

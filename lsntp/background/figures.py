@@ -243,7 +243,7 @@ def sequence_costs(costs: pd.DataFrame) -> np.ndarray:
 
     Parameters
     ----------
-    costs : DataFrame of :func:`lsntp.background_sequences.sequence_costs`.
+    costs : DataFrame of :func:`lsntp.background.sequences.sequence_costs`.
 
     Returns
     -------
