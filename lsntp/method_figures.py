@@ -94,7 +94,7 @@ def gate_histograms(forms: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray
         ax.set(xlabel=r"$\tilde{C}$" if name == "C̃" else f"${name}$", yscale="log")
     for ax in axes[:, 0]:
         ax.set_ylabel("share of values")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return axes.ravel()
 
 

@@ -44,6 +44,7 @@ from lsntp.zoo import NETWORKS
 torch.set_num_threads(1)
 figures.style()
 records = observations.studies(datasets)
+first = next(iter(records))  # where one field is enough
 
 # %% [markdown]
 # ## The task
@@ -129,13 +130,15 @@ torch.manual_seed(seed)
 attentions = {"equations": NSA(6), "released (GroupNorm)": NSA(6, norm=True)}
 reached = {
     name: {
-        form: int(method.change_map(a, x, (x.sizes["lat"] // 2, x.sizes["lon"] // 2)).notnull().sum())
+        form: int(
+            method.change_map(a, x, (x.sizes["lat"] // 2, x.sizes["lon"] // 2)).notnull().sum()
+        )
         for form, a in attentions.items()
     }
     | {"cells": x[0].size}
     for name, x in inputs.items()
 }
-for name, counts in reached.items():
+for counts in reached.values():
     assert counts["equations"] == 1, "without norm, attention is local"
     assert counts["released (GroupNorm)"] == counts["cells"], "with GroupNorm it is not"
 pd.DataFrame(reached).T
@@ -179,7 +182,7 @@ for name, x in tensors.items():
 pd.DataFrame(rows)
 
 # %% [markdown]
-# **It is never sparse.** The ReLU sets half of the scores to 0, but $e^0 = 1$: a score of 0 is not a
+# **It is never sparse.** The ReLU sets every negative score to 0, but $e^0 = 1$: a score of 0 is not a
 # missing link. For every score $s$,
 #
 # $$ e^{\operatorname{relu}(s)} = 1 + \left(e^{s} - 1\right)_+ , $$
@@ -193,7 +196,7 @@ pd.DataFrame(rows)
 
 # %%
 torch.manual_seed(seed)
-nodes = tensors[datasets[0]].shape[-2] * tensors[datasets[0]].shape[-1]
+nodes = tensors[first].shape[-2] * tensors[first].shape[-1]
 with torch.no_grad():
     graph = AdaptiveGraph(nodes, PRESETS["paper"].embedding).double()
     scores = graph.embedding @ graph.embedding.T
@@ -204,7 +207,7 @@ Z = numerator.sum(1, keepdim=True)
 assert torch.allclose(numerator, 1 + positive, rtol=1e-13, atol=0), "floor plus positive part"
 assert torch.allclose(numerator, numerator.T, rtol=1e-13, atol=0), "the numerator is symmetric"
 assert torch.allclose(A, numerator / Z, rtol=1e-12, atol=0), "rows divided by their sums"
-x = tensors[datasets[0]].double()
+x = tensors[first].double()
 floor = x.sum((2, 3), keepdim=True).expand_as(x).flatten(2)  # the sum of the field, everywhere
 assert torch.allclose(
     (lagc(x, A) - x).flatten(2), (floor + x.flatten(2) @ positive) / Z[:, 0], atol=1e-12
@@ -232,7 +235,7 @@ for name, frames in inputs.items():
         "$A X$": last.copy(data=smoothed - last.to_numpy()),
         "$L = (I + A) X$": last.copy(data=smoothed),
     }
-    axes = figures.maps_row(maps, cmap=figures.DIVERGING, limits=(-2.5, 2.5))
+    axes = figures.maps_row(maps, columns=2, cmap=figures.DIVERGING, limits=(-2.5, 2.5))
     axes[0].figure.suptitle(f"{name}, untrained graph")
     spread = {title: f"{float(m.std()):.2f}" for title, m in maps.items()}
     print(f"{name}: standard deviation over the cells: {spread}")
@@ -276,14 +279,16 @@ for name, x in tensors.items():
 # Raise one cell of the last frame by one standard deviation. Where does the output change? A convolution
 # answers within its kernel; the graph reaches everywhere in one step. Each part can be taken out
 # ({func}`lsntp.method.without`), the weights of the others stay as they are. The maps show the size of
-# the change, by powers of ten; white cells do not change.
+# the change, by powers of ten; white cells do not change. The last map is a convolution behind the released
+# code's attention, with its GroupNorm.
 
 # %%
-name = datasets[0]
-frames, x = inputs[name], tensors[name]
+frames, x = inputs[first], tensors[first]
 middle = frames.sizes["lat"] // 2, frames.sizes["lon"] // 2
 torch.manual_seed(seed)
 operator = LSConv(6, 4, kernel=3)
+torch.manual_seed(seed)
+normed = LSConv(6, 4, kernel=3, lagc=False, norm=True)
 with torch.no_grad():
     A = AdaptiveGraph(x.shape[-2] * x.shape[-1], PRESETS["paper"].embedding)()
 operators = {
@@ -292,6 +297,7 @@ operators = {
     "w/o LSI": method.without(operator, "LSI"),
     "w/o LAGC": method.without(operator, "LAGC"),
     "convolution": method.without(operator, "NSA", "LAGC"),
+    "w/o LAGC, GroupNorm": normed,
 }
 changes = {part: method.change_map(op, frames, middle, A) for part, op in operators.items()}
 axes = figures.maps_row(
@@ -319,18 +325,21 @@ assert table["cells reached"].to_dict() == {
     "w/o LSI": near.size,
     "w/o LAGC": 9,
     "convolution": 9,
-}, "only the graph reaches beyond the kernel"
+    "w/o LAGC, GroupNorm": near.size,
+}, "only the graph, and GroupNorm, reach beyond the kernel"
 assert changes["w/o NSA"].where(near).sum() > changes["LS-Conv"].where(near).sum(), (
     "an attention below 1 weakens"
 )
 table
 
 # %% [markdown]
-# - **LAGC** alone carries the change beyond the kernel. Untrained, it does so equally everywhere and by
-#   little, about $1/N$ a cell: the last column adds up all those cells.
+# - **LAGC** carries the change beyond the kernel. Untrained, it does so equally everywhere and by
+#   little, about $1/N$ a cell: the last column adds up the squares of all those cells.
 # - **NSA** changes how strong the answer is, not where it is.
 # - **LSI** is what tells directions apart: without it, the neighbours are reached only as all other cells
 #   are, through the graph.
+# - **GroupNorm** makes even "w/o LAGC" reach every cell. In the released form, an ablation without the graph is
+#   not one without long range.
 #
 # ## LS-NTP: one cell, given its operator
 #
@@ -352,17 +361,18 @@ table
 # the forecasts are equal.
 
 # %%
-name = datasets[0]
-height, width = tensors[name].shape[-2:]
+height, width = tensors[first].shape[-2:]
 sizes = {"hidden": 8, "embedding": 16, "downsample": True}
-window = tensors[name][:, :, None]  # (B, T, C, H, W)
+window = tensors[first][:, :, None]  # (B, T, C, H, W)
 torch.manual_seed(seed)
 lsntp_model = LSNTP.equations(height, width, **sizes)
 stripped = method.as_convlstm(lsntp_model)
 convlstm = NETWORKS["convlstm"](height, width, **sizes)
 convlstm.load_state_dict(stripped.state_dict())
 with torch.no_grad():
-    assert torch.equal(stripped(window), convlstm(window)), "LS-NTP without NSA and LAGC is ConvLSTM"
+    assert torch.equal(stripped(window), convlstm(window)), (
+        "LS-NTP without NSA and LAGC is ConvLSTM"
+    )
     assert not torch.allclose(lsntp_model(window), convlstm(window)), "with them it is not"
 print("LS-NTP without NSA and LAGC = ConvLSTM")
 
@@ -390,7 +400,9 @@ for name, x in tensors.items():
     shapes[name] = method.stages(model, x[:, :, None])
     rows, columns = inner_grid(height, width, downsample=True)
     assert model.adjacency().shape == (rows * columns, rows * columns), "a node a cell"
-pd.DataFrame({name: {stage: str(s) for stage, s in found.items()} for name, found in shapes.items()})
+pd.DataFrame(
+    {name: {stage: str(s) for stage, s in found.items()} for name, found in shapes.items()}
+)
 
 # %% [markdown]
 # ### Where the parameters sit
@@ -418,8 +430,8 @@ for key, configuration in (("era5", counts.columns[0]), ("ncep", counts.columns[
 counts.map("{:,}".format)
 
 # %% [markdown]
-# The released configurations have {glue:text}`era5-millions` and {glue:text}`ncep-millions`. Nearly all of it
-# are ordinary convolution kernels: LSI holds {glue:text}`era5-lsi` and {glue:text}`ncep-lsi`. The embedding,
+# The released configurations have {glue:text}`era5-millions` and {glue:text}`ncep-millions`. Most of it
+# is ordinary convolution kernels: LSI holds {glue:text}`era5-lsi` and {glue:text}`ncep-lsi`. The embedding,
 # all that the graph is, holds {glue:text}`era5-embedding` and {glue:text}`ncep-embedding`.
 #
 # ### Two forms
@@ -448,7 +460,7 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# The ReLU weighs most. It comes *before* the gates, so no gate sees a negative number: $\sigma(\operatorname{relu}(\cdot)) \ge ½$
+# The ReLU weighs most. It comes *before* the gates, so no gate sees a negative number: $\sigma(\operatorname{relu}(\cdot)) \ge \tfrac12$
 # and $\tanh(\operatorname{relu}(\cdot)) \ge 0$. A released cell can hardly close: it forgets at most half of its state in a step, and
 # what it adds is never negative, but for what the peepholes contribute. Measured in one forecast from a real
 # field with untrained weights, over all layers, steps and cells, peepholes left aside
@@ -500,8 +512,16 @@ ax = method_figures.auc_dots(study.auc)
 
 # %%
 means = study.auc.mean("seed").to_pandas()
-for way, value in means.items():
-    glue(way, f"{value:.2f}", display=False)
+short = {
+    "next": "LS-Conv, next frame",
+    "change": "LS-Conv, change",
+    "own": "own Θ for links, change",
+    "control": "control: no links",
+    "untrained": "untrained graph",
+    "pearson": "Pearson at lag, anomalies",
+}
+for key, way in short.items():
+    glue(f"auc-{key}", f"{means[way]:.2f}", display=False)
 weights, truth = study.adjacency.to_numpy() * study.sizes["node"], study.links.to_numpy()
 forwards, backwards = weights[truth].mean(), weights[truth.swapaxes(1, 2)].mean()
 glue("forwards", f"{forwards:.1f}", display=False)
@@ -510,8 +530,8 @@ means.map("{:.2f}".format).to_frame("AUC on far pairs, mean over seeds")
 
 # %% [markdown]
 # Drawn by {func}`lsntp.method_figures.auc_dots`, a dot a seed. The layer finds the links:
-# {glue:text}`LS-Conv, next frame` on average, against {glue:text}`untrained graph` before training and
-# {glue:text}`control: no links` where there is nothing to find. Rows of the learned adjacency, each of the middle
+# {glue:text}`auc-next` on average, against {glue:text}`auc-untrained` before training and
+# {glue:text}`auc-control` where there is nothing to find. Rows of the learned adjacency, each of the middle
 # cell (cross) of a target patch, beside the planted truth; the true source is outlined. Drawn by
 # {func}`lsntp.method_figures.learned_rows`.
 
@@ -525,12 +545,12 @@ axes = method_figures.learned_rows(study.sel(seed=seeds[0]))
 #   target's row gives its source {glue:text}`forwards` times the global mean, a source's row gives its target
 #   {glue:text}`backwards` times. The score is symmetric; the rows' own sums make the difference.
 # - **What is asked for decides.** Asked for the *change*, the same layer ends at
-#   {glue:text}`LS-Conv, change`, no better than guessing or worse. LS-Conv uses the same $\Theta$ for a cell and for
+#   {glue:text}`auc-change`, no better than guessing or worse. LS-Conv uses the same $\Theta$ for a cell and for
 #   what its links bring, $(I + A) X \Theta$. Next-frame weights ask "what will it be?", and a source's answer
 #   helps its target. Weights for the change ask "how will it move?", and a source's movement is no help to a
 #   cell that is pulled towards the source's *level*. Given weights of their own for the links, the layer
-#   finds them again: {glue:text}`own Θ for links, change`.
-# - **A plain correlation finds them better**: {glue:text}`Pearson at lag, anomalies`, though told the lag. The graph is
+#   finds them again: {glue:text}`auc-own`.
+# - **A plain correlation finds them better**: {glue:text}`auc-pearson`, though told the lag. The graph is
 #   a by-product of forecasting; it starts from a global mean, is the same for all channels and lags, and
 #   has to share each row's weight between the cell itself, its neighbours and its links.
 # - One linear layer is not LS-NTP. That a graph *can* find links in a world made for it says little about

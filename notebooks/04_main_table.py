@@ -246,3 +246,18 @@ for d in datasets:
 for d in datasets:
     histories = {r: {m: tables.pick(runs, d, m, r) for m in trained} for r in recipes}
     figures.training_curves(histories, LABELS)[0].figure.suptitle(d)
+
+# %% [markdown]
+# ## What to take from it
+#
+# The numbers of this section, and those on the first page, are taken from the tables above.
+
+# %%
+first = table[table["recipe"].isin([recipes[0], "none"])]
+for (d, m), mae in first.groupby(["dataset", "model"])["mae"].mean().items():
+    glue(f"{d} {m}", mae, display=False)
+for (d, m), mae in table[table["recipe"] == recipes[-1]].groupby(["dataset", "model"])["mae"]:
+    glue(f"{d} {m} {recipes[-1]}", mae.mean(), display=False)
+for d in datasets:
+    uniform = graphs[(graphs["dataset"] == d) & (graphs["model"] == LABELS["lsntp-equations"])]
+    glue(f"{d} nodes", uniform.groupby("recipe")["nodes"].mean()[recipes[0]], display=False)

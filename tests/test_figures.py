@@ -12,6 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from lsntp import figures, observations
+from lsntp.figures import scores as score_figures
 from lsntp.land import land_mask
 
 
@@ -161,10 +162,10 @@ def test_colours_are_told_apart():
 
 
 def test_labels_are_spread_apart_in_order():
-    places = figures._spread_apart([3.0, 1.0, 1.01, 1.02], 0.5)
+    places = score_figures._spread_apart([3.0, 1.0, 1.01, 1.02], 0.5)
     assert np.argsort(places).tolist() == [1, 2, 3, 0]
     assert (np.diff(np.sort(places)) >= 0.5 - 1e-9).all()
-    np.testing.assert_allclose(figures._spread_apart([1.0, 5.0], 0.5), [1, 5])
+    np.testing.assert_allclose(score_figures._spread_apart([1.0, 5.0], 0.5), [1, 5])
 
 
 def test_land_mask_knows_places():

@@ -1,55 +1,11 @@
 """LS-Conv against the equations written as loops over cells and kernel entries."""
 
-import math
-
 import pytest
 import torch
-from torch import Tensor
 
 from lsntp.graph import AdaptiveGraph, adaptive_adjacency
 from lsntp.lsconv import NSA, LSConv, lagc
-
-
-def loop_nsa(nsa: NSA, x: Tensor) -> Tensor:
-    """NSA of one field (C, H, W), cell by cell, as matrix products over channels."""
-    out = torch.empty_like(x)
-    layers = [m for m in nsa.gate if isinstance(m, torch.nn.Conv2d)]
-    for i in range(x.shape[1]):
-        for j in range(x.shape[2]):
-            v = x[:, i, j]
-            for depth, layer in enumerate(layers):
-                v = layer.weight[:, :, 0, 0] @ v + layer.bias
-                if depth < len(layers) - 1:
-                    v = v.clamp(min=0)
-            out[:, i, j] = x[:, i, j] / (1 + torch.exp(-v))
-    return out
-
-
-def loop_lsconv(operator: LSConv, embedding: Tensor, x: Tensor) -> Tensor:
-    """(X ⋆ Θ)(i, j) of one field (C, H, W), from the printed equations, by loops."""
-    if operator.nsa:
-        x = loop_nsa(operator.nsa[0], x)
-    channels, height, width = x.shape
-    nodes = x.reshape(channels, -1).T  # (N, C), row-major
-    smoothed = nodes.clone()  # the identity
-    if operator.lagc:
-        for n in range(len(nodes)):
-            weights = [math.exp(max(0.0, float(embedding[n] @ e))) for e in embedding]
-            for m, weight in enumerate(weights):
-                smoothed[n] += weight / sum(weights) * nodes[m]
-    theta, bias = operator.lsi.weight, operator.lsi.bias  # (F, C, k, k)
-    reach = theta.shape[-1] // 2
-    out = torch.zeros(theta.shape[0], height, width, dtype=x.dtype)
-    for i in range(height):
-        for j in range(width):
-            for p in range(-reach, reach + 1):
-                for q in range(-reach, reach + 1):
-                    if 0 <= i + p < height and 0 <= j + q < width:
-                        node = smoothed[(i + p) * width + j + q]
-                        out[:, i, j] += theta[:, :, p + reach, q + reach] @ node
-            if bias is not None:
-                out[:, i, j] += bias
-    return out.clamp(min=0) if operator.relu else out
+from lsntp.method import loop_lsconv
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])

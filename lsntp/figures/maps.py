@@ -1,8 +1,4 @@
-"""One function a figure: takes xarray or pandas, draws, returns matplotlib Axes.
-
-Every map carries coastlines, drawn offline from :func:`lsntp.land.land_mask`; every axis and colour
-bar names its unit. Pass `ax` to draw into a figure of your own.
-"""
+"""Maps, each with coastlines drawn offline from :func:`lsntp.land.land_mask`."""
 
 from __future__ import annotations
 
@@ -11,71 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from lsntp.figures.style import DIVERGING, SEQUENTIAL, WIDTH
 from lsntp.land import land_mask
-from lsntp.observations import SERIES_NAMES as SERIES
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; black for the truth.
-COLOURS = {
-    "persistence": "#999999",
-    "climatology": "#8c6d46",
-    "ridge": "#e69f00",
-    "convlstm": "#0072b2",
-    "lsntp-equations": "#d55e00",
-    "lsntp-released": "#cc79a7",
-}
-OTHER_COLOURS = ("#009e73", "#56b4e9", "#f0e442", "#000000")
-SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 COAST_POINTS = 700  # along the longer side of a map
-WIDTH = 7.4  # inches; wider figures turn illegible on a phone
-
-SCORES = {
-    "mae": "MAE (K)",
-    "rmse": "RMSE (K)",
-    "rmse_per_cell": "RMSE per cell, mean (K)",
-    "ssim": "SSIM",
-    "psnr": "PSNR (dB)",
-    "ssim_released": "SSIM, released protocol",
-    "psnr_released": "PSNR, released protocol (dB)",
-}
-
-
-def style() -> None:
-    """Set the look of all figures: legible at phone width, nothing that is not needed."""
-    sns.set_theme(
-        context="notebook",
-        style="ticks",
-        palette=[*list(COLOURS.values())[2:], *OTHER_COLOURS],
-        rc={
-            "figure.dpi": 120,
-            "figure.constrained_layout.use": True,
-            "savefig.bbox": "tight",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": 12,
-            "axes.labelsize": 12,
-            "xtick.labelsize": 11,
-            "ytick.labelsize": 11,
-            "legend.fontsize": 11,
-            "legend.frameon": False,
-        },
-    )
-
-
-def model_colours(models: Sequence[str]) -> dict[str, str]:
-    """Colour of each model: its own in every figure, free ones for models not known here."""
-    unknown = [m for m in models if m not in COLOURS]
-    free = dict(zip(unknown, OTHER_COLOURS * (1 + len(unknown) // 4), strict=False))
-    return {m: COLOURS.get(m, free.get(m, "")) for m in models}
-
-
-# ---------------------------------------------------------------- maps
 
 
 def coastlines(ax: Axes, lat: np.ndarray, lon: np.ndarray, colour: str = "black") -> None:
@@ -310,188 +250,6 @@ def mark(ax: Axes, cell: tuple[float, float], marker: str = "X", label: str = ""
     )
 
 
-# ---------------------------------------------------------------- correlation
-
-
-def correlation_distance(record: xr.Dataset) -> np.ndarray:
-    """Pearson's r of all pairs of cells against their distance: density and bands.
-
-    Colour counts pairs; the line is the median at each distance, dark and light bands hold half
-    and nine tenths of the pairs.
-
-    Parameters
-    ----------
-    record : Dataset
-        From :mod:`lsntp.observations`.
-
-    Returns
-    -------
-    array of two Axes
-        The series as they are, and their anomalies.
-    """
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.3), sharey=True)
-    counts = record["pairs"].where(record["pairs"] > 0)
-    norm = LogNorm(1, float(counts.max()))
-    for ax, series in zip(axes, SERIES, strict=True):
-        mesh = ax.pcolormesh(
-            record["distance"],
-            record["r"],
-            counts.sel(series=series).transpose("r", "distance"),
-            norm=norm,
-            cmap="Blues",
-            shading="nearest",
-            rasterized=True,
-        )
-        band = record["band"].sel(series=series)
-        q05, q25, median, q75, q95 = band.transpose("quantile", "distance").to_numpy()
-        distance = record["distance"].to_numpy()
-        for curve, line, label in (
-            (median, "-", "median"),
-            (q25, "--", "half of the pairs"),
-            (q75, "--", None),
-            (q05, ":", "nine of ten pairs"),
-            (q95, ":", None),
-        ):
-            ax.plot(distance, curve, color="#d55e00", linestyle=line, linewidth=2, label=label)
-        ax.axhline(0, color="grey", linewidth=0.8)
-        ax.set(title=SERIES[series], xlabel="great-circle distance (km)")
-    axes[0].set(ylabel="Pearson's r", ylim=(float(record["lowest"].min()) - 0.05, 1.02))
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.colorbar(mesh, ax=list(axes), label="pairs of cells in a bin")
-    return axes
-
-
-def correlation_map(record: xr.Dataset) -> np.ndarray:
-    """Map Pearson's r of every cell with one cell (cross), raw and anomalies.
-
-    The circle marks the far cell whose anomalies go most closely with it.
-
-    Parameters
-    ----------
-    record : Dataset
-        From :mod:`lsntp.observations`.
-    """
-    fields = {
-        title: record["correlation_map"].sel(series=series) for series, title in SERIES.items()
-    }
-    axes = maps_row(
-        fields, columns=2, cmap=DIVERGING, limits=(-1, 1), label="Pearson's r with the cell ✕"
-    )
-    partner = record.sel(series="anomaly")
-    for ax in axes:
-        mark(ax, (record.attrs["cell_lat"], record.attrs["cell_lon"]))
-        mark(ax, (float(partner.far_strongest_lat[1]), float(partner.far_strongest_lon[1])), "o")
-    return axes
-
-
-# ---------------------------------------------------------------- scores
-
-
-def scores_by_lead(
-    table: pd.DataFrame,
-    metric: str = "mae",
-    *,
-    step_hours: float | None = None,
-    labels: Mapping[str, str] | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """One line a model: its score at each lead, with the spread of its seeds.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of :func:`lsntp.load_records`: columns `model` and ``<metric>_lead_1`` ….
-    metric : str
-        A key of `SCORES`.
-    step_hours : float, optional
-        Gives the horizontal axis in hours rather than steps.
-    labels : mapping of model -> str, optional
-        Names to show, for example `lsntp.zoo.LABELS`.
-
-    Notes
-    -----
-    The line is the mean over seeds, the band ± 1 standard deviation. Names stand at the line ends.
-    """
-    if metric not in SCORES:
-        raise ValueError(f"metric {metric!r}: expected one of {', '.join(SCORES)}")
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.5))[1]
-    columns = sorted(
-        (c for c in table.columns if c.startswith(f"{metric}_lead_")),
-        key=lambda c: int(c.rsplit("_", 1)[1]),
-    )
-    leads = np.arange(1, 1 + len(columns)) * (step_hours or 1)
-    colours = model_colours(list(dict.fromkeys(table["model"])))
-    ends = {}
-    for model, rows in table.groupby("model", sort=False):
-        values = rows[columns].to_numpy(float)  # (seed, lead)
-        mean = values.mean(axis=0)
-        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros_like(mean)
-        ax.plot(leads, mean, color=colours[model], linewidth=2, marker="o", markersize=4)
-        ax.fill_between(
-            leads, mean - spread, mean + spread, color=colours[model], alpha=0.25, linewidth=0
-        )
-        ends[model] = mean[-1]
-    unit = "h" if step_hours else "steps"
-    ax.set(xlabel=f"lead time ({unit})", ylabel=SCORES[metric], xticks=leads)
-    low, high = ax.get_ylim()
-    places = _spread_apart(list(ends.values()), 0.065 * (high - low))
-    for model, y in zip(ends, places, strict=True):
-        ax.annotate(
-            (labels or {}).get(model, model),
-            (leads[-1], ends[model]),
-            xytext=(leads[-1] + 0.06 * np.ptp(leads), y),
-            color=colours[model],
-            va="center",
-            fontweight="bold",
-            fontsize=11,
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colours[model],
-                "linewidth": 0.8,
-                "shrinkB": 3,
-                "relpos": (0, 0.5),
-            },
-        )
-    return ax
-
-
-def training_curves(
-    runs: Mapping[str, Mapping[str, Sequence[xr.Dataset]]],
-    labels: Mapping[str, str] | None = None,
-) -> np.ndarray:
-    """Loss by epoch, one panel a recipe: validation drawn, training dashed, mean over seeds.
-
-    Parameters
-    ----------
-    runs : mapping of recipe -> model -> records
-        Records hold `train_loss` and `validation_loss` (epoch).
-    labels : mapping of model -> str, optional
-        Names to show.
-    """
-    figure, axes = plt.subplots(1, len(runs), figsize=(WIDTH, 4.8), squeeze=False)
-    for (recipe, models), ax in zip(runs.items(), axes[0], strict=True):
-        colours = model_colours(list(models))
-        for model, records in models.items():
-            for name, line in (("validation_loss", "-"), ("train_loss", "--")):
-                loss = np.mean([record[name].to_numpy() for record in records], axis=0)
-                epochs = np.arange(1, 1 + len(loss))
-                label = (labels or {}).get(model, model) if line == "-" else None
-                ax.plot(epochs, loss, line, color=colours[model], linewidth=2, label=label)
-        ax.set(title=f"recipe {recipe}", xlabel="epoch", ylabel="loss (scaled units)", yscale="log")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 4.0, 5.0, 7.0)))
-        ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
-        ax.yaxis.set_minor_locator(NullLocator())
-    ax.plot([], [], "k-", label="validation")
-    ax.plot([], [], "k--", label="training")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return axes[0]
-
-
-# ---------------------------------------------------------------- parts
-
-
 def _edges(centres: np.ndarray) -> tuple[float, float]:
     """Outer edges of the first and last of regular cells, ascending."""
     half = abs(float(centres[1] - centres[0])) / 2 if len(centres) > 1 else 0.5
@@ -540,21 +298,3 @@ def _degrees_north(value: float, _: int | None = None) -> str:
 
 def _degrees_east(value: float, _: int | None = None) -> str:
     return f"{abs(value):g}°{'E' if value > 0 else 'W' if value < 0 else ''}"
-
-
-def _spread_apart(values: Sequence[float], gap: float) -> np.ndarray:
-    """Places near `values`, in the same order, no two nearer than `gap`."""
-    order = np.argsort(values)
-    slots = gap * np.arange(len(values))
-    # Least squares under "next at least a gap further": isotonic regression of value − slot.
-    level = np.asarray(values, float)[order] - slots
-    blocks: list[list[float]] = []
-    for v in level:
-        blocks.append([v, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (a, m), (b, n) = blocks[-2:]
-            blocks[-2:] = [[(a * m + b * n) / (m + n), m + n]]
-    fitted = np.repeat([b[0] for b in blocks], [int(b[1]) for b in blocks]) + slots
-    places = np.empty(len(values))
-    places[order] = fitted
-    return places

@@ -1,0 +1,41 @@
+"""One function a figure: takes xarray or pandas, draws, returns matplotlib Axes.
+
+Every map carries coastlines; every axis and colour bar names its unit. Pass `ax` to draw into a
+figure of your own.
+"""
+
+from lsntp.figures.correlation import correlation_distance, correlation_map
+from lsntp.figures.maps import (
+    adjacency_row_map,
+    case_frames,
+    coastlines,
+    error_map,
+    field_map,
+    forecast_case,
+    maps_row,
+    mark,
+)
+from lsntp.figures.scores import SCORES, scores_by_lead, training_curves
+from lsntp.figures.style import COLOURS, DIVERGING, SEQUENTIAL, WIDTH, model_colours, style
+
+__all__ = [
+    "COLOURS",
+    "DIVERGING",
+    "SCORES",
+    "SEQUENTIAL",
+    "WIDTH",
+    "adjacency_row_map",
+    "case_frames",
+    "coastlines",
+    "correlation_distance",
+    "correlation_map",
+    "error_map",
+    "field_map",
+    "forecast_case",
+    "maps_row",
+    "mark",
+    "model_colours",
+    "scores_by_lead",
+    "style",
+    "training_curves",
+]

@@ -1,0 +1,49 @@
+"""The look that all figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import seaborn as sns
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; black for the truth.
+COLOURS = {
+    "persistence": "#999999",
+    "climatology": "#8c6d46",
+    "ridge": "#e69f00",
+    "convlstm": "#0072b2",
+    "lsntp-equations": "#d55e00",
+    "lsntp-released": "#cc79a7",
+}
+OTHER_COLOURS = ("#009e73", "#56b4e9", "#f0e442", "#000000")
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+WIDTH = 7.4  # inches; wider figures turn illegible on a phone
+
+
+def style() -> None:
+    """Set the look of all figures: legible at phone width, nothing that is not needed."""
+    sns.set_theme(
+        context="notebook",
+        style="ticks",
+        palette=[*list(COLOURS.values())[2:], *OTHER_COLOURS],
+        rc={
+            "figure.dpi": 120,
+            "figure.constrained_layout.use": True,
+            "savefig.bbox": "tight",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": 12,
+            "axes.labelsize": 12,
+            "xtick.labelsize": 11,
+            "ytick.labelsize": 11,
+            "legend.fontsize": 11,
+            "legend.frameon": False,
+        },
+    )
+
+
+def model_colours(models: Sequence[str]) -> dict[str, str]:
+    """Colour of each model: its own in every figure, free ones for models not known here."""
+    unknown = [m for m in models if m not in COLOURS]
+    free = dict(zip(unknown, OTHER_COLOURS * (1 + len(unknown) // 4), strict=False))
+    return {m: COLOURS.get(m, free.get(m, "")) for m in models}
