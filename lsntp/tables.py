@@ -28,6 +28,8 @@ RESAMPLES = 2000
 def main_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row a model and recipe: mean ± standard deviation over seeds, and what it costs.
 
+    The training time is that of the fastest seed: the others may have shared their core.
+
     Parameters
     ----------
     runs : DataFrame
@@ -39,7 +41,7 @@ def main_table(runs: pd.DataFrame) -> pd.DataFrame:
         trained = model in NETWORKS
         cells["seeds"] = str(len(group)) if trained else "–"
         cells["parameters"] = f"{int(group['parameters'].iloc[0]):,}"
-        cells["training (s)"] = f"{group['wall_s'].mean():.0f}"
+        cells["training (s)"] = f"{group['wall_s'].min():.0f}"
         rows[LABELS[str(model)], recipe if trained else "–"] = cells
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = table.index.set_names(["model", "recipe"])
@@ -78,13 +80,21 @@ def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
 def pick(
     several: Sequence[xr.Dataset], dataset: str, model: str, recipe: str | None = None
 ) -> list[xr.Dataset]:
-    """Return the records of one data set and model (and recipe, if it is a network)."""
+    """Return the records of one data set and model (and recipe, if it is a network).
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     chosen = []
     for record in several:
         config = RunConfig.model_validate_json(record.attrs["config"])
         same = config.dataset == dataset and config.model == model
         if same and (config.recipe is None or config.recipe.name == recipe):
             chosen.append(record)
+    if not chosen:
+        raise ValueError(f"no records of {model} on {dataset} with recipe {recipe} among these")
     return chosen
 
 
@@ -113,8 +123,6 @@ def compare(
         is only one seed of a network).
     """
     ours, theirs = pick(several, dataset, model, recipe), pick(several, dataset, rival, recipe)
-    if not ours or not theirs:
-        raise ValueError(f"no records of {model} and {rival} on {dataset} with recipe {recipe}")
     errors = [seed_mean(group, "window_mae").mean("lead") for group in (ours, theirs)]
     difference = (errors[0] - errors[1]).to_series()
     days = difference.groupby(pd.DatetimeIndex(difference.index).normalize())

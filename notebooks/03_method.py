@@ -545,11 +545,12 @@ axes = method_figures.learned_rows(study.sel(seed=seeds[0]))
 #   target's row gives its source {glue:text}`forwards` times the global mean, a source's row gives its target
 #   {glue:text}`backwards` times. The score is symmetric; the rows' own sums make the difference.
 # - **What is asked for decides.** Asked for the *change*, the same layer ends at
-#   {glue:text}`auc-change`, no better than guessing or worse. LS-Conv uses the same $\Theta$ for a cell and for
+#   {glue:text}`auc-change`, no better than guessing or worse. A reason: LS-Conv uses the same $\Theta$ for a cell and for
 #   what its links bring, $(I + A) X \Theta$. Next-frame weights ask "what will it be?", and a source's answer
 #   helps its target. Weights for the change ask "how will it move?", and a source's movement is no help to a
-#   cell that is pulled towards the source's *level*. Given weights of their own for the links, the layer
-#   finds them again: {glue:text}`auc-own`.
+#   cell that is pulled towards the source's *level*. If so, a layer with weights of their own
+#   for the links should find them again, and it does: {glue:text}`auc-own`. (Worlds and first weights move these
+#   scores; the dots show by how much.)
 # - **A plain correlation finds them better**: {glue:text}`auc-pearson`, though told the lag. The graph is
 #   a by-product of forecasting; it starts from a global mean, is the same for all channels and lags, and
 #   has to share each row's weight between the cell itself, its neighbours and its links.

@@ -1,0 +1,84 @@
+"""What the prose of the book says of the results, held against the committed records.
+
+A new campaign that changes one of these changes a sentence in ``04_main_table`` or ``intro``.
+"""
+
+import pytest
+
+from lsntp import campaign, observations, records, tables
+from lsntp.zoo import NETWORKS, REFERENCES
+
+DATASETS = ("ncep-na", "era5-uk")
+RECIPES = ("modern", "released")
+LSNTPS = ("lsntp-equations", "lsntp-released")
+
+
+@pytest.fixture(scope="module")
+def runs() -> list:
+    models = (*REFERENCES, *NETWORKS)
+    return campaign.collect(DATASETS, models, RECIPES, "laptop", seeds=3)
+
+
+def verdict(runs: list, dataset: str, model: str, rival: str) -> str:
+    return tables.compare(runs, dataset, model, rival, "modern")["verdict"]
+
+
+def test_every_record_is_of_the_laptop_campaign_and_none_is_missing(runs: list) -> None:
+    assert set(records.load_records()["key"]) == {r.attrs["key"] for r in runs}
+    assert len(runs) == 2 * (3 + 3 * 2 * 3)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_modern_networks_beat_persistence_at_every_lead(runs: list, dataset: str) -> None:
+    for model in NETWORKS:
+        assert tables.beats_at_every_lead(runs, dataset, model, "persistence", "modern"), model
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_networks_of_the_released_recipe_are_worse_than_persistence(
+    runs: list, dataset: str
+) -> None:
+    bar = float(tables.seed_mean(tables.pick(runs, dataset, "persistence"), "mae").mean())
+    for model in NETWORKS:
+        several = tables.pick(runs, dataset, model, "released")
+        assert float(tables.seed_mean(several, "mae").mean()) > bar, model
+
+
+def test_lsntp_does_not_beat_convlstm(runs: list) -> None:
+    for model in LSNTPS:
+        assert verdict(runs, "era5-uk", model, "convlstm") == "higher"
+        assert verdict(runs, "ncep-na", model, "convlstm") == "not separable"
+
+
+def test_a_linear_model_is_as_good(runs: list) -> None:
+    for model in LSNTPS:
+        assert verdict(runs, "era5-uk", model, "ridge") == "higher"
+    assert verdict(runs, "era5-uk", "convlstm", "ridge") == "not separable"
+    for model in NETWORKS:
+        assert verdict(runs, "ncep-na", model, "ridge") == "not separable"
+        ours = tables.seed_mean(tables.pick(runs, "ncep-na", model, "modern"), "mae")
+        ridge = tables.seed_mean(tables.pick(runs, "ncep-na", "ridge"), "mae")
+        assert ours[0] > ridge[0] and ours[-1] < ridge[-1], model
+
+
+def test_training_turns_the_long_range_down(runs: list) -> None:
+    for dataset in DATASETS:
+        field = observations.load(dataset)["case"]
+        shares = {}
+        for recipe in RECIPES:
+            for model in LSNTPS:
+                several = tables.pick(runs, dataset, model, recipe)
+                graphs = [tables.learned_graph(record, field) for record in several]
+                assert all(g["far_uniform"] > 0.25 for g in graphs)
+                shares[model, recipe] = sum(g["far"] for g in graphs) / len(graphs)
+        for model in LSNTPS:
+            assert shares[model, "modern"] < 0.7 * graphs[0]["far_uniform"]
+            assert shares[model, "modern"] < shares[model, "released"]
+
+
+def test_where_ridge_wins_and_where_the_network_does(runs: list) -> None:
+    ours = tables.seed_mean(tables.pick(runs, "ncep-na", "lsntp-equations", "modern"), "mae_map")
+    ridge = tables.seed_mean(tables.pick(runs, "ncep-na", "ridge"), "mae_map")
+    change = (ours - ridge).mean("lead")
+    assert float(change.sel(lon=slice(-125, -105)).mean()) > 0.05
+    assert float(change.sel(lon=slice(-90, -50), lat=slice(55, 35)).mean()) < -0.05
