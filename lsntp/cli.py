@@ -151,6 +151,7 @@ def verify(
     """Make recorded runs again from nothing and compare every score at every lead."""
     from lsntp import campaign as campaigns
     from lsntp import records
+    from lsntp.datasets import DataError
 
     if (key is None) == (sample == 0):
         typer.echo("give a KEY, or --sample N", err=True)
@@ -162,7 +163,11 @@ def verify(
         raise typer.Exit(1) from None
     worst = 0.0
     for record in chosen:
-        difference = campaigns.verify(record)
+        try:
+            difference = campaigns.verify(record)
+        except DataError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
         worst = max(worst, difference)
         verdict = "agrees" if difference <= tolerance else "DIFFERS"
         title = records.RunConfig.model_validate_json(record.attrs["config"]).title
