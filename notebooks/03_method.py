@@ -35,7 +35,6 @@ import torch
 from myst_nb import glue
 
 from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures, method, observations, planted
-from lsntp import method_figures
 from lsntp.experiment import PRESETS
 from lsntp.forecaster import inner_grid
 from lsntp.lsconv import lagc
@@ -381,10 +380,10 @@ print("LS-NTP without NSA and LAGC = ConvLSTM")
 #
 # Two layers read the $T$ input frames. Two more, fed zeros, write the $L$ forecasts; layer 3 starts from the
 # last state of layer 1, layer 4 from that of layer 2. One convolution turns each hidden state into a field.
-# All four layers share one graph. Drawn by {func}`lsntp.method_figures.architecture`.
+# All four layers share one graph. Drawn by {func}`lsntp.figures.architecture`.
 
 # %%
-ax = method_figures.architecture()
+ax = figures.architecture()
 
 # %% [markdown]
 # The shapes on the way ({func}`lsntp.method.stages`), for the laptop preset. A stride-2 convolution halves the
@@ -464,7 +463,7 @@ pd.DataFrame(
 # and $\tanh(\operatorname{relu}(\cdot)) \ge 0$. A released cell can hardly close: it forgets at most half of its state in a step, and
 # what it adds is never negative, but for what the peepholes contribute. Measured in one forecast from a real
 # field with untrained weights, over all layers, steps and cells, peepholes left aside
-# ({func}`lsntp.method.gates`, drawn by {func}`lsntp.method_figures.gate_histograms`):
+# ({func}`lsntp.method.gates`, drawn by {func}`lsntp.figures.gate_histograms`):
 
 # %%
 opened = {}
@@ -478,7 +477,7 @@ for name, x in tensors.items():
             f"{gate} ≥ {'0' if gate == 'C̃' else '½'}": (v >= (0 if gate == "C̃" else 0.5)).mean()
             for gate, v in values[f"lsntp-{form}"].items()
         }
-    axes = method_figures.gate_histograms(values)
+    axes = figures.gate_histograms(values)
     axes[0].figure.suptitle(f"{name}, untrained")
 opened = pd.DataFrame(opened).T
 assert (opened.xs("released", level=1) == 1).all(axis=None), "the ReLU keeps every gate half open"
@@ -508,7 +507,7 @@ opened.map("{:.1f}".format)
 
 # %%
 study = planted.planted_links(seeds, epochs=epochs, steps=steps, links=links)
-ax = method_figures.auc_dots(study.auc)
+ax = figures.auc_dots(study.auc)
 
 # %%
 means = study.auc.mean("seed").to_pandas()
@@ -529,14 +528,14 @@ glue("backwards", f"{backwards:.1f}", display=False)
 means.map("{:.2f}".format).to_frame("AUC on far pairs, mean over seeds")
 
 # %% [markdown]
-# Drawn by {func}`lsntp.method_figures.auc_dots`, a dot a seed. The layer finds the links:
+# Drawn by {func}`lsntp.figures.auc_dots`, a dot a seed. The layer finds the links:
 # {glue:text}`auc-next` on average, against {glue:text}`auc-untrained` before training and
 # {glue:text}`auc-control` where there is nothing to find. Rows of the learned adjacency, each of the middle
 # cell (cross) of a target patch, beside the planted truth; the true source is outlined. Drawn by
-# {func}`lsntp.method_figures.learned_rows`.
+# {func}`lsntp.figures.learned_rows`.
 
 # %%
-axes = method_figures.learned_rows(study.sel(seed=seeds[0]))
+axes = figures.learned_rows(study.sel(seed=seeds[0]))
 
 # %% [markdown]
 # What this shows, and what it does not:

@@ -15,6 +15,7 @@ from lsntp.figures.maps import (
     maps_row,
     mark,
 )
+from lsntp.figures.method import architecture, auc_dots, gate_histograms, learned_rows
 from lsntp.figures.scores import SCORES, scores_by_lead, training_curves
 from lsntp.figures.style import COLOURS, DIVERGING, SEQUENTIAL, WIDTH, model_colours, style
 
@@ -25,6 +26,8 @@ __all__ = [
     "SEQUENTIAL",
     "WIDTH",
     "adjacency_row_map",
+    "architecture",
+    "auc_dots",
     "case_frames",
     "coastlines",
     "correlation_distance",
@@ -32,6 +35,8 @@ __all__ = [
     "error_map",
     "field_map",
     "forecast_case",
+    "gate_histograms",
+    "learned_rows",
     "maps_row",
     "mark",
     "model_colours",

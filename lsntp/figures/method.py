@@ -10,7 +10,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from lsntp.figures import COLOURS, WIDTH, field_map, mark
+from lsntp.figures.maps import field_map, mark
+from lsntp.figures.style import COLOURS, WIDTH
 
 ENCODER, DECODER, PLAIN = "#cfe3f1", "#f7dccb", "#eeeeee"
 
