@@ -84,6 +84,7 @@ PRESETS = {
         batch_size=8,
     ),
 }
+"""The sizes, by name; ``paper`` and ``paper-era5`` are the released configurations."""
 
 
 def _named(field: str, value: Any, table: Mapping[str, BaseModel]) -> Any:

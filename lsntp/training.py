@@ -64,6 +64,7 @@ RECIPES = {
         weight_decay=0.0,
     ),
 }
+"""The two recipes, by name: ``modern``, and ``released`` as in the paper."""
 
 LOSSES = {"mae": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
 

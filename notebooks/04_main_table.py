@@ -216,7 +216,7 @@ for d in datasets:
 # %%
 graphs = pd.DataFrame(
     [
-        {"dataset": d, "recipe": r, "model": LABELS[m], **tables.learned_graph(run, fields[d].case)}
+        {"dataset": d, "recipe": r, "model": m, **tables.learned_graph(run, fields[d].case)}
         for d in datasets
         for r in recipes
         for m in trained
@@ -224,7 +224,7 @@ graphs = pd.DataFrame(
         for run in tables.pick(runs, d, m, r)
     ]
 )
-graphs.groupby(["dataset", "recipe", "model"], sort=False).mean().round(2)
+graphs.replace(LABELS).groupby(["dataset", "recipe", "model"], sort=False).mean().round(2)
 
 # %% [markdown]
 # ## One forecast
@@ -260,10 +260,10 @@ for d in datasets:
 
 # %%
 for (d, m, r), mae in table.groupby(["dataset", "model", "recipe"])["mae"].mean().items():
-    glue(f"{d} {m} {r}", mae, display=False)
+    glue(f"{d} {m} {r}", float(mae), display=False)
 for (d, r, m), means in graphs.groupby(["dataset", "recipe", "model"])[["own", "nodes"]]:
-    glue(f"{d} {m} {r} own", means["own"].mean(), display=False)
-    glue(f"{d} {m} {r} nodes", 100 * means["nodes"].mean(), display=False)
+    glue(f"{d} {m} {r} own", float(means["own"].mean()), display=False)
+    glue(f"{d} {m} {r} nodes", 100 * float(means["nodes"].mean()), display=False)
 
 # %% [markdown]
 # **The recipe matters more than the operator.** On `ncep-na`, mean absolute errors over 36 h are
