@@ -9,10 +9,10 @@ _COLUMNS = ("dataset", "model", "mae", "rmse", "ssim_released", "psnr_released")
 
 LSNTP = pd.DataFrame(
     [
-        ("ERA5, 77×125, hourly", "LS-NTP, paper's Table 5 (3@3)", 0.897, 1.176, 0.883, 46.639),
-        ("ERA5, 77×125, hourly", "LS-NTP, released notebook", 0.8964, 1.2575, 0.8840, 46.673),
-        ("NCEP, 21×35, 6-hourly", "LS-NTP, paper's Table 5 (3@3)", 1.740, 2.318, 0.915, 40.646),
-        ("NCEP, 21×35, 6-hourly", "LS-NTP, released notebook", 1.7325, 2.5281, 0.9158, 40.697),
+        ("ERA5, 77×125, hourly", "LS-NTP, paper's Table 5", 0.897, 1.176, 0.883, 46.639),
+        ("ERA5, 77×125, hourly", "LS-NTP, authors' notebook", 0.8964, 1.2575, 0.8840, 46.673),
+        ("NCEP, 21×35, 6-hourly", "LS-NTP, paper's Table 5", 1.740, 2.318, 0.915, 40.646),
+        ("NCEP, 21×35, 6-hourly", "LS-NTP, authors' notebook", 1.7325, 2.5281, 0.9158, 40.697),
     ],
     columns=_COLUMNS,
 )

@@ -19,8 +19,8 @@ COLUMNS = {  # score -> heading, digits
     "rmse": ("RMSE (K)", 3),
     "ssim": ("SSIM", 3),
     "psnr": ("PSNR (dB)", 2),
-    "ssim_released": ("SSIM, paper's protocol", 3),
-    "psnr_released": ("PSNR, paper's protocol (dB)", 2),
+    "ssim_released": ("SSIM, paper's", 3),
+    "psnr_released": ("PSNR, paper's (dB)", 2),
 }
 RESAMPLES = 2000
 
@@ -49,24 +49,31 @@ def main_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_published(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Append the paper's own LS-NTP rows on ``source`` ("ERA5" or "NCEP"): *other data*.
+    """Give MAE, RMSE and the paper's own SSIM and PSNR of a table, and append the paper's rows.
 
-    For any other source there are none.
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`main_table`.
+    source : str
+        "ERA5" or "NCEP": LS-NTP's published rows on that, marked as *other data*. For any other
+        source there are none.
     """
     theirs = published.LSNTP[published.LSNTP["dataset"].str.startswith(source)]
-    if theirs.empty:
-        return table
+    columns = {
+        head: (score, digits) for score, (head, digits) in COLUMNS.items() if score in theirs
+    }
     rows = {
-        (f"{row['model']} — other data: {row['dataset']}", "released"): {
-            head: f"{row[score]:.{digits}f}"
-            for score, (head, digits) in COLUMNS.items()
-            if score in row
+        (row["model"], "other data"): {
+            head: f"{row[score]:.{digits}f}" for head, (score, digits) in columns.items()
         }
         for _, row in theirs.iterrows()
     }
+    if not rows:
+        return table[list(columns)]
     extra = pd.DataFrame.from_dict(rows, orient="index")
     extra.index = extra.index.set_names(table.index.names)
-    return pd.concat([table, extra]).fillna("–")[table.columns]
+    return pd.concat([table[list(columns)], extra])
 
 
 def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
