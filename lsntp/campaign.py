@@ -53,9 +53,23 @@ def run_all(todo: list[RunConfig], jobs: int = 1) -> Iterator[tuple[RunConfig, E
 
 
 def verify(record: xr.Dataset) -> float:
-    """Re-make a record from nothing: the largest difference of any score by lead, in its unit."""
+    """Re-make a record from nothing: the largest difference of any score by lead, in its unit.
+
+    Infinite if the two differ in what they hold: in their leads, in the data they were made from,
+    in a missing value, or in a map or embedding beyond the digits that records keep of these.
+    """
     fresh = execute(RunConfig.model_validate_json(record.attrs["config"]))
-    return max(float(np.abs(fresh[name] - record[name]).max()) for name in SCORES)
+    if set(fresh.data_vars) != set(record.data_vars) or fresh.sizes != record.sizes:
+        return float("inf")
+    if fresh.attrs["fingerprint"] != record.attrs["fingerprint"]:
+        return float("inf")
+    differences = [np.abs(fresh[name].to_numpy() - record[name].to_numpy()) for name in SCORES]
+    worst = float(np.max(differences))
+    for name in set(records.COARSE) & set(fresh.data_vars):
+        made, kept = fresh[name].to_numpy(), record[name].to_numpy()
+        if not np.allclose(made, kept, rtol=1e-3, atol=max(1e-3, worst)):
+            return float("inf")
+    return worst if np.isfinite(worst) else float("inf")
 
 
 def collect(

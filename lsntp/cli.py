@@ -99,7 +99,6 @@ def run(
     from pydantic import ValidationError
 
     from lsntp import records
-    from lsntp.datasets import DataError
     from lsntp.experiment import RunConfig
 
     try:
@@ -108,7 +107,7 @@ def run(
     except ValidationError as error:
         typer.echo("\n".join(str(e["msg"]) for e in error.errors()), err=True)
         raise typer.Exit(2) from None
-    except (DataError, records.RecordError) as error:
+    except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     by_lead = record[["mae", "rmse", "ssim", "psnr"]].to_dataframe().T
@@ -132,7 +131,7 @@ def campaign(
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-    todo = [config for config in configs if not records.path_of(config).exists()]
+    todo = [config for config in configs if not records.is_whole(config)]
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
     failed = 0
     for done, (config, failure) in enumerate(campaigns.run_all(todo, jobs), start=1):

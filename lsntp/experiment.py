@@ -188,6 +188,11 @@ def execute(
     torch.set_num_threads(1)
     try:
         field = open_dataset(config.dataset)
+        if min(field.shape[1:]) < metrics.WINDOW:  # told before training, not after
+            raise ValueError(
+                f"{config.dataset} has {field.shape[1]}×{field.shape[2]} cells; expected at least "
+                f"{metrics.WINDOW}×{metrics.WINDOW}, the window of SSIM"
+            )
         started = time.perf_counter()
         if config.model in zoo.REFERENCES:
             prediction, data, extras = run_reference(config, field)

@@ -73,7 +73,12 @@ _ALIASES = {
     "lat": ("lat", "latitude"),
     "lon": ("lon", "long", "longitude"),
 }
-_AXES = {"degrees_north": "lat", "degrees_east": "lon"}
+_AXES = {
+    "units": {"degrees_north": "lat", "degrees_east": "lon"},
+    "standard_name": {"time": "time", "latitude": "lat", "longitude": "lon"},
+    "axis": {"T": "time", "Y": "lat", "X": "lon"},
+}
+UNEVEN = 0.05  # largest departure from one step; a Gaussian grid's latitudes stay below it
 
 
 def _roles(da: xr.DataArray) -> dict[str, str]:
@@ -81,10 +86,11 @@ def _roles(da: xr.DataArray) -> dict[str, str]:
     roles = {}
     for dim in map(str, da.dims):
         coord = da[dim]
+        told = [values.get(str(coord.attrs.get(attribute))) for attribute, values in _AXES.items()]
         if np.issubdtype(coord.dtype, np.datetime64):
             roles[dim] = "time"
-        elif coord.attrs.get("units") in _AXES:
-            roles[dim] = _AXES[coord.attrs["units"]]
+        elif any(told):
+            roles[dim] = next(role for role in told if role)
         else:
             roles.update((dim, role) for role, names in _ALIASES.items() if dim.lower() in names)
     return roles
@@ -108,7 +114,10 @@ def _only_field(ds: xr.Dataset, name: str) -> xr.DataArray:
             f"{name} holds {len(fields)} fields: {fields_of(ds[fields])}; "
             f"choose one: open_dataset('file.nc:{fields[0]}') or standardise(ds['{fields[0]}'])"
         )
-    raise DataError(f"{name} holds no field over time, lat and lon; it has: {fields_of(ds) or '-'}")
+    raise DataError(
+        f"{name} holds no field over time, lat and lon; it has: {fields_of(ds) or '-'}; if one of "
+        "these is it, name its dimensions so: ds.rename(...)"
+    )
 
 
 def _dimensions(da: xr.DataArray, name: str) -> xr.DataArray:
@@ -117,7 +126,10 @@ def _dimensions(da: xr.DataArray, name: str) -> xr.DataArray:
     single = [d for d in da.dims if da.sizes[d] == 1 and roles.get(str(d)) is None]
     extra = {str(d): n for d, n in da.sizes.items() if d not in single and str(d) not in roles}
     if extra:
-        raise DataError(f"{name} has further dimensions {extra}; select one, e.g. da.isel(...)")
+        raise DataError(
+            f"{name} has further dimensions {extra}; select one, e.g. da.isel(...), or, if they are "
+            "lat and lon, name them so: da.rename(...)"
+        )
     if sorted(roles.values()) != ["lat", "lon", "time"]:
         raise DataError(
             f"{name} has dimensions {tuple(map(str, da.dims))}; expected one each of time, lat "
@@ -173,6 +185,11 @@ def _grid(da: xr.DataArray, name: str) -> xr.DataArray:
             raise DataError(
                 f"{name}: gap in longitude between {a:g} and {b:g}; a region across 180 degrees "
                 "would be torn apart here: select one side of it"
+            )
+        if steps.max() - steps.min() > UNEVEN * np.median(steps):
+            raise DataError(
+                f"{name}: {axis} is not evenly spaced, steps from {steps.min():g} to "
+                f"{steps.max():g} degrees; interpolate to a regular grid: da.interp({axis}=...)"
             )
     return da
 

@@ -234,19 +234,29 @@ def over_time(module: nn.Module, x: Tensor) -> Tensor:
 
 def read_checkpoint(checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Mapping[str, Tensor]:
     """Return the bare state dict of a mapping or file; never runs code found in a file."""
-    if isinstance(checkpoint, Mapping):
-        content: Mapping[str, Any] = checkpoint
-    elif Path(checkpoint).suffix == ".safetensors":
-        content = load_file(checkpoint)
-    else:
+    content: Any = checkpoint
+    if not isinstance(checkpoint, Mapping):
         try:
-            content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            if Path(checkpoint).suffix == ".safetensors":
+                content = load_file(checkpoint)
+            else:
+                content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise ValueError(
                 f"{checkpoint} holds more than weights, or is not a torch checkpoint; it was not "
                 "read further, as that could run code in it"
             ) from error
-    return content.get("model", content)
+        except OSError:
+            raise
+        except Exception as error:  # a reader may meet anything in a broken file
+            raise ValueError(
+                f"{checkpoint} is not a whole checkpoint ({error!r}); get the file again"
+            ) from error
+    if isinstance(content, Mapping):
+        content = content.get("model", content)
+    if not isinstance(content, Mapping) or not all(isinstance(k, str) for k in content):
+        raise ValueError(f"expected weights by name, got {type(content).__name__}")
+    return content
 
 
 # released name -> ours, part by part, in this order

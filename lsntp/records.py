@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from filelock import FileLock
 
+from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
 
 # 4 significant digits for maps and embeddings; the scores keep every digit
@@ -28,21 +29,37 @@ def cache_dir() -> Path:
     return Path(os.environ.get("LSNTP_CACHE_DIR") or pooch.os_cache("lsntp")).expanduser()
 
 
-def store_dir() -> Path:
-    """Folder of the records.
+def store_dir(dataset: str = NAMES[0]) -> Path:
+    """Folder of the records of a data set.
 
-    ``$LSNTP_RECORDS_DIR``, else ``data/records/runs`` of the checkout the library runs from, else
-    a folder in the user's cache.
+    ``$LSNTP_RECORDS_DIR``, else, for a data set with a name, ``data/records/runs`` of the checkout
+    the library runs from, else, as for a file of one's own, a folder in the user's cache.
     """
     if "LSNTP_RECORDS_DIR" in os.environ:
         return Path(os.environ["LSNTP_RECORDS_DIR"])
     checkout = Path(__file__).parent.parent / "data" / "records" / "runs"
-    return checkout if checkout.is_dir() else cache_dir() / "records"
+    return checkout if dataset in NAMES and checkout.is_dir() else cache_dir() / "records"
 
 
 def path_of(config: RunConfig) -> Path:
     """Return where the record of a config is kept."""
-    return store_dir() / f"{config.title}-{config.key}.nc"
+    return store_dir(config.dataset) / f"{config.title}-{config.key}.nc"
+
+
+def is_whole(config: RunConfig) -> bool:
+    """Tell whether a readable record of the config is stored."""
+    try:
+        read(path_of(config))
+    except RecordError:
+        return False
+    return True
+
+
+def is_stale(config: RunConfig, record: xr.Dataset) -> bool:
+    """Tell whether a file of one's own no longer holds the values that a record was made from."""
+    if config.dataset in NAMES:
+        return False  # verified against its fingerprint whenever it is opened
+    return open_dataset(config.dataset).attrs["fingerprint"] != record.attrs["fingerprint"]
 
 
 def write(record: xr.Dataset, path: Path) -> None:
@@ -99,7 +116,7 @@ def find(config: RunConfig) -> xr.Dataset:
     path = path_of(config)
     if not path.exists():
         raise RecordError(
-            f"no record of {config.title} in {store_dir()}; make it with lsntp run, or pass "
+            f"no record of {config.title} in {path.parent}; make it with lsntp run, or pass "
             "rerun=True to the notebook"
         )
     return read(path)
@@ -124,6 +141,8 @@ def sample(count: int) -> list[xr.Dataset]:
 def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr.Dataset:
     """Return the stored record of a config; without one, make it and store it.
 
+    A record that cannot be read is made again, and so is one of a file of your own whose values
+    have changed since.
     Two processes never make the same record at once, and an interrupted run resumes from its last
     epoch. Parameters as of :func:`lsntp.experiment.execute`.
     """
@@ -131,7 +150,7 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
     checkpoints.mkdir(parents=True, exist_ok=True)
     with FileLock(checkpoints / f"{config.key}.lock"):
         path = path_of(config)
-        if not path.exists():
+        if not is_whole(config) or is_stale(config, read(path)):
             record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
             write(record, path)
         for leftover in checkpoints.glob(f"{config.key}-*.safetensors"):

@@ -48,6 +48,27 @@ def main_table(runs: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def by_lead(runs: pd.DataFrame, score: str = "mae") -> pd.DataFrame:
+    """One row a model, one column a lead: mean ± standard deviation over seeds of one score.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Rows of :func:`lsntp.load_records`, one data set, one preset, one recipe and references.
+    score : str
+        One of `COLUMNS`.
+    """
+    digits = COLUMNS[score][1]
+    leads = [c for c in runs.columns if c.startswith(f"{score}_lead_")]
+    rows = {
+        LABELS[str(model)]: {
+            int(lead.rsplit("_", 1)[1]): mean_and_spread(group[lead], digits) for lead in leads
+        }
+        for model, group in runs.groupby("model", sort=False)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="lead (steps)")
+
+
 def with_published(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Give MAE, RMSE and the paper's own SSIM and PSNR of a table, and append the paper's rows.
 
@@ -119,7 +140,7 @@ def compare(
     whole days of windows (by the time of the last input, UTC) are drawn with replacement 2000
     times, and the 2.5 and 97.5 percentiles of the mean are the interval. It says how far the
     difference depends on the days of the test period, not on the choice of seeds; the standard
-    deviation over seeds stands beside it.
+    deviation over seeds (of one run, not of the mean of several) stands beside it.
 
     Returns
     -------
@@ -147,12 +168,12 @@ def compare(
             "recipe": recipe,
             "model": LABELS[model],
             "against": LABELS[rival],
+            "verdict": verdict,
             "difference": mean,
             "low": float(low),
             "high": float(high),
-            "percent": 100 * mean / float(errors[1].mean()),
             "seed_sd": seed_sd,
-            "verdict": verdict,
+            "percent": 100 * mean / float(errors[1].mean()),
         }
     )
 

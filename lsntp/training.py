@@ -147,8 +147,9 @@ def fit(
     )
     wrapped, optimizer = fabric.setup(model, optimizer)
     history, best = History(), copy_of(model)
+    settings = f"{recipe.model_dump_json()} {epochs=} {batch_size=} {seed=}"
     if checkpoint is not None and checkpoint.exists():
-        history, best = load_checkpoint(checkpoint, model, optimizer)
+        history, best = load_checkpoint(checkpoint, model, optimizer, settings)
         log.info("resumed %s after epoch %d", checkpoint, history.epochs)
     loss_of = LOSSES[recipe.loss]
     train = data.split.train
@@ -184,7 +185,7 @@ def fit(
                 best = copy_of(model)
             history.seconds += time.perf_counter() - started
             if checkpoint is not None:
-                save_checkpoint(checkpoint, model, optimizer, best, history)
+                save_checkpoint(checkpoint, model, optimizer, best, history, settings)
             log.info(
                 "epoch %d/%d: loss %.4f, validation %.4f",
                 epoch + 1,
@@ -222,6 +223,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
     history: History,
+    settings: str,
 ) -> None:
     """Write everything a resume needs to one safetensors file, whole or not at all."""
     tensors = {f"model.{name}": value for name, value in copy_of(model).items()}
@@ -229,7 +231,8 @@ def save_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
-    metadata = {"history": json.dumps(vars(history)), "sha256": digest(tensors)}
+    metadata = {"history": json.dumps(vars(history)), "settings": settings}
+    metadata["sha256"] = digest(tensors, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata)
@@ -237,18 +240,22 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: str
 ) -> tuple[History, dict[str, Tensor]]:
     """Restore model and optimizer in place; return the history and the best weights so far."""
     remedy = f"delete {path} to train from the start"
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a readable checkpoint ({error}); {remedy}") from error
-    if digest(tensors) != metadata["sha256"]:
+    if metadata.pop("sha256", "") != digest(tensors, metadata):
         raise ValueError(f"{path} is damaged: its checksum does not match its content; {remedy}")
+    if metadata["settings"] != settings:
+        raise ValueError(
+            f"{path} is of another run, {metadata['settings']}; expected {settings}; {remedy}"
+        )
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
@@ -265,9 +272,9 @@ def load_checkpoint(
     return History(**json.loads(metadata["history"])), parts["best"]
 
 
-def digest(tensors: dict[str, Tensor]) -> str:
+def digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
     """SHA-256 over names and values."""
-    sha = hashlib.sha256()
+    sha = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
         sha.update(name.encode())
         sha.update(tensors[name].numpy().tobytes())

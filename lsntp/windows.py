@@ -86,7 +86,7 @@ def split(field: xr.DataArray, input_steps: int, lead_steps: int, validation: st
             raise ValueError(
                 f"the series is too short: {boundary} steps before {field.attrs['test_start']} and "
                 f"{steps - boundary} after leave no {name} window of {length} steps; "
-                "give a longer series or fewer input or lead steps"
+                "give a longer series, or a RunConfig with fewer input_steps or lead_steps"
             )
     return Split(train, held_out, test, fit_times)
 

@@ -127,8 +127,9 @@ for name, record in records.items():
 #
 # Of all far pairs, one has the anomalies that go together most closely. The maps show Pearson's $r$ of
 # every cell with one end of that pair (cross); the circle is the other end. A long-range link worth
-# learning would look like the right-hand map: a second patch, away from the first. Drawn by
-# {func}`lsntp.figures.correlation_map`.
+# learning would show in the anomalies as a second patch, away from the first; a colour that fades
+# smoothly from the cross shows nearness only. `ncep-na` has a second patch, `era5-uk` has none. Drawn
+# by {func}`lsntp.figures.correlation_map`.
 
 # %%
 for name, record in records.items():

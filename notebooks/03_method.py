@@ -48,7 +48,7 @@ first = next(iter(records))  # where one field is enough
 # %% [markdown]
 # ## The task
 #
-# Given the last $\alpha = T$ fields of 2 m temperature, forecast the next $\beta = L$:
+# Given the last $\alpha = T$ fields of near-surface temperature, forecast the next $\beta = L$:
 #
 # $$ \hat X_{t+1}, \dots, \hat X_{t+\beta} = f(X_{t-\alpha+1}, \dots, X_t), \qquad X \in \mathbb{R}^{H \times W} . $$
 #

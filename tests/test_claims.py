@@ -19,12 +19,12 @@ def runs() -> list:
     return campaign.collect(DATASETS, models, RECIPES, "laptop", seeds=3)
 
 
-def verdict(runs: list, dataset: str, model: str, rival: str) -> str:
-    return tables.compare(runs, dataset, model, rival, "modern")["verdict"]
+def verdict(runs: list, dataset: str, model: str, rival: str, recipe: str = "modern") -> str:
+    return tables.compare(runs, dataset, model, rival, recipe)["verdict"]
 
 
-def test_every_record_is_of_the_laptop_campaign_and_none_is_missing(runs: list) -> None:
-    assert set(records.load_records()["key"]) == {r.attrs["key"] for r in runs}
+def test_no_record_of_the_laptop_campaign_is_missing(runs: list) -> None:
+    assert set(records.load_records()["key"]) >= {r.attrs["key"] for r in runs}
     assert len(runs) == 2 * (3 + 3 * 2 * 3)
 
 
@@ -34,20 +34,27 @@ def test_modern_networks_beat_persistence_at_every_lead(runs: list, dataset: str
         assert tables.beats_at_every_lead(runs, dataset, model, "persistence", "modern"), model
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_networks_of_the_released_recipe_are_worse_than_persistence(
-    runs: list, dataset: str
-) -> None:
-    bar = float(tables.seed_mean(tables.pick(runs, dataset, "persistence"), "mae").mean())
+def test_networks_of_the_released_recipe_do_not_beat_persistence(runs: list) -> None:
     for model in NETWORKS:
-        several = tables.pick(runs, dataset, model, "released")
-        assert float(tables.seed_mean(several, "mae").mean()) > bar, model
+        assert verdict(runs, "ncep-na", model, "persistence", "released") == "not separable", model
+        assert verdict(runs, "era5-uk", model, "persistence", "released") != "lower", model
+    for model in LSNTPS:
+        assert verdict(runs, "era5-uk", model, "persistence", "released") == "higher", model
+
+
+def test_the_spread_comes_from_one_seed(runs: list) -> None:
+    errors = sorted(
+        float(r["mae"].mean()) for r in tables.pick(runs, "ncep-na", "lsntp-equations", "released")
+    )
+    assert errors[2] - errors[1] > 5 * (errors[1] - errors[0])
 
 
 def test_lsntp_does_not_beat_convlstm(runs: list) -> None:
     for model in LSNTPS:
         assert verdict(runs, "era5-uk", model, "convlstm") == "higher"
         assert verdict(runs, "ncep-na", model, "convlstm") == "not separable"
+    behind = tables.compare(runs, "ncep-na", "lsntp-released", "convlstm", "modern")
+    assert behind["low"] > 0
 
 
 def test_a_linear_model_is_as_good(runs: list) -> None:

@@ -476,6 +476,10 @@ BAD = {
     "words": (lambda: made_field().astype(str), "expected numbers in K"),
     "latitude 100": (lambda: made_field().assign_coords(lat=[100, 50, 40, 30]), "-90 to 90"),
     "twice": (lambda: made_field().assign_coords(lon=[0, 90, 180, 270, 360]), "lon 0 occurs twice"),
+    "uneven": (
+        lambda: made_field().assign_coords(lat=[52.5, 50.5, 47.5, 45.0]),
+        r"lat is not evenly spaced, steps from 2 to 3 degrees; interpolate.*interp",
+    ),
     "across 180": (
         lambda: made_field().assign_coords(lon=[170, 175, 180, 185, 190]),
         "gap in longitude between -170 and 170",
@@ -489,6 +493,24 @@ def test_bad_field(case):
     make, message = BAD[case]
     with pytest.raises(DataError, match=message):
         standardise(make(), "my field")
+
+
+def test_a_gaussian_grids_latitudes_are_even_enough():
+    lat = [50.475, 48.5705, 46.6658, 44.7609]  # of the T62 grid
+    np.testing.assert_allclose(standardise(made_field().assign_coords(lat=lat)).lat, lat)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "values"),
+    [("standard_name", ("latitude", "longitude")), ("axis", ("Y", "X"))],
+)
+def test_dimensions_known_by_their_attributes(attribute, values):
+    field = made_field().rename(lat="y", lon="x")
+    with pytest.raises(DataError, match=r"if they are lat and lon, name them so: da\.rename"):
+        standardise(field)
+    for name, value in zip(("y", "x"), values, strict=True):
+        field[name].attrs[attribute] = value
+    assert standardise(field).dims == ("time", "lat", "lon")
 
 
 def test_forecast_uses_valid_times():

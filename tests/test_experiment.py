@@ -116,6 +116,25 @@ def test_stored_record_is_returned_and_a_fresh_one_agrees(own_field: str, stores
     assert [p.name for p in stores.iterdir()] == [path.name]  # no temporary file left
 
 
+def test_a_file_that_changed_is_not_answered_from_its_old_record(own_field: str) -> None:
+    config = RunConfig(dataset=own_field, model="persistence")
+    first = run(config)
+    field = xr.load_dataset(own_field)
+    field["t2m"] = field["t2m"].mean() + 1.1 * (field["t2m"] - field["t2m"].mean())
+    field["t2m"].attrs["units"] = "K"
+    field.to_netcdf(own_field)
+    second = run(config)
+    np.testing.assert_allclose(second["mae"], 1.1 * first["mae"], rtol=1e-4)
+
+
+def test_records_of_ones_own_files_stay_out_of_the_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("LSNTP_RECORDS_DIR")
+    assert records.store_dir("era5-uk").parts[-3:] == ("data", "records", "runs")
+    assert records.store_dir("own.nc") == tmp_path / "cache" / "records"
+
+
 def test_verify_finds_a_record_that_is_not_true(own_field: str) -> None:
     record = run(RunConfig(dataset=own_field, model="persistence"))
     record["mae"][2] += 0.01
@@ -191,8 +210,10 @@ def test_campaign_goes_on_after_a_failure_and_skips_what_is_there(own_field: str
     assert records.path_of(good).exists()
 
 
-def test_command_line(own_field: str) -> None:
+def test_command_line(own_field: str, tmp_path: Path) -> None:
     cli = CliRunner()
+    short_field = str(tmp_path / "short.nc")
+    xr.load_dataset(own_field).isel(time=slice(0, 60)).to_netcdf(short_field)
     result = cli.invoke(app, ["run", own_field, "persistence"])
     assert result.exit_code == 0 and "mae" in result.output, result.output
     result = cli.invoke(app, ["verify", "--sample", "1"])
@@ -200,6 +221,7 @@ def test_command_line(own_field: str) -> None:
     for arguments, message in [
         (["run", "nowhere", "persistence"], "nowhere"),
         (["run", own_field, "transformer"], "expected one of persistence"),
+        (["run", short_field, "ridge"], "too short"),
         (["run", own_field, "convlstm", "--preset", "huge"], "expected one of smoke"),
         (["campaign", "everything"], 'expected "main"'),
         (["verify"], "KEY, or --sample"),

@@ -56,6 +56,15 @@ def test_main_table_by_hand() -> None:
     assert table.loc[("ConvLSTM", "modern"), "parameters"] == "1,234,567"
 
 
+def test_by_lead_by_hand() -> None:
+    several = [record("convlstm", np.full(80, 1.0 + 0.1 * s), s) for s in range(3)]
+    for run in several:
+        run["mae"] = run["mae"] * xr.DataArray([1, 2, 3, 4, 5, 6], dims="lead")
+    table = tables.by_lead(records.tabulate(several))
+    assert table.loc["ConvLSTM", 1] == "1.100 ± 0.100"
+    assert table.loc["ConvLSTM", 6] == "6.600 ± 0.600"
+
+
 def test_published_rows_are_marked_and_leave_what_is_not_known() -> None:
     table = tables.main_table(records.tabulate([record("ridge", np.ones(80))]))
     joined = tables.with_published(table, "NCEP")

@@ -1,6 +1,6 @@
 """The models, by name: references that are fitted in closed form, networks that are trained.
 
-A new rival is one file here and one line in one of the two tables.
+A new rival is one file here, one line in one of the two tables and its label.
 """
 
 from collections.abc import Callable
