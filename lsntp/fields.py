@@ -127,8 +127,8 @@ def _dimensions(da: xr.DataArray, name: str) -> xr.DataArray:
     extra = {str(d): n for d, n in da.sizes.items() if d not in single and str(d) not in roles}
     if extra:
         raise DataError(
-            f"{name} has further dimensions {extra}; select one, e.g. da.isel(...), or, if they are "
-            "lat and lon, name them so: da.rename(...)"
+            f"{name} has further dimensions {extra}; select one, e.g. da.isel(...), or, if they "
+            "are lat and lon, name them so: da.rename(...)"
         )
     if sorted(roles.values()) != ["lat", "lon", "time"]:
         raise DataError(
