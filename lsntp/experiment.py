@@ -305,6 +305,8 @@ def describe(device: str) -> str:
     """Name the device in words."""
     if device in ("cuda", "auto") and torch.cuda.is_available():
         return torch.cuda.get_device_name()
+    if device in ("mps", "auto") and torch.backends.mps.is_available():
+        return f"Apple GPU ({platform.machine()})"
     return f"CPU, 1 thread ({platform.machine()})"
 
 
