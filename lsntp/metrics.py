@@ -91,6 +91,8 @@ UNITS: dict[Callable[..., float], str] = {
     ssim_released: "1",
     psnr_released: "dB",
 }
+SCORES = tuple(function.__name__ for function in UNITS)
+"""Names of all scores, as variables of :func:`score` and in every record."""
 
 
 def score(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:

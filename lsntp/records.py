@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from filelock import FileLock
 
+from lsntp import metrics
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
 
@@ -169,7 +170,7 @@ def row(record: xr.Dataset) -> dict[str, object]:
         "preset": config.preset.name if config.preset else "none",
         "seed": config.seed,
     }
-    for name in ("mae", "rmse", "rmse_per_cell", "ssim", "psnr", "ssim_released", "psnr_released"):
+    for name in metrics.SCORES:
         cells[name] = float(record[name].mean())
         for lead, value in enumerate(record[name].values, start=1):
             cells[f"{name}_lead_{lead}"] = float(value)

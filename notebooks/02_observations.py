@@ -30,7 +30,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, observations
+from lsntp import figures, observations, verdicts
 
 figures.style()
 records = observations.studies(datasets, recompute)
@@ -103,7 +103,7 @@ for name, record in records.items():
 # (i) Near pairs correlate strongly. (ii) Some far pairs do too. (iii) Pairs at one distance vary.
 #
 # Before looking at numbers, each is given a rule that it can fail
-# ({func}`lsntp.observations.verdicts`). "Strong" is $r \ge 0.5$. *Near* pairs share an edge; (i) holds
+# ({func}`lsntp.verdicts.verdicts`). "Strong" is $r \ge 0.5$. *Near* pairs share an edge; (i) holds
 # if their median is strong and 95 % of them lie above the median of all pairs. *Far* pairs are the
 # quarter of all pairs that lie furthest apart; (ii) holds if some are strong. For anomalies they must
 # also beat chance: their 99th percentile must exceed that of copies in which one cell of each pair
@@ -111,16 +111,16 @@ for name, record in records.items():
 # holds weakly. (iii) holds if distance leaves a tenth or more of the variance of $r$ unexplained.
 
 # %%
-verdicts = pd.concat(
-    {name: observations.verdicts(r) for name, r in records.items()}, names=["dataset", None]
+held = pd.concat(
+    {name: verdicts.verdicts(r) for name, r in records.items()}, names=["dataset", None]
 )
-verdicts.pivot_table(
+held.pivot_table(
     index=["dataset", "observation"], columns="series", values="holds", aggfunc="first", sort=False
 )
 
 # %%
 for name, record in records.items():
-    display(Markdown(f"**{name}**\n\n{observations.report(record)}"))
+    display(Markdown(f"**{name}**\n\n{verdicts.report(record)}"))
 
 # %% [markdown]
 # ## Where the far partner lies
@@ -142,7 +142,7 @@ for name, record in records.items():
 # %%
 for name, record in records.items():
     raw, anomaly = (record.sel(series=s) for s in observations.SERIES)
-    glue(f"{name}-survivors", observations.survivors(record), display=False)
+    glue(f"{name}-survivors", verdicts.survivors(record), display=False)
     glue(f"{name}-far-km", f"{record.attrs['far_km']:.0f} km", display=False)
     for series, r in (("raw", raw), ("anomaly", anomaly)):
         glue(f"{name}-strong-{series}", f"{100 * float(r.far_strong_share):.1f} %", display=False)
@@ -154,7 +154,7 @@ for name, record in records.items():
     glue(f"{name}-lowest-km", f"{float(anomaly.lowest_km):.0f} km", display=False)
     glue(f"{name}-q99", f"{float(anomaly.far_q99):.2f}", display=False)
     glue(f"{name}-chance", f"{float(record.far_q99_shifted.max()):.2f}", display=False)
-    print(f"{name}, anomalies: {observations.survivors(record)}.")
+    print(f"{name}, anomalies: {verdicts.survivors(record)}.")
 
 # %% [markdown]
 # On `ncep-na`, once the climatology is off, {glue:text}`ncep-na-survivors`. Of its pairs beyond

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lsntp import observations
+from lsntp import observations, verdicts
 from lsntp.datasets import DataError
 from lsntp.experiment import case_window
 from lsntp.graph import great_circle_km, grid_nodes
@@ -96,20 +96,20 @@ def test_a_shared_cycle_is_seen_and_taken_off():
 def test_verdicts_can_fail():
     """Independent cells: nothing correlates, near or far, and no verdict says it does."""
     field = weather(days=60, length_km=1.0)
-    table = observations.verdicts(observations.study(field)).set_index(["observation", "series"])
+    table = verdicts.verdicts(observations.study(field)).set_index(["observation", "series"])
     assert (table.loc[["near", "far"], "holds"] == "no").all()
     everywhere = weather(days=60, length_km=1e7)  # one series, nearly, at every cell
-    table = observations.verdicts(observations.study(everywhere))
+    table = verdicts.verdicts(observations.study(everywhere))
     assert set(table.query("observation == 'far'").holds) == {"yes"}
 
 
 def test_planted_links_show_as_far_pairs():
     world = synthetic(seed=1)["t2m"]
     made = observations.study(world)
-    held = observations.verdicts(made).set_index(["observation", "series"]).holds
+    held = verdicts.verdicts(made).set_index(["observation", "series"]).holds
     assert held["far", "anomaly"] == "yes"
-    assert "holds" in observations.survivors(made)
-    assert observations.report(made).count("\n- ") == 5
+    assert "holds" in verdicts.survivors(made)
+    assert verdicts.report(made).count("\n- ") == 5
 
 
 def test_the_case_is_that_of_the_runs():

@@ -27,7 +27,7 @@ def style() -> None:
         style="ticks",
         palette=[*list(COLOURS.values())[2:], *OTHER_COLOURS],
         rc={
-            "figure.dpi": 120,
+            "figure.dpi": 96,
             "figure.constrained_layout.use": True,
             "savefig.bbox": "tight",
             "axes.spines.top": False,
