@@ -6,9 +6,10 @@ The executable companion to Xu et al., Neural Networks 155 (2022), doi 10.1016/j
 from lsntp.datasets import open_dataset
 from lsntp.experiment import RunConfig
 from lsntp.forecaster import LSNTP, Forecaster
-from lsntp.graph import AdaptiveGraph, great_circle_km
+from lsntp.graph import AdaptiveGraph, DistanceCut, great_circle_km
 from lsntp.lsconv import NSA, LSConv
 from lsntp.metrics import score
+from lsntp.product import graph_product
 from lsntp.records import load_records, run
 
 __version__ = "0.1.0"
@@ -17,9 +18,11 @@ __all__ = [
     "LSNTP",
     "NSA",
     "AdaptiveGraph",
+    "DistanceCut",
     "Forecaster",
     "LSConv",
     "RunConfig",
+    "graph_product",
     "great_circle_km",
     "load_records",
     "open_dataset",

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lsntp.graph import AdaptiveGraph
+from lsntp.graph import AdaptiveGraph, DistanceCut
 from lsntp.lsconv import LSConv
 from lsntp.recurrent import MakeOperator, RecurrentCell, RecurrentLayer
 
@@ -24,7 +24,7 @@ from lsntp.recurrent import MakeOperator, RecurrentCell, RecurrentLayer
 class Forecaster(nn.Module):
     """Encoder of two recurrent layers, decoder of two more, one convolution to the field.
 
-    The decoder is fed zeros; its first layer starts from the last state of the encoder's first
+    The decoder's first layer is fed zeros and starts from the last state of the encoder's first
     layer, its second from that of the second. All layers share one graph, whose adjacency is
     computed once a forward pass.
 
@@ -84,16 +84,13 @@ class Forecaster(nn.Module):
                 f"expected input (B, T, 1, {self.height}, {self.width}), got {tuple(x.shape)}; "
                 "build the model for this grid"
             )
-        adjacency = None if self.graph is None else self.graph()
+        adjacency = None if self.graph is None else self.graph.adjacency()
         if self.shrink is not None:
             x = over_time(self.shrink, pad_to_odd(x))
-        states = []
-        for layer in self.encoder:
-            x, state = layer(x, None, adjacency)
-            states.append(state)
-        x = torch.zeros_like(x[:, :1]).expand(-1, self.lead_steps, -1, -1, -1)
-        for layer, state in zip(self.decoder, states, strict=True):
-            x, _ = layer(x, state, adjacency)
+        x, first = self.encoder[0](x, None, adjacency)
+        _, second = self.encoder[1](x, None, adjacency)
+        x, _ = self.decoder[0](None, first, adjacency, steps=self.lead_steps)
+        x, _ = self.decoder[1](x, second, adjacency)
         return over_time(self.head, x)[..., : self.height, : self.width]
 
     def adjacency(self) -> Tensor:
@@ -120,8 +117,7 @@ class LSNTP(Forecaster):
         kernel: int = 3,
         downsample: bool = False,
         lead_steps: int = 6,
-        distance_km: Tensor | None = None,
-        cut_km: float | None = None,
+        cut: DistanceCut | None = None,
     ) -> Self:
         """LS-NTP as the equations print it.
 
@@ -135,7 +131,7 @@ class LSNTP(Forecaster):
             E, the size of a node's embedding.
         kernel : int
             Odd size of the LS-Conv kernel.
-        distance_km, cut_km
+        cut : DistanceCut, optional
             As of :class:`~lsntp.graph.AdaptiveGraph`, on the inner grid.
         """
         rows, columns = inner_grid(height, width, downsample)
@@ -144,7 +140,7 @@ class LSNTP(Forecaster):
             width,
             hidden,
             lambda x, h, gates: LSConv(x + h, gates, kernel, split=(x, h)),
-            graph=AdaptiveGraph(rows * columns, embedding, distance_km, cut_km),
+            graph=AdaptiveGraph(rows * columns, embedding, cut),
             downsample=downsample,
             lead_steps=lead_steps,
         )

@@ -7,6 +7,9 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from lsntp import product
+from lsntp.product import Adjacency, Method
+
 EARTH_RADIUS_KM = 6371.0
 
 
@@ -57,6 +60,44 @@ def adaptive_adjacency(embedding: Tensor) -> Tensor:
     return torch.softmax(torch.relu(embedding @ embedding.T), dim=1)
 
 
+class DistanceCut:
+    """Keep the links between nodes at most so far apart, to within a metre, as in the talk's Q1.
+
+    Parameters
+    ----------
+    lat, lon : arrays of shape (N,), degrees, as of :func:`grid_nodes`.
+    km : float
+        0 keeps a node's link to itself only, the largest distance keeps the full graph.
+
+    Raises
+    ------
+    ValueError
+        If the distance is negative or not a number, or the coordinates do not pair up.
+    """
+
+    def __init__(self, lat: np.ndarray, lon: np.ndarray, km: float) -> None:
+        if not km >= 0:
+            raise ValueError(f"km={km}: expected a distance of 0 km or more")
+        phi, lam = np.radians(lat), np.radians(lon)
+        if phi.ndim != 1 or phi.shape != lam.shape:
+            raise ValueError(
+                f"lat {phi.shape} and lon {lam.shape}: expected one of each a node, as grid_nodes "
+                "gives them"
+            )
+        on_sphere = [np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)]
+        self.nodes = torch.from_numpy(np.stack(on_sphere, axis=1)) * EARTH_RADIUS_KM
+        angle = min(km / EARTH_RADIUS_KM, np.pi)
+        self.chord_km = 2 * EARTH_RADIUS_KM * np.sin(angle / 2) + 1e-3
+
+    def within(self, rows: slice, columns: slice) -> Tensor:
+        """Tell of each link from ``columns`` to ``rows`` whether it stays, bool."""
+        squares = [
+            (to[:, None] - of[None, :]).square_()
+            for to, of in zip(self.nodes[rows].T, self.nodes[columns].T, strict=True)
+        ]
+        return sum(squares[1:], squares[0]) <= self.chord_km**2
+
+
 class AdaptiveGraph(nn.Module):
     """A graph that is learned: one embedding vector a node, one adjacency for the whole network.
 
@@ -66,11 +107,10 @@ class AdaptiveGraph(nn.Module):
         N, the number of grid cells.
     size : int
         E, the length of a node's embedding vector.
-    distance_km : Tensor of shape (N, N), optional
-        Distance between nodes; needed for ``cut_km``.
-    cut_km : float, optional
-        Links longer than this are set to zero *after* the softmax, as in the talk's Q1:
-        0 leaves a node only its link to itself, the largest distance leaves the full graph.
+    cut : DistanceCut, optional
+        Links longer than its distance are set to zero *after* the softmax.
+    method : {"auto", "dense", "tiled"}
+        As of :func:`lsntp.graph_product`: whether :meth:`adjacency` holds the N×N matrix.
 
     Notes
     -----
@@ -80,29 +120,21 @@ class AdaptiveGraph(nn.Module):
     """
 
     def __init__(
-        self,
-        nodes: int,
-        size: int,
-        distance_km: Tensor | None = None,
-        cut_km: float | None = None,
+        self, nodes: int, size: int, cut: DistanceCut | None = None, method: Method = "auto"
     ) -> None:
         super().__init__()
+        if cut is not None and len(cut.nodes) != nodes:
+            raise ValueError(f"the cut is for {len(cut.nodes)} nodes, this graph has {nodes}")
         self.embedding = nn.Parameter(nn.init.xavier_normal_(torch.empty(nodes, size)))
-        self.within: Tensor | None
-        if cut_km is None:
-            self.register_buffer("within", None)
-        else:
-            if distance_km is None or distance_km.shape != (nodes, nodes):
-                shape = None if distance_km is None else tuple(distance_km.shape)
-                raise ValueError(
-                    f"cut_km={cut_km} needs distance_km of shape ({nodes}, {nodes}), got {shape}; "
-                    "compute it with lsntp.graph.great_circle_km"
-                )
-            if cut_km < 0:
-                raise ValueError(f"cut_km={cut_km}: expected a distance of 0 km or more")
-            self.register_buffer("within", distance_km <= cut_km, persistent=False)
+        self.cut, self.method = cut, method
+
+    def adjacency(self) -> Adjacency:
+        """Return the adjacency for products ``adjacency @ x``; once a forward pass will do."""
+        return product.adjacency(self.embedding, self.method, cut=self.cut)
 
     def forward(self) -> Tensor:
-        """Return the adjacency, (N, N); rows sum to 1 unless a distance cut removed links."""
-        adjacency = adaptive_adjacency(self.embedding)
-        return adjacency if self.within is None else adjacency * self.within
+        """Return the adjacency as a matrix (N, N); rows sum to 1 unless a cut removed links."""
+        matrix = adaptive_adjacency(self.embedding)
+        if self.cut is None:
+            return matrix
+        return matrix * self.cut.within(slice(None), slice(None)).to(matrix.device)

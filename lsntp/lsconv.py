@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from lsntp.product import Adjacency
 
 
 class NSA(nn.Module):
@@ -38,13 +41,14 @@ class NSA(nn.Module):
         return torch.sigmoid(self.gate(x)) * x
 
 
-def lagc(x: Tensor, adjacency: Tensor) -> Tensor:
+def lagc(x: Tensor, adjacency: Tensor | Adjacency) -> Tensor:
     """Graph-smooth a field: ``L = (I + A) X``, with the cells of the grid as nodes.
 
     Parameters
     ----------
     x : Tensor (B, C, H, W)
-    adjacency : Tensor (N, N), N = H·W, rows are receivers; without the identity.
+    adjacency : (N, N), N = H·W, rows are receivers; without the identity. A matrix, or what
+        :meth:`lsntp.AdaptiveGraph.adjacency` returns.
 
     Returns
     -------
@@ -61,7 +65,8 @@ def lagc(x: Tensor, adjacency: Tensor) -> Tensor:
             f"the adjacency is {tuple(adjacency.shape)}, but a grid of {x.shape[-2]}×{x.shape[-1]} "
             f"cells needs ({nodes}, {nodes}); build the graph for this grid"
         )
-    return x + (x.flatten(-2) @ adjacency.T).view_as(x)  # (B, C, N) @ (N, N)
+    columns = x.reshape(-1, nodes).T  # (N, B·C)
+    return x + (adjacency @ columns).T.reshape(x.shape)
 
 
 class LSConv(nn.Module):
@@ -92,7 +97,7 @@ class LSConv(nn.Module):
     --------
     >>> graph = AdaptiveGraph(nodes=21 * 35, size=64)
     >>> operator = LSConv(8, 16, kernel=3)
-    >>> operator(torch.randn(2, 8, 21, 35), graph()).shape
+    >>> operator(torch.randn(2, 8, 21, 35), graph.adjacency()).shape
     torch.Size([2, 16, 21, 35])
     """
 
@@ -118,16 +123,64 @@ class LSConv(nn.Module):
         self.lsi = convolution(in_channels, out_channels, kernel, bias)
         self.relu = relu
 
-    def forward(self, x: Tensor, adjacency: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, adjacency: Tensor | Adjacency | None = None) -> Tensor:
         """Apply the operator to ``x`` (B, C, H, W) with adjacency (N, N); gives (B, F, H, W)."""
-        if self.nsa:
-            parts = zip(self.nsa, x.split(self.split, dim=1), strict=True)
-            x = torch.cat([attend(part) for attend, part in parts], dim=1)
-        if self.lagc:
-            if adjacency is None:
-                raise ValueError("LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph()()")
-            x = lagc(x, adjacency)
-        x = self.lsi(x)
+        groups = x.split(self.split, dim=1)
+        attended = [self.attend(k, group) for k, group in enumerate(groups)]
+        return self.mix(self.link(torch.cat(attended, dim=1), adjacency))
+
+    def ahead(self, x: Tensor, adjacency: Tensor | Adjacency | None = None) -> Tensor:
+        """Do what the operator on [X, H] does to X alone, for :meth:`pair`, before H is known."""
+        return x if self.joint else self.link(self.attend(0, x), adjacency)
+
+    def pair(
+        self,
+        x: Tensor | None,
+        h: Tensor | None,
+        adjacency: Tensor | Adjacency | None = None,
+    ) -> Tensor:
+        """Apply the operator to [X, H], with X as :meth:`ahead` returns it and None for zeros.
+
+        NSA and LAGC keep zeros zero, so that channels of zeros are left out of the work.
+        """
+        if self.joint:
+            present = self.link(self.attend_pair(x, h), adjacency)
+        else:
+            smoothed = None if h is None else self.link(self.attend(1, h), adjacency)
+            present = torch.cat([part for part in (x, smoothed) if part is not None], dim=1)
+        return self.mix(present, first=self.lsi.in_channels - present.shape[1] if x is None else 0)
+
+    @property
+    def joint(self) -> bool:
+        """Whether one attention looks at all channels together."""
+        return len(self.nsa) == 1
+
+    def attend(self, k: int, x: Tensor) -> Tensor:
+        """NSA of the ``k``-th group of channels, where the operator has it."""
+        return self.nsa[k](x) if self.nsa else x
+
+    def attend_pair(self, x: Tensor | None, h: Tensor | None) -> Tensor:
+        """One attention over [X, H], either None where zero; of the result what is not zero."""
+        present = torch.cat([part for part in (x, h) if part is not None], dim=1)
+        zeros = self.lsi.in_channels - present.shape[1]
+        before, behind = (zeros, 0) if x is None else (0, zeros)
+        attended = self.nsa[0](F.pad(present, (0, 0, 0, 0, before, behind)))
+        return attended[:, before : before + present.shape[1]]
+
+    def link(self, x: Tensor, adjacency: Tensor | Adjacency | None) -> Tensor:
+        """LAGC, where the operator has it."""
+        if not self.lagc:
+            return x
+        if adjacency is None:
+            raise ValueError("LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph()()")
+        return lagc(x, adjacency)
+
+    def mix(self, x: Tensor, first: int = 0) -> Tensor:
+        """LSI: convolve ``x``, all channels or those from ``first`` on; the others are zero."""
+        weight = self.lsi.weight
+        if x.shape[1] < self.lsi.in_channels:
+            weight = weight[:, first : first + x.shape[1]]
+        x = F.conv2d(x, weight, self.lsi.bias, padding=self.lsi.padding)
         return torch.relu(x) if self.relu else x
 
 

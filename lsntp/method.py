@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from lsntp.forecaster import Forecaster
 from lsntp.lsconv import NSA, LSConv, convolution
-from lsntp.recurrent import RecurrentCell
+from lsntp.recurrent import RecurrentCell, State
 
 # ---------------------------------------------------------------- the equations as loops
 
@@ -203,13 +204,14 @@ def gates(model: Forecaster, x: Tensor) -> dict[str, np.ndarray]:
     mapping of "i", "f", "o", "C̃" -> array, flat
     """
     seen: list[Tensor] = []
-    handles = [
-        cell.operator.register_forward_hook(lambda _m, _i, output: seen.append(output))
-        for cell in cells(model)
-    ]
-    model(x)
-    for handle in handles:
-        handle.remove()
+    update = RecurrentCell.gate
+
+    def noted(cell: RecurrentCell, gates: Tensor, c: Tensor) -> State:
+        seen.append(gates)
+        return update(cell, gates, c)
+
+    with mock.patch.object(RecurrentCell, "gate", noted):
+        model(x)
     i, f, o, c = (
         torch.cat([output.chunk(4, dim=1)[k].flatten() for output in seen]) for k in range(4)
     )

@@ -9,7 +9,13 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsntp.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.graph import (
+    AdaptiveGraph,
+    DistanceCut,
+    adaptive_adjacency,
+    great_circle_km,
+    grid_nodes,
+)
 
 
 def test_distances_on_the_sphere_worked_by_hand() -> None:
@@ -59,21 +65,40 @@ def test_gradient_of_the_adjacency() -> None:
     assert torch.autograd.gradcheck(adaptive_adjacency, embedding)
 
 
-def test_distance_cut_zeroes_after_the_softmax() -> None:
-    distance = torch.tensor([[0.0, 100, 300], [100, 0, 200], [300, 200, 0]])
+LAT, LON = np.repeat([60.0, 58.0, 56.0], 4), np.tile([0.0, 2.5, 5.0, 7.5], 3)
+
+
+@pytest.mark.parametrize("km", [0.0, 150.0, 300.0, 1000.0, 30_000.0])
+def test_cut_keeps_what_the_great_circle_keeps(km: float) -> None:
+    kept = DistanceCut(LAT, LON, km).within(slice(None), slice(2, 7))
+    assert torch.equal(kept, torch.from_numpy(great_circle_km(LAT, LON) <= km)[:, 2:7])
+
+
+def test_cut_at_the_largest_distance_keeps_everything() -> None:
+    for lat, lon in [(LAT, LON), (np.array([90.0, -90.0, 0.0]), np.zeros(3))]:
+        largest = float(great_circle_km(lat, lon).max())
+        assert DistanceCut(lat, lon, largest).within(slice(None), slice(None)).all()
+
+
+def test_cut_zeroes_after_the_softmax() -> None:
     torch.manual_seed(0)
-    full = AdaptiveGraph(3, 4)
-    for cut, kept in [(0.0, torch.eye(3)), (150.0, (distance <= 150).float())]:
-        graph = AdaptiveGraph(3, 4, distance, cut)
+    full = AdaptiveGraph(12, 4)
+    for km, kept in [(0.0, torch.eye(12)), (200.0, great_circle_km(LAT, LON) <= 200)]:
+        graph = AdaptiveGraph(12, 4, DistanceCut(LAT, LON, km))
         graph.load_state_dict(full.state_dict())
-        torch.testing.assert_close(graph(), full() * kept)
-    whole = AdaptiveGraph(3, 4, distance, 300.0)
+        torch.testing.assert_close(graph(), full() * torch.as_tensor(kept))
+        torch.testing.assert_close(graph.adjacency() @ torch.eye(12), graph())
+    whole = AdaptiveGraph(12, 4, DistanceCut(LAT, LON, 20_016.0))
     whole.load_state_dict(full.state_dict())
     assert torch.equal(whole(), full())
+    assert torch.equal(whole.adjacency() @ torch.eye(12), full.adjacency() @ torch.eye(12))
 
 
-def test_distance_cut_needs_distances() -> None:
-    with pytest.raises(ValueError, match="great_circle_km"):
-        AdaptiveGraph(3, 4, cut_km=100.0)
-    with pytest.raises(ValueError, match="0 km or more"):
-        AdaptiveGraph(3, 4, torch.zeros(3, 3), cut_km=-1.0)
+def test_wrong_cuts_are_told() -> None:
+    for km in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="0 km or more"):
+            DistanceCut(LAT, LON, km)
+    with pytest.raises(ValueError, match="one of each a node"):
+        DistanceCut(LAT, LON[:3], 100.0)
+    with pytest.raises(ValueError, match="12 nodes, this graph has 3"):
+        AdaptiveGraph(3, 4, DistanceCut(LAT, LON, 100.0))

@@ -11,7 +11,7 @@ import xarray as xr
 
 from lsntp import LSNTP, RunConfig, campaign, experiment, records, training
 from lsntp.forecaster import pad_to_odd
-from lsntp.graph import great_circle_km
+from lsntp.graph import DistanceCut, great_circle_km
 from lsntp.synthetic import synthetic
 from lsntp.training import RECIPES
 from lsntp.windows import prepare, split
@@ -264,7 +264,7 @@ def test_forms_are_built_as_they_say() -> None:
 def test_distance_cut_reaches_the_graph() -> None:
     lat, lon = np.repeat([50.0, 49.0], 3), np.tile([0.0, 1.0, 2.0], 2)
     distance = torch.from_numpy(great_circle_km(lat, lon))
-    model = LSNTP.equations(2, 3, 2, 3, distance_km=distance, cut_km=100.0)
+    model = LSNTP.equations(2, 3, 2, 3, cut=DistanceCut(lat, lon, 100.0))
     assert ((model.adjacency() > 0) == (distance <= 100)).all()
 
 

@@ -1,0 +1,192 @@
+"""Graph products, dense and tiled, against the formula worked in float64 on the whole matrix."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lsntp import AdaptiveGraph, DistanceCut, LSConv, graph_product, great_circle_km, product
+from lsntp.product import DenseAdjacency, TiledAdjacency
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many tiles already at small sizes; the last one incomplete more often than not."""
+    monkeypatch.setattr(product, "TILE", {"cpu": 16})
+
+
+def formula(embedding: Tensor, x: Tensor, kept: Tensor | None = None) -> Tensor:
+    """softmax(relu(E Eᵀ)) X by the definition, on the whole matrix."""
+    adjacency = torch.softmax(torch.relu(embedding @ embedding.T), dim=1)
+    return (adjacency if kept is None else adjacency * kept) @ x
+
+
+def inputs(nodes: int, size: int, columns: int, scale: float, seed: int = 0) -> list[Tensor]:
+    """E, X and a gradient of the result, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(nodes, size), (nodes, columns), (nodes, columns)]
+    e, x, dy = (torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes)
+    return [scale * e, x, dy]
+
+
+def values_and_gradients(function, e: Tensor, x: Tensor, dy: Tensor) -> list[Tensor]:
+    e, x = e.clone().requires_grad_(), x.clone().requires_grad_()
+    y = function(e, x)
+    return [y.detach(), *torch.autograd.grad(y, (e, x), dy)]
+
+
+def assert_equal(method: str, e: Tensor, x: Tensor, dy: Tensor, dtype: torch.dtype, **more) -> None:
+    """Values to 1e-5, gradients to 1e-4 of what they are made from; all finite."""
+    kept = more.pop("kept", None)
+    e, x, dy = (t.to(dtype).double() for t in (e, x, dy))  # what float32 can hold
+    expected = values_and_gradients(lambda e, x: formula(e, x, kept), e, x, dy)
+    found = values_and_gradients(
+        lambda e, x: graph_product(e, x, method, **more), e.to(dtype), x.to(dtype), dy.to(dtype)
+    )
+    # the gradient of E is a difference of such terms, nearly all of which cancels where the
+    # softmax is saturated
+    terms = float(e.abs().max() * dy.norm(dim=1).max() * x.norm(dim=1).max())
+    sizes = [float(x.abs().max()), terms, float(expected[2].abs().max())]
+    for got, want, size, digits in zip(found, expected, sizes, (1e-5, 1e-4, 1e-4), strict=True):
+        assert got.dtype == dtype
+        torch.testing.assert_close(got.double(), want, rtol=digits, atol=digits * size)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 70),
+    st.integers(1, 9),
+    st.integers(1, 5),
+    st.sampled_from([0.0, 0.1, 1.0, 3.0, 30.0]),
+    st.sampled_from(["dense", "tiled"]),
+    st.sampled_from([torch.float32, torch.float64]),
+)
+def test_equals_the_formula(
+    nodes: int, size: int, columns: int, scale: float, method: str, dtype: torch.dtype
+) -> None:
+    assert_equal(method, *inputs(nodes, size, columns, scale), dtype)
+
+
+@pytest.mark.parametrize("method", ["dense", "tiled"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_embeddings_of_very_different_norm(method: str, dtype: torch.dtype) -> None:
+    """Row i's largest similarity may be with a j whose own is beyond what exp can take."""
+    e, x, dy = inputs(50, 6, 3, 1.0)
+    e *= torch.logspace(-4, 2.5, 50, dtype=torch.float64)[torch.randperm(50)][:, None]
+    assert (e @ e.T).max() > 1e5
+    assert_equal(method, e, x, dy, dtype)
+
+
+@pytest.mark.parametrize("method", ["dense", "tiled"])
+def test_gradcheck(method: str) -> None:
+    for scale in (0.7, 4.0):  # without and with a shift
+        e, x, _ = (t.requires_grad_() for t in inputs(19, 3, 2, scale))
+        assert bool((e * e).sum(1).max() > product.SAFE) is (scale == 4.0)
+        assert torch.autograd.gradcheck(lambda e, x: graph_product(e, x, method), (e, x))
+
+
+@pytest.mark.parametrize("km", [0.0, 300.0, 20_100.0])
+@pytest.mark.parametrize("scale", [0.5, 10.0])
+@pytest.mark.parametrize("method", ["dense", "tiled"])
+def test_distance_cut(km: float, scale: float, method: str) -> None:
+    lat, lon = np.repeat(np.linspace(60, 40, 6), 7), np.tile(np.linspace(0, 20, 7), 6)
+    kept = torch.from_numpy(great_circle_km(lat, lon) <= km)
+    for dtype in (torch.float32, torch.float64):
+        cut = DistanceCut(lat, lon, km)
+        assert_equal(method, *inputs(42, 5, 3, scale), dtype, kept=kept, cut=cut)
+
+
+def test_the_matrix_of_many_products_gets_the_gradient_of_all() -> None:
+    """One gradient for all uses of A, of several passes, one of which asks for part of it."""
+    e, x, dy = inputs(20, 4, 3, 1.0)
+    e.requires_grad_()
+    x.requires_grad_()
+
+    def twice(apply) -> Tensor:
+        return apply(torch.sin(apply(x))) * dy
+
+    (expected,) = torch.autograd.grad(twice(lambda x: formula(e, x)).sum(), e)
+    a = DenseAdjacency(e)
+    y = twice(lambda x: a @ x).sum()
+    torch.autograd.grad(y, x, retain_graph=True)  # of X only: must leave no trace
+    for _ in range(2):
+        (found,) = torch.autograd.grad(y, e, retain_graph=True)
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_frozen_embedding_keeps_no_ledger() -> None:
+    e, x, _ = inputs(20, 4, 3, 1.0)
+    a = DenseAdjacency(e)
+    (a @ x.requires_grad_()).sum().backward()
+    assert a.ledger == [] and x.grad is not None
+    with torch.no_grad():
+        torch.testing.assert_close(a @ x, formula(e, x))
+
+
+def test_the_method_follows_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product, "DENSE_UP_TO", 30)
+    assert isinstance(product.adjacency(torch.zeros(30, 2)), DenseAdjacency)
+    assert isinstance(product.adjacency(torch.zeros(31, 2)), TiledAdjacency)
+    assert isinstance(product.adjacency(torch.zeros(5, 2), "tiled"), TiledAdjacency)
+    assert isinstance(product.adjacency(torch.zeros(31, 2), "dense"), DenseAdjacency)
+
+
+def test_memory_of_the_tiles_does_not_grow_with_the_matrix() -> None:
+    """No tensor of the forward or backward pass is larger than X, E or a tile."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        size = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            for tensor in out if isinstance(out, (tuple, list)) else [out]:
+                if isinstance(tensor, Tensor):
+                    self.size = max(self.size, tensor.untyped_storage().nbytes() // 4)
+            return out
+
+    e, x, dy = (t.float() for t in inputs(500, 8, 4, 0.3))
+    sizes = {}
+    for method in ("tiled", "dense"):
+        with Largest() as seen:
+            values_and_gradients(lambda e, x, m=method: graph_product(e, x, m), e, x, dy)
+        sizes[method] = seen.size
+    assert sizes["tiled"] <= 500 * 2 * 8
+    assert sizes["dense"] >= 500 * 500
+
+
+def test_lsconv_takes_either() -> None:
+    torch.manual_seed(0)
+    operator, x = LSConv(3, 2), torch.randn(2, 3, 5, 7)
+    dense, tiled = (AdaptiveGraph(35, 4, method=m) for m in ("dense", "tiled"))
+    tiled.load_state_dict(dense.state_dict())
+    results = [operator(x, a) for a in (dense(), dense.adjacency(), tiled.adjacency())]
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0])
+
+
+def test_wrong_input_is_told() -> None:
+    e, x = torch.zeros(5, 2), torch.zeros(5, 3)
+    for embedding, columns, message in [
+        (e[0], x, "expected floating point"),
+        (e.long(), x, "expected floating point"),
+        (e, x[:4], r"expected torch.float32 \(5, M\)"),
+        (e, x[:, 0], "a row for each node"),
+        (e, x.double(), "x is torch.float64"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            graph_product(embedding, columns)
+    with pytest.raises(ValueError, match='method="sparse"'):
+        graph_product(e, x, "sparse")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 4, 5), (64, 1, 7), (130, 16, 130)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_matrix_product(shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+    m, k, n = shape
+    a, b = torch.randn(m, k, dtype=dtype), torch.randn(n, k, dtype=dtype)
+    torch.testing.assert_close(product.product(a, b), torch.einsum("mk,nk->mn", a, b))
+    a, b = torch.randn(k, m, dtype=dtype).T, torch.randn(k, n, dtype=dtype).T
+    torch.testing.assert_close(product.product(a, b), torch.einsum("mk,nk->mn", a, b))
