@@ -3,6 +3,7 @@
 The executable companion to Xu et al., Neural Networks 155 (2022), doi 10.1016/j.neunet.2022.07.022.
 """
 
+from lsntp.approximate import StrongestLinks
 from lsntp.datasets import open_dataset
 from lsntp.experiment import RunConfig
 from lsntp.forecaster import LSNTP, Forecaster
@@ -22,6 +23,7 @@ __all__ = [
     "Forecaster",
     "LSConv",
     "RunConfig",
+    "StrongestLinks",
     "graph_product",
     "great_circle_km",
     "load_records",

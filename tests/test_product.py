@@ -1,5 +1,7 @@
 """Graph products, dense and tiled, against the formula worked in float64 on the whole matrix."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -190,3 +192,31 @@ def test_the_matrix_product(shape: tuple[int, int, int], dtype: torch.dtype) -> 
     torch.testing.assert_close(product.product(a, b), torch.einsum("mk,nk->mn", a, b))
     a, b = torch.randn(k, m, dtype=dtype).T, torch.randn(k, n, dtype=dtype).T
     torch.testing.assert_close(product.product(a, b), torch.einsum("mk,nk->mn", a, b))
+
+
+def share_the_work(rank: int, folder: str) -> None:
+    """One of two ranks, in a process of its own: the tiles' work is shared, the result whole."""
+    torch.set_num_threads(1)
+    product.TILE = {"cpu": 16}
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
+    )
+    try:
+        group = torch.distributed.group.WORLD
+        assert group is not None
+        for scale in (0.5, 10.0):
+            values = inputs(50, 5, 3, scale)
+            shared = values_and_gradients(lambda e, x: graph_product(e, x, group=group), *values)
+            alone = values_and_gradients(lambda e, x: graph_product(e, x, "tiled"), *values)
+            for one, other in zip(shared, alone, strict=True):
+                torch.testing.assert_close(one, other)
+        with pytest.raises(ValueError, match="only method"):
+            graph_product(values[0], values[1], "dense", group=group)
+        pairs = list(product.tile_pairs(values[0], group))
+        assert len(pairs) == 5  # of 10
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_two_processes_share_the_tiles(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(share_the_work, (str(tmp_path),), nprocs=2)
