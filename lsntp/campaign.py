@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 
 import numpy as np
 import xarray as xr
@@ -13,6 +18,9 @@ from lsntp import metrics, records, zoo
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
 from lsntp.training import RECIPES
+
+RETRIES = 3
+"""So often is a run made again whose process was killed."""
 
 SAME = 1e-6
 """Scores that differ by less are the same; then the maps must agree, too."""
@@ -37,20 +45,79 @@ def configs(name: str, preset: str, seeds: int) -> list[RunConfig]:
     return references + networks
 
 
-def run_all(todo: list[RunConfig], jobs: int = 1) -> Iterator[tuple[RunConfig, Exception | None]]:
-    """Run those of ``todo`` that have no record yet, ``jobs`` at a time, each in its own process.
+def run_all(
+    todo: list[RunConfig], jobs: int = 1, scheduler: str | None = None
+) -> Iterator[tuple[RunConfig, str | None]]:
+    """Run those of ``todo`` that have no record yet, each in a fresh process with one thread.
 
-    Yields every config as it ends, with the error if it failed; a failure stops no other run.
-    Killed at any moment and started again, it goes on where it was.
+    A run whose process or worker is killed is made again, from its last epoch, by another worker.
+    Killed itself at any moment and started again, this goes on where it was.
+
+    Parameters
+    ----------
+    todo : list of RunConfig
+    jobs : int
+        Runs at a time, on this machine.
+    scheduler : str, optional
+        Address of a Dask cluster to use instead. Its workers need lsntp in their Python, and
+        ``$LSNTP_DATA_DIR``, ``$LSNTP_RECORDS_DIR`` and ``$LSNTP_CACHE_DIR`` on folders they share.
+
+    Yields
+    ------
+    config, failure : RunConfig, str or None
+        Every config as it ends, and why it failed if it did; a failure stops no other run.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no cluster at the address.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        futures = {pool.submit(records.run, config): config for config in todo}
+    from distributed import Client, LocalCluster, as_completed  # here: only campaigns need them
+
+    def alone(config: str) -> str | None:  # in here: so it reaches workers without loading torch
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask's own; it would slow training
+        command = [sys.executable, "-m", "lsntp.campaign", config]
+        child = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if child.returncode < 0:
+            raise RuntimeError(f"its process was killed {RETRIES + 1} times")
+        return child.stderr.strip().splitlines()[-1] if child.returncode else None
+
+    logging.getLogger("distributed").setLevel(logging.WARNING)
+    with ExitStack() as stack:
+        cluster = scheduler or stack.enter_context(
+            LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                memory_limit=0,
+                processes=False,  # a worker only waits for the process of its run
+                host="127.0.0.1",
+                protocol="tcp",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+            )
+        )
+        client = stack.enter_context(Client(cluster))
+        configs = {f"lsntp-{config.key}": config for config in todo}
+        futures = [
+            client.submit(alone, config.model_dump_json(), key=key, retries=RETRIES)
+            for key, config in configs.items()
+        ]
         for future in as_completed(futures):
             error = future.exception()
-            if error is not None and not isinstance(error, Exception):
-                raise error
-            yield futures[future], error
+            yield configs[future.key], future.result() if error is None else str(error)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent ends: a killed worker leaves no run behind."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def verify(record: xr.Dataset) -> float:
@@ -111,3 +178,8 @@ def collect(
         ]
     }
     return [execute(config) if rerun else records.find(config) for config in todo.values()]
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    records.run(RunConfig.model_validate_json(sys.argv[1]))

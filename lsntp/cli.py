@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lsntp.bench.store import Record
 
 app = typer.Typer(
     help="Companion to the LS-NTP paper.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -95,11 +99,15 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="First weights, order of windows.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
 ) -> None:
-    """Train and score one model; an existing record is shown instead. Safe to kill and resume."""
+    """Train and score one model; an existing record is shown instead. Safe to kill and resume.
+
+    Under torchrun, on several devices: torchrun --nproc-per-node 2 -m lsntp run ...
+    """
     from pydantic import ValidationError
 
     from lsntp import records
     from lsntp.experiment import RunConfig
+    from lsntp.training import rank
 
     try:
         config = RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
@@ -112,7 +120,8 @@ def run(
         raise typer.Exit(1) from None
     by_lead = record[["mae", "rmse", "ssim", "psnr"]].to_dataframe().T
     by_lead["mean"] = by_lead.mean(axis=1)
-    typer.echo(f"{records.path_of(config)}\n{by_lead.round(3).to_string()}")
+    if rank() == 0:
+        typer.echo(f"{records.path_of(config)}\n{by_lead.round(3).to_string()}")
 
 
 @app.command()
@@ -121,12 +130,18 @@ def campaign(
     preset: Preset = "laptop",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of every network.")] = 3,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, one core each.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Run on this Dask cluster instead, e.g. tcp://host:8786.")
+    ] = None,
 ) -> None:
     """Make all records of a campaign that are missing. Safe to kill and start again."""
     from lsntp import campaign as campaigns
     from lsntp import records
+    from lsntp.training import processes
 
     try:
+        if processes() > 1:
+            raise ValueError("a campaign shares out its runs itself: start it without torchrun")
         configs = campaigns.configs(name, preset, seeds)
     except ValueError as error:
         typer.echo(str(error), err=True)
@@ -134,10 +149,14 @@ def campaign(
     todo = [config for config in configs if not records.is_whole(config)]
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
     failed = 0
-    for done, (config, failure) in enumerate(campaigns.run_all(todo, jobs), start=1):
-        failed += failure is not None
-        outcome = f"FAILED: {failure!r}" if failure else str(records.path_of(config))
-        typer.echo(f"{done}/{len(todo)} {config.title}: {outcome}", err=failure is not None)
+    try:
+        for done, (config, failure) in enumerate(campaigns.run_all(todo, jobs, scheduler), start=1):
+            failed += failure is not None
+            outcome = f"FAILED: {failure}" if failure else str(records.path_of(config))
+            typer.echo(f"{done}/{len(todo)} {config.title}: {outcome}", err=failure is not None)
+    except (OSError, ValueError) as error:
+        typer.echo(f'--scheduler "{scheduler}": {error}; expected a Dask cluster there', err=True)
+        raise typer.Exit(1) from None
     raise typer.Exit(int(failed > 0))
 
 
@@ -180,6 +199,76 @@ def verify(
             err=True,
         )
     raise typer.Exit(int(worst > tolerance))
+
+
+bench = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+Threads = Annotated[int, typer.Option(min=1, help="Threads on the CPU.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+To = Annotated[Path | None, typer.Option(help="Folder for the record; else where records are.")]
+
+
+@bench.command("released")
+def bench_released(
+    path: Annotated[Path, typer.Option(help="Your clone of the released code.")],
+    threads: Threads = 2,
+    device: Device = "cpu",
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny networks; no record.")] = False,
+    to: To = None,
+) -> None:
+    """Time the released code and this library side by side, if both compute the same."""
+    from lsntp.bench import released
+
+    cases, budget_s = (released.QUICK, 1.0) if quick else (released.CASES, 90.0)
+    try:
+        record = released.run(
+            path, device=device, threads=threads, cases=cases, budget_s=budget_s, say=typer.echo
+        )
+    except (ValueError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    columns = ["case", "model", "precision", "task", "median_s", "speedup", "memory_ratio", "share"]
+    typer.echo(released.table(record)[columns].round(4).to_string(index=False))
+    _keep(record, to, trial=quick)
+
+
+@bench.command("scale")
+def bench_scale(
+    threads: Threads = 2,
+    device: Device = "cpu",
+    sizes: Annotated[
+        str | None, typer.Option(help="Numbers of nodes, e.g. 500,1000,2000,4000; no record.")
+    ] = None,
+    to: To = None,
+) -> None:
+    """Let the number of nodes grow: time and memory of the graph product, dense and tiled."""
+    from lsntp.bench import scale
+
+    try:
+        record = scale.run(
+            device=device,
+            threads=threads,
+            sizes=[int(n) for n in sizes.split(",")] if sizes else scale.SIZES,
+            forward_sizes=scale.GPU_SIZES if device == "cuda" and not sizes else (),
+            budget_s=1.0 if sizes else 20.0,
+            say=typer.echo,
+        )
+    except (ValueError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    columns = ["nodes", "method", "task", "median_s", "peak_memory_mib", "share", "share_plain"]
+    typer.echo(scale.table(record)[columns].round(4).to_string(index=False))
+    _keep(record, to, trial=sizes is not None)
+
+
+def _keep(record: Record, to: Path | None, trial: bool) -> None:
+    """Store a measurement and say where; a trial only where a folder is given."""
+    from lsntp.bench import store
+
+    peaks = ", ".join(f"{name} {value:.0f}" for name, value in record.peak_gflops.items())
+    typer.echo(f"matrix-product peak, Gflop/s: {peaks}")
+    if to is not None or not trial:
+        typer.echo(str(store.save(record, to)))
 
 
 if __name__ == "__main__":

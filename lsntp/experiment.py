@@ -162,6 +162,7 @@ def execute(
     """Fit the model, forecast every test window, score, and return the record (not yet stored).
 
     On the CPU it uses one thread, so that the numbers do not depend on how many are at hand.
+    Under torchrun every process trains on its part of each batch and then does all the rest.
     :func:`lsntp.run` calls it where no record is stored yet.
 
     Parameters
@@ -302,12 +303,14 @@ def versions() -> dict[str, str]:
 
 
 def describe(device: str) -> str:
-    """Name the device in words."""
+    """Name the device in words, with their number if torchrun started several processes."""
     if device in ("cuda", "auto") and torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    if device in ("mps", "auto") and torch.backends.mps.is_available():
-        return f"Apple GPU ({platform.machine()})"
-    return f"CPU, 1 thread ({platform.machine()})"
+        name = torch.cuda.get_device_name()
+    elif device in ("mps", "auto") and torch.backends.mps.is_available():
+        name = f"Apple GPU ({platform.machine()})"
+    else:
+        name = f"CPU, 1 thread ({platform.machine()})"
+    return name if training.processes() == 1 else f"{training.processes()} × {name}"
 
 
 def commit() -> str:

@@ -81,7 +81,7 @@ class DenseAdjacency:
         return _DenseProduct.apply(self.matrix, x, self.ledger)
 
 
-# (backward pass, gradient of A X, X) of every product a backward pass has been through
+# (backward pass, gradient of (A X)ᵀ, Xᵀ) of every product a backward pass has been through
 Ledger = list[tuple[int, Tensor, Tensor]]
 
 
@@ -105,8 +105,8 @@ class _DenseMatrix(Function):
         entries = [(dy, x) for task, dy, x in ctx.ledger if task == now]
         ctx.ledger.clear()
         if entries:
-            dy, x = (torch.cat(columns, dim=1) for columns in zip(*entries, strict=True))
-            summed = product(dy, x).to(adjacency.dtype)
+            dy, x = (torch.cat(rows) for rows in zip(*entries, strict=True))
+            summed = product(dy.T, x.T).to(adjacency.dtype)
             grad = summed if grad is None else summed.add_(grad)
         assert grad is not None
         if within is not None:
@@ -133,7 +133,7 @@ class _DenseProduct(Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[None, Tensor | None, None]:
         adjacency, x = ctx.saved_tensors
         if ctx.needs_input_grad[0]:
-            ctx.ledger.append((torch._C._current_graph_task_id(), dy, x))
+            ctx.ledger.append((torch._C._current_graph_task_id(), dy.T, x.T))
         return None, product(dy.T, adjacency.T).T if ctx.needs_input_grad[1] else None, None
 
 

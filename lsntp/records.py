@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from filelock import FileLock
 from lsntp import metrics
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
+from lsntp.training import launch
 
 # 4 significant digits for maps and embeddings; the scores keep every digit
 COARSE = ("mae_map", "bias_map", "window_mae", "window_mse", "case_prediction", "embedding")
@@ -144,17 +146,22 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
 
     A record that cannot be read is made again, and so is one of a file of your own whose values
     have changed since.
-    Two processes never make the same record at once, and an interrupted run resumes from its last
-    epoch. Parameters as of :func:`lsntp.experiment.execute`.
+    Two processes never make the same record at once, unless torchrun started them to make it
+    together; then the first writes it. An interrupted run resumes from its last epoch. Parameters
+    as of :func:`lsntp.experiment.execute`.
     """
     checkpoints = cache_dir() / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    with FileLock(checkpoints / f"{config.key}.lock"):
-        path = path_of(config)
-        if not is_whole(config) or is_stale(config, read(path)):
+    path = path_of(config)
+    team = launch(device)
+    first = team.is_global_zero
+    with FileLock(checkpoints / f"{config.key}.lock") if first else nullcontext():
+        if team.broadcast(first and (not is_whole(config) or is_stale(config, read(path)))):
             record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
-            write(record, path)
-        for leftover in checkpoints.glob(f"{config.key}-*.safetensors"):
+            if first:
+                write(record, path)
+        team.barrier()  # no process reads before the first has written
+        for leftover in checkpoints.glob(f"{config.key}-*.safetensors") if first else ():
             leftover.unlink()
     return read(path)
 

@@ -131,12 +131,16 @@ class _Gates(Function):
     def backward(ctx: Any, dh: Tensor, dc: Tensor) -> tuple[Tensor, ...]:
         i, f, o, g, t, c, new_c, w_ci, w_cf, w_co = ctx.saved_tensors
         of_sigmoid, of_tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
-        do = of_sigmoid(dh * t, o)
+        dgates = i.new_empty(i.shape[0], 4 * i.shape[1], *i.shape[2:])
+        di, df, do, dg = dgates.chunk(4, dim=1)
+        of_sigmoid(dh * t, o, grad_input=do)
         dc = of_tanh(dh * o, t).add_(dc).addcmul_(do, w_co)
-        di, df, dg = of_sigmoid(dc * g, i), of_sigmoid(dc * c, f), of_tanh(dc * i, g)
-        old = (dc * f).addcmul_(di, w_ci).addcmul_(df, w_cf)
+        of_sigmoid(dc * g, i, grad_input=di)
+        of_sigmoid(dc * c, f, grad_input=df)
+        of_tanh(dc * i, g, grad_input=dg)
+        old = dc.mul_(f).addcmul_(di, w_ci).addcmul_(df, w_cf)
         weights = [(d * by).sum_to_size(w_ci.shape) for d, by in ((di, c), (df, c), (do, new_c))]
-        return torch.cat([di, df, do, dg], dim=1), old, *weights
+        return dgates, old, *weights
 
 
 def tanh(x: Tensor) -> Tensor:

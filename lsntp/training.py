@@ -1,10 +1,14 @@
-"""Recipes, and the one training loop: seeded, checkpointed every epoch, resumed bit for bit."""
+"""Recipes, and the one training loop: seeded, checkpointed every epoch, resumed bit for bit.
+
+Started by torchrun, the same loop trains on all the processes that torchrun made (:func:`launch`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +17,7 @@ from typing import Literal
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -104,6 +109,37 @@ class History:
         return int(np.argmin(self.validation_loss))
 
 
+def processes() -> int:
+    """Processes that train one network together: as many as torchrun started, else one."""
+    return int(os.environ["WORLD_SIZE"]) if torch.distributed.is_torchelastic_launched() else 1
+
+
+def rank() -> int:
+    """Which of the :func:`processes` this is, from 0; the first writes and prints."""
+    return int(os.environ["RANK"]) if torch.distributed.is_torchelastic_launched() else 0
+
+
+def launch(device: str) -> Fabric:
+    """Join the processes that torchrun started, one device each (DDP); without torchrun, alone.
+
+    Parameters
+    ----------
+    device : str
+        An accelerator of Lightning Fabric: "cpu", "cuda", "mps" or "auto".
+    """
+    if processes() == 1:
+        return Fabric(accelerator=device, devices=1)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no greeting by each
+    local = int(os.environ["LOCAL_WORLD_SIZE"])
+    # static_graph: every step uses the same weights, and those it does not use get no gradient
+    strategy = DDPStrategy(static_graph=True)
+    fabric = Fabric(
+        accelerator=device, strategy=strategy, devices=local, num_nodes=processes() // local
+    )
+    fabric.launch()
+    return fabric
+
+
 def fit(
     model: nn.Module,
     data: Windows,
@@ -118,6 +154,9 @@ def fit(
 ) -> History:
     """Train a network in place; it ends with the weights of its best validation epoch.
 
+    Under torchrun the processes share out every batch, so that the losses are, to rounding, those
+    of one process; the first of them writes the checkpoint, and all read it.
+
     Parameters
     ----------
     model : Module (B, T, 1, H, W) -> (B, L, 1, H, W)
@@ -130,7 +169,7 @@ def fit(
         Written after every epoch; training resumes from it if it is there, with the same
         outcome, bit for bit, as an uninterrupted run.
     device : str
-        An accelerator of Lightning Fabric: "cpu", "cuda", "mps" or "auto".
+        As of :func:`launch`.
     progress : bool
         Show a bar over the epochs.
 
@@ -141,37 +180,43 @@ def fit(
     FloatingPointError
         If the training loss is no longer finite.
     """
-    fabric = Fabric(accelerator=device, devices=1)
+    fabric = launch(device)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        model.parameters(),
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
     wrapped, optimizer = fabric.setup(model, optimizer)
     history, best = History(), copy_of(model)
     settings = f"{recipe.model_dump_json()} {epochs=} {batch_size=} {seed=}"
-    if checkpoint is not None and checkpoint.exists():
+    if checkpoint is not None and fabric.broadcast(checkpoint.exists()):
         history, best = load_checkpoint(checkpoint, model, optimizer, settings)
         log.info("resumed %s after epoch %d", checkpoint, history.epochs)
     loss_of = LOSSES[recipe.loss]
-    train = data.split.train
-    batches = -(-len(train) // batch_size)
-
-    with tqdm(total=epochs, initial=history.epochs, unit="epoch", disable=not progress) as bar:
+    shown = progress and fabric.is_global_zero
+    with tqdm(total=epochs, initial=history.epochs, unit="epoch", disable=not shown) as bar:
         for epoch in range(history.epochs, epochs):
             started = time.perf_counter()
-            order = np.random.default_rng([seed, epoch]).permutation(train)
+            order = np.random.default_rng([seed, epoch]).permutation(data.split.train)
+            batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
             total = 0.0
-            for step in range(batches):
-                rate = learning_rate(recipe, (epoch + step / batches) / epochs)
+            for step, starts in enumerate(batches):
+                rate = learning_rate(recipe, (epoch + step / len(batches)) / epochs)
                 optimizer.param_groups[0]["lr"] = rate
-                starts = order[step * batch_size : (step + 1) * batch_size]
-                inputs, targets = (part.to(fabric.device) for part in data.batch(starts))
-                loss = loss_of(forecast(wrapped, inputs, recipe.residual), targets)
+                mine, weight = share_of(starts, fabric.global_rank, fabric.world_size)
+                inputs, targets = (part.to(fabric.device) for part in data.batch(mine))
+                loss = weight * loss_of(forecast(wrapped, inputs, recipe.residual), targets)
                 optimizer.zero_grad()
                 fabric.backward(loss)
                 if recipe.clip_norm is not None:
                     fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.clip_norm)
                 optimizer.step()
                 total += loss.item() * len(starts)
+            if fabric.world_size > 1:
+                mean = torch.tensor(total, dtype=torch.float64, device=fabric.device)
+                fabric.all_reduce(mean)  # in place
+                total = mean.item()
             if not np.isfinite(total):
                 raise FloatingPointError(
                     f"the training loss became {total} in epoch {epoch + 1}; lower the learning "
@@ -179,12 +224,12 @@ def fit(
                 )
             scaled = predict(model, data, data.split.validation, recipe.residual)
             truth = data.batch(data.split.validation)[1][:, :, 0]
-            history.train_loss.append(total / len(train))
+            history.train_loss.append(total / len(order))
             history.validation_loss.append(float(loss_of(torch.from_numpy(scaled), truth)))
             if history.best_epoch == epoch:
                 best = copy_of(model)
             history.seconds += time.perf_counter() - started
-            if checkpoint is not None:
+            if checkpoint is not None and fabric.is_global_zero:
                 save_checkpoint(checkpoint, model, optimizer, best, history, settings)
             log.info(
                 "epoch %d/%d: loss %.4f, validation %.4f",
@@ -197,6 +242,16 @@ def fit(
             bar.update()
     model.load_state_dict(best)
     return history
+
+
+def share_of(starts: np.ndarray, rank: int, world_size: int) -> tuple[np.ndarray, float]:
+    """Return a process's windows of a batch, and the weight of its mean loss over them.
+
+    With these weights the mean over the processes, of the loss as of its gradient, is that over the
+    windows. A process left without a window takes the first of all, with weight 0.
+    """
+    mine = starts[rank::world_size]
+    return (mine if len(mine) else starts[:1]), len(mine) * world_size / len(starts)
 
 
 @torch.no_grad()

@@ -201,15 +201,6 @@ def test_networks_of_both_recipes_run_and_score(own_field: str) -> None:
         assert np.isfinite(record["mae"]).all() and (record["mae"] < 20).all()
 
 
-def test_campaign_goes_on_after_a_failure_and_skips_what_is_there(own_field: str) -> None:
-    good = RunConfig(dataset=own_field, model="persistence")
-    bad = RunConfig(dataset="nowhere.nc", model="persistence")
-    outcome = {c.dataset: e for c, e in campaign.run_all([bad, good], jobs=2)}
-    assert outcome[own_field] is None
-    assert "nowhere.nc" in str(outcome["nowhere.nc"])
-    assert records.path_of(good).exists()
-
-
 def test_command_line(own_field: str, tmp_path: Path) -> None:
     cli = CliRunner()
     short_field = str(tmp_path / "short.nc")
