@@ -22,6 +22,17 @@ from lsntp.training import RECIPES
 RETRIES = 3
 """So often is a run made again whose process was killed."""
 
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    # keep freed memory for the next step instead of giving it back page by page (glibc), in
+    # large pages (torch)
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TOP_PAD_": str(2**26),
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+"""What the process of a run is started with."""
+
 SAME = 1e-6
 """Scores that differ by less are the same; then the maps must agree, too."""
 
@@ -75,8 +86,7 @@ def run_all(
     from distributed import Client, LocalCluster, as_completed  # here: only campaigns need them
 
     def alone(config: str) -> str | None:  # in here: so it reaches workers without loading torch
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask's own; it would slow training
+        environment = {**os.environ, **ENVIRONMENT}
         command = [sys.executable, "-m", "lsntp.campaign", config]
         child = subprocess.run(command, capture_output=True, text=True, env=environment)
         if child.returncode < 0:

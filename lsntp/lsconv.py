@@ -33,7 +33,7 @@ class NSA(nn.Module):
             steps.append(nn.Conv2d(channels, channels, kernel_size=1))
             if norm:
                 steps.append(nn.GroupNorm(1, channels))
-            steps.append(nn.ReLU())
+            steps.append(nn.ReLU(inplace=True))  # the array before it is not kept
         self.gate = nn.Sequential(*steps, nn.Conv2d(channels, channels, kernel_size=1))
 
     def forward(self, x: Tensor) -> Tensor:

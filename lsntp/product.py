@@ -36,6 +36,8 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     processors where MKL leaves the wide vector units idle.
     """
     if ONEDNN and a.dtype == b.dtype == torch.float32 and a.device.type == "cpu" and a.numel():
+        if not (b.is_contiguous() or b.T.is_contiguous()):
+            b = b.contiguous()  # oneDNN takes rows or columns in a row; with gaps it is very slow
         return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
     return a @ b.T
 
@@ -61,9 +63,6 @@ class Adjacency(Protocol):
 class DenseAdjacency:
     """``A = softmax(relu(E Eᵀ))`` as a matrix, computed once for many products ``A @ x``.
 
-    The gradient of A is summed over all products in a single matrix product, when the backward
-    pass has been through all of them.
-
     Parameters
     ----------
     embedding : Tensor (N, E)
@@ -72,69 +71,54 @@ class DenseAdjacency:
     """
 
     def __init__(self, embedding: Tensor, within: Tensor | None = None) -> None:
-        self.ledger: Ledger = []
-        within = within if within is None else within.to(embedding.device)
-        self.matrix = _DenseMatrix.apply(embedding, within, self.ledger)
+        self.matrix = _DenseMatrix.apply(embedding, within)
         self.shape = self.matrix.shape
 
     def __matmul__(self, x: Tensor) -> Tensor:
-        return _DenseProduct.apply(self.matrix, x, self.ledger)
-
-
-# (backward pass, gradient of (A X)ᵀ, Xᵀ) of every product a backward pass has been through
-Ledger = list[tuple[int, Tensor, Tensor]]
+        return _DenseProduct.apply(self.matrix, x)
 
 
 class _DenseMatrix(Function):
     """E -> A."""
 
     @staticmethod
-    def forward(ctx: Any, embedding: Tensor, within: Tensor | None, ledger: Ledger) -> Tensor:
+    def forward(ctx: Any, embedding: Tensor, within: Tensor | None) -> Tensor:
         similarity = product(embedding, embedding)
         adjacency = torch.softmax(torch.relu(similarity), dim=1)
         ctx.save_for_backward(embedding, adjacency, similarity > 0, within)
-        ctx.ledger = ledger
-        ctx.set_materialize_grads(False)
         return adjacency if within is None else adjacency * within
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         embedding, adjacency, positive, within = ctx.saved_tensors
-        now = torch._C._current_graph_task_id()
-        entries = [(dy, x) for task, dy, x in ctx.ledger if task == now]
-        ctx.ledger.clear()
-        if entries:
-            dy, x = (torch.cat(rows) for rows in zip(*entries, strict=True))
-            summed = product(dy.T, x.T).to(adjacency.dtype)
-            grad = summed if grad is None else summed.add_(grad)
-        assert grad is not None
         if within is not None:
             grad = grad * within
         by_row = (adjacency * grad).sum(1, keepdim=True)
         grad = (grad - by_row).mul_(adjacency).mul_(positive)  # of E Eᵀ
-        return product(grad + grad.T, embedding.T), None, None
+        return product(grad + grad.T, embedding.T), None
 
 
 class _DenseProduct(Function):
-    """(A, X) -> A X; leaves the gradient of A to :class:`_DenseMatrix`."""
+    """(A, X) -> A X."""
 
     @staticmethod
-    def forward(ctx: Any, adjacency: Tensor, x: Tensor, ledger: Ledger) -> Tensor:
+    def forward(ctx: Any, adjacency: Tensor, x: Tensor) -> Tensor:
         if torch.is_autocast_enabled(x.device.type):
             low = torch.get_autocast_dtype(x.device.type)
             adjacency, x = adjacency.to(low), x.to(low)
         ctx.save_for_backward(adjacency, x)
-        ctx.ledger = ledger
         return product(x.T, adjacency).T
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[None, Tensor | None, None]:
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
         adjacency, x = ctx.saved_tensors
-        if ctx.needs_input_grad[0]:
-            ctx.ledger.append((torch._C._current_graph_task_id(), dy.T, x.T))
-        return None, product(dy.T, adjacency.T).T if ctx.needs_input_grad[1] else None, None
+        of_a, of_x = ctx.needs_input_grad
+        return (
+            product(dy, x) if of_a else None,
+            product(dy.T, adjacency.T).T if of_x else None,
+        )
 
 
 class TiledAdjacency:
@@ -280,8 +264,9 @@ def adjacency(
         return TiledAdjacency(embedding, cut, group)
     if group is not None:
         raise ValueError('only method="tiled" can be split over the ranks of a group')
-    within = None if cut is None else cut.within(slice(None), slice(None))
-    return DenseAdjacency(embedding, within)
+    if cut is None:
+        return DenseAdjacency(embedding)
+    return DenseAdjacency(embedding, cut.within(slice(None), slice(None)).to(embedding.device))
 
 
 def graph_product(

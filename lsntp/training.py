@@ -10,6 +10,8 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -140,6 +142,17 @@ def launch(device: str) -> Fabric:
     return fabric
 
 
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Take numbers below 1e-38, as in gradients that vanish, for zero: they are slow to compute."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@flushed_denormals()
 def fit(
     model: nn.Module,
     data: Windows,

@@ -51,9 +51,11 @@ def assert_equal(method: str, e: Tensor, x: Tensor, dy: Tensor, dtype: torch.dty
     # softmax is saturated
     terms = float(e.abs().max() * dy.norm(dim=1).max() * x.norm(dim=1).max())
     sizes = [float(x.abs().max()), terms, float(expected[2].abs().max())]
+    rounding = 2 * float((e @ e.T).max()) * torch.finfo(dtype).eps  # of a similarity, so of exp
     for got, want, size, digits in zip(found, expected, sizes, (1e-5, 1e-4, 1e-4), strict=True):
         assert got.dtype == dtype
-        torch.testing.assert_close(got.double(), want, rtol=digits, atol=digits * size)
+        near = max(digits, rounding)
+        torch.testing.assert_close(got.double(), want, rtol=near, atol=near * size)
 
 
 @settings(deadline=None, max_examples=60)
@@ -76,7 +78,8 @@ def test_equals_the_formula(
 def test_embeddings_of_very_different_norm(method: str, dtype: torch.dtype) -> None:
     """Row i's largest similarity may be with a j whose own is beyond what exp can take."""
     e, x, dy = inputs(50, 6, 3, 1.0)
-    e *= torch.logspace(-4, 2.5, 50, dtype=torch.float64)[torch.randperm(50)][:, None]
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
+    e *= torch.logspace(-4, 2.5, 50, dtype=torch.float64)[order][:, None]
     assert (e @ e.T).max() > 1e5
     assert_equal(method, e, x, dy, dtype)
 
@@ -101,7 +104,7 @@ def test_distance_cut(km: float, scale: float, method: str) -> None:
 
 
 def test_the_matrix_of_many_products_gets_the_gradient_of_all() -> None:
-    """One gradient for all uses of A, of several passes, one of which asks for part of it."""
+    """Also of several backward passes, one of which asks for part of it."""
     e, x, dy = inputs(20, 4, 3, 1.0)
     e.requires_grad_()
     x.requires_grad_()
@@ -118,11 +121,11 @@ def test_the_matrix_of_many_products_gets_the_gradient_of_all() -> None:
         torch.testing.assert_close(found, expected)
 
 
-def test_a_frozen_embedding_keeps_no_ledger() -> None:
+def test_a_frozen_embedding_gets_no_gradient() -> None:
     e, x, _ = inputs(20, 4, 3, 1.0)
     a = DenseAdjacency(e)
     (a @ x.requires_grad_()).sum().backward()
-    assert a.ledger == [] and x.grad is not None
+    assert e.grad is None and x.grad is not None
     with torch.no_grad():
         torch.testing.assert_close(a @ x, formula(e, x))
 

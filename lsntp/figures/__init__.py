@@ -17,17 +17,20 @@ from lsntp.figures.maps import (
 )
 from lsntp.figures.method import architecture, auc_dots, gate_histograms, learned_rows
 from lsntp.figures.scores import SCORES, scores_by_lead, training_curves
+from lsntp.figures.speed import GROWTH, case_bars, growth, lever_bars
 from lsntp.figures.style import COLOURS, DIVERGING, SEQUENTIAL, WIDTH, model_colours, style
 
 __all__ = [
     "COLOURS",
     "DIVERGING",
+    "GROWTH",
     "SCORES",
     "SEQUENTIAL",
     "WIDTH",
     "adjacency_row_map",
     "architecture",
     "auc_dots",
+    "case_bars",
     "case_frames",
     "coastlines",
     "correlation_distance",
@@ -36,7 +39,9 @@ __all__ = [
     "field_map",
     "forecast_case",
     "gate_histograms",
+    "growth",
     "learned_rows",
+    "lever_bars",
     "maps_row",
     "mark",
     "model_colours",

@@ -1,0 +1,172 @@
+"""What each lever of the engine is worth: a training step with and without it, in one run.
+
+    python benchmarks/levers.py [--threads 2] [--budget-s 60] [--to FOLDER]
+
+The library has no switches. Each lever is taken away by putting the plain way in the place of the
+library's function for the length of a step; steps with and without alternate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lsntp import product
+from lsntp.bench import machine, released, store
+from lsntp.bench.flops import Case
+from lsntp.experiment import PRESETS
+from lsntp.graph import AdaptiveGraph
+from lsntp.recurrent import RecurrentCell, RecurrentLayer
+
+LAPTOP = PRESETS["laptop"]
+CASES = {
+    "77×125, hidden 32": Case(77, 125, 32, 512, downsample=True),
+    "21×35, hidden 64": Case(21, 35, 64, 512),
+    "laptop preset, 1 thread": Case(
+        21, 35, LAPTOP.hidden, LAPTOP.embedding, LAPTOP.downsample, LAPTOP.batch_size
+    ),
+}
+Patch = tuple[Any, str, Any]
+
+
+# ---- the plain ways
+
+
+class RebuiltAdjacency:
+    """The adjacency made anew for every product, as the released code does."""
+
+    def __init__(self, embedding: Tensor) -> None:
+        self.embedding = embedding
+        self.shape = torch.Size((len(embedding), len(embedding)))
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        return product.DenseAdjacency(self.embedding) @ x
+
+
+def plain_gates(gates: Tensor, c: Tensor, w_ci: Tensor, w_cf: Tensor, w_co: Tensor) -> Any:
+    """Compute the cell's equations as they are printed, differentiated by PyTorch."""
+    i, f, o, g = gates.chunk(4, dim=1)
+    i = torch.sigmoid(i + w_ci * c)
+    f = torch.sigmoid(f + w_cf * c)
+    c = f * c + i * torch.tanh(g)
+    o = torch.sigmoid(o + w_co * c)
+    return o * torch.tanh(c), c
+
+
+def gate_by(equations: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method of the cell of its equations."""
+
+    def gate(self: RecurrentCell, gates: Tensor, c: Tensor) -> Any:
+        return equations(gates, c, self.w_ci, self.w_cf, self.w_co)
+
+    return gate
+
+
+def with_zeros(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a layer compute with zeros where it has no input or no hidden state yet."""
+
+    def forward(
+        self: RecurrentLayer, x: Any, state: Any = None, adjacency: Any = None, steps: int = 0
+    ) -> Any:
+        if x is None:
+            x = torch.zeros_like(state[0]).unsqueeze(1).expand(-1, steps, -1, -1, -1)
+        if state is None:
+            zeros = x.new_zeros(x.shape[0], self.cell.hidden, *x.shape[-2:])
+            state = zeros, zeros
+        return run(self, x, state, adjacency)
+
+    return forward
+
+
+def levers(compiled: bool = True) -> dict[str, list[Patch]]:
+    """What is put in place of what, to be without each lever."""
+    found: dict[str, list[Patch]] = {
+        "adjacency once a pass": [
+            (AdaptiveGraph, "adjacency", lambda self: RebuiltAdjacency(self.embedding))
+        ],
+        "oneDNN, not torch.mm": [(product, "ONEDNN", False)],
+        "zeros skipped": [(RecurrentLayer, "forward", with_zeros(RecurrentLayer.forward))],
+        "gates fused by hand": [(RecurrentCell, "gate", gate_by(plain_gates))],
+    }
+    found["all of these"] = [patch for patches in found.values() for patch in patches]
+    if compiled:
+        found["gates by hand, not torch.compile"] = [
+            (RecurrentCell, "gate", gate_by(torch.compile(plain_gates, dynamic=False)))
+        ]
+    return found
+
+
+@contextlib.contextmanager
+def without(patches: list[Patch]) -> Iterator[None]:
+    """Put the plain ways in place for a while."""
+    originals = [(owner, name, owner.__dict__[name]) for owner, name, _ in patches]
+    try:
+        for owner, name, plain in patches:
+            setattr(owner, name, plain)
+        yield
+    finally:
+        for owner, name, original in originals:
+            setattr(owner, name, original)
+
+
+# ---- the measurement
+
+
+def measure(label: str, case: Case, threads: int, budget_s: float, compiled: bool) -> list[dict]:
+    """Time a training step of the released form with all levers and without each."""
+    torch.manual_seed(0)
+    network: nn.Module = released.build(released.OURS, case, Path(), "cpu")
+    trainer = released.Trainer(network, case, "cpu", "float32")
+
+    def step_without(patches: list[Patch]) -> Callable[[], None]:
+        def step() -> None:
+            with without(patches):
+                trainer.step()
+
+        return step
+
+    calls = {name: step_without(patches) for name, patches in levers(compiled).items()}
+    seconds = machine.alternate({"none": trainer.step, **calls}, budget_s)
+    return [
+        {"without": name, "case": label, "threads": threads, **asdict(case), "seconds": times}
+        for name, times in seconds.items()
+    ]
+
+
+def run(
+    cases: dict[str, Case], threads: int, budget_s: float, compiled: bool = True
+) -> store.Record:
+    """Measure all cases; the laptop preset on one thread, as its runs are made."""
+    rows = []
+    with machine.threads(threads):
+        peaks = machine.peak()
+        for label, case in cases.items():
+            used = 1 if "1 thread" in label else threads
+            with machine.threads(used):
+                rows += measure(label, case, used, budget_s, compiled)
+            print(f"{label}: measured", flush=True)
+        peaks = machine.larger(peaks, machine.peak())
+    return store.new("levers", "cpu", threads, peaks, {"budget_s": budget_s}, rows)
+
+
+def main() -> None:
+    """Measure, store, and print how much longer a step takes without each lever."""
+    parser = argparse.ArgumentParser(description="What each lever of the engine is worth.")
+    parser.add_argument("--threads", type=int, default=2, help="threads on the CPU")
+    parser.add_argument("--budget-s", type=float, default=90.0, help="time a case, s")
+    parser.add_argument("--to", type=Path, help="folder for the record")
+    chosen = parser.parse_args()
+    record = run(CASES, chosen.threads, chosen.budget_s)
+    print(store.ratios(record).round(3).to_string())
+    print(store.save(record, chosen.to))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Records of measurements: one JSON file a benchmark and machine, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lsntp.bench import machine
+from lsntp.experiment import commit, versions
+from lsntp.records import RecordError, cache_dir
+
+
+class Record(BaseModel):
+    """A measurement: what was measured, on what, by which version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    benchmark: str = Field(description="released, scale or levers")
+    device: str = Field(description="cpu or cuda")
+    machine: dict[str, Any] = Field(description="in words, of lsntp.bench.machine.describe")
+    peak_gflops: dict[str, float] = Field(description="measured peak by library, Gflop/s")
+    settings: dict[str, Any] = Field(description="what was asked for")
+    rows: list[dict[str, Any]] = Field(min_length=1, description="one a measurement")
+    versions: dict[str, str]
+    commit: str = Field(description='of this library, with "+" if it differed')
+    made: str = Field(description="when, UTC")
+
+    @property
+    def name(self) -> str:
+        """Name of its file without ending: benchmark, processor, threads."""
+        words = self.machine.get("gpu") or self.machine["processor"].partition("(")[0]
+        slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+        tail = "" if self.device == "cuda" else f"-{self.machine['threads']}threads"
+        return f"{self.benchmark}-{slug}{tail}"
+
+
+def new(
+    benchmark: str,
+    device: str,
+    threads: int,
+    peak_gflops: dict[str, float],
+    settings: dict[str, Any],
+    rows: list[dict[str, Any]],
+) -> Record:
+    """Make a record of what was measured just now, here."""
+    return Record(
+        benchmark=benchmark,
+        device=device,
+        machine=machine.describe(device, threads),
+        peak_gflops=peak_gflops,
+        settings=settings,
+        rows=rows,
+        versions=versions(),
+        commit=commit(),
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def frame(record: Record) -> pd.DataFrame:
+    """Rows as a table; of their ``seconds`` the quartiles, ``low_s``, ``median_s``, ``high_s``."""
+    table = pd.DataFrame(record.rows)
+    for name, q in (("low_s", 0.25), ("median_s", 0.5), ("high_s", 0.75)):
+        table[name] = [float(np.quantile(s, q)) for s in table["seconds"]]
+    table["count"] = table["seconds"].map(len)
+    return table
+
+
+def ratios(levers: Record) -> pd.DataFrame:
+    """Of a record of ``benchmarks/levers.py``: time without each lever through time with all.
+
+    Returns
+    -------
+    DataFrame (lever × case), ratios of medians.
+    """
+    wide = frame(levers).pivot(index="without", columns="case", values="median_s")
+    order = {
+        key: list(dict.fromkeys(row[key] for row in levers.rows)) for key in ("without", "case")
+    }
+    wide = wide.loc[order["without"], order["case"]]
+    return (wide / wide.loc["none"]).drop(index="none")
+
+
+def folder() -> Path:
+    """Return where records are kept: ``data/records/bench`` of the checkout, else the cache."""
+    checkout = Path(__file__).parents[2] / "data" / "records"
+    return (checkout if checkout.is_dir() else cache_dir() / "records") / "bench"
+
+
+def save(record: Record, to: Path | None = None) -> Path:
+    """Write a record into a folder, whole or not at all; it replaces that machine's last one."""
+    path = (to or folder()) / f"{record.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def load(name: str, at: Path | None = None) -> Record:
+    """Read a record, for example ``load("scale-amd-epyc-2threads")``.
+
+    Raises
+    ------
+    RecordError
+        If there is none of that name, or its file is damaged.
+    """
+    path = (at or folder()) / f"{name}.json"
+    if not path.exists():
+        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
+        raise RecordError(
+            f'no measurement "{name}" in {path.parent}, which holds: {there}; '
+            "make it with lsntp bench"
+        )
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        first = str(error.errors()[0]["msg"] if isinstance(error, ValidationError) else error)
+        raise RecordError(
+            f"{path} is not a whole measurement ({first}); restore it from the repository, or make "
+            "it again with lsntp bench"
+        ) from error
+    if record.name != name:
+        raise RecordError(f"{path} holds the measurement {record.name}: it was renamed; name it so")
+    return record

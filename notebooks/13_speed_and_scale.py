@@ -1,0 +1,397 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Speed and scale
+#
+# What LS-Conv costs, how fast this library computes it beside the released code, and how large the
+# grid may become. All figures are from records of `lsntp bench`, made on the machine named below;
+# the commands to make them on yours are at the end.
+
+# %% tags=["parameters"]
+machine = "amd-epyc-2threads"  # whose records; data/records/bench lists them
+rerun = False  # True: measure now, at small sizes, instead of reading the records
+clone = ""  # with rerun, a clone of the released code; without one its record is read
+
+# %%
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import Markdown, display
+from myst_nb import glue
+
+from lsntp import StrongestLinks, campaign, figures, observations, records
+from lsntp.bench import flops, released, scale, store
+from lsntp.bench.machine import float32_peak
+from lsntp.zoo import LABELS
+
+figures.style()
+side_by_side = (
+    released.run(Path(clone), threads=1, cases=released.QUICK, budget_s=1, say=str)
+    if rerun and clone
+    else store.load(f"released-{machine}")
+)
+growing = (
+    scale.run(threads=1, sizes=(500, 1000, 1500, 2000), budget_s=0.5, say=str)
+    if rerun
+    else store.load(f"scale-{machine}")
+)
+levers = store.load(f"levers-{machine}")
+
+# %% [markdown]
+# ## The machine, and the fastest it can multiply
+#
+# Nearly all the work of LS-Conv is multiplying matrices. So a machine is best described by how many
+# floating-point operations a second it manages there: its *matrix-product peak*, measured in the same
+# run as all else, with the same number of threads, as the best of several sizes and repetitions
+# ({func}`lsntp.bench.machine.peak`). Two libraries that PyTorch carries can do it on a CPU, and they
+# need not be equally fast: `torch.mm` calls MKL or another BLAS, convolutions call oneDNN. The
+# larger is the peak that shares are taken of.
+
+# %%
+words = side_by_side.machine
+display(
+    Markdown(
+        f"**{words.get('gpu', words['processor'])}**, {words['threads']} of {words['cores']} cores, "
+        f"{words['memory_gib']} GiB of memory, {words['system']}; PyTorch "
+        f"{side_by_side.versions['torch']}."
+    )
+)
+peaks = {"beside the released code": side_by_side, "as N grows": growing, "levers": levers}
+pd.DataFrame({name: r.peak_gflops for name, r in peaks.items()}).round(0).rename_axis("Gflop/s")
+
+# %% [markdown]
+# ## What the operator costs
+#
+# LS-Conv smooths a field over the learned graph, then convolves it:
+#
+# $$ L = \left(I + \operatorname{softmax}(\operatorname{relu}(E E^{\top}))\right) X, \qquad \mathcal{X} \star \Theta = L * \Theta . $$
+#
+# With $N$ nodes, embeddings of size $E$ and $M$ columns in $X$ (batch times channels), a product of an
+# $N \times K$ with a $K \times M$ matrix takes $2 N K M$ operations, a multiplication and an addition
+# for each triple. So
+#
+# - the **adjacency** $E E^{\top}$ takes $2 N^2 E$, half of it if one uses that it is symmetric,
+# - the **graph product** takes $2 N^2 M$,
+# - the **convolution** (LSI) takes $2 N k^2$ for each pair of an input and an output channel, and the
+#   attention (NSA) three times $2 N$ for each pair.
+#
+# The graph's part grows with the *square* of the grid. A network of four recurrent layers calls its
+# operator 24 times for six steps in and six out. A backward pass costs twice a forward pass.
+#
+# **The fewest operations** ({func}`lsntp.bench.flops.fewest`) leave out what need not be done: the
+# adjacency is the same in all 24 calls; the decoder's first layer is fed zeros; the first hidden
+# state is zero. **The released code** ({func}`lsntp.bench.flops.released_code`) computes the
+# adjacency in each call and multiplies the zeros. Its count below was also taken from its own run
+# by PyTorch's counter. In units of $10^9$ operations of a training step, by part, with the ratio of
+# the totals:
+
+# %%
+table = released.table(side_by_side)
+cases = {
+    row.case: flops.Case(**{k: getattr(row, k) for k in flops.Case.__dataclass_fields__})
+    for row in table.drop_duplicates("case").itertuples()
+}
+counts = pd.DataFrame(
+    {
+        (name, who): pd.Series(count) * 3 / 1e9
+        for name, case in cases.items()
+        for who, count in (
+            ("fewest", flops.fewest(case, "released")),
+            ("released code", flops.released_code(case)[0]),
+        )
+    }
+)
+counts.loc["all"] = counts.sum()
+ratios = counts.loc["all"].unstack().loc[list(cases)]
+display(counts.T.round(1))
+(ratios["released code"] / ratios["fewest"]).round(2).to_frame("released code / fewest")
+
+# %% [markdown]
+# ## Beside the released code
+#
+# A clone of the released code and this library's *released form*, with the same weights, the same
+# random batch of 8 windows and the same optimiser, take training steps in turn: forward, mean squared
+# error, backward, Adam. Before that it is checked that both compute the same: the forecast, the loss,
+# and the forecast after three steps of Adam. The *equations form* is another network and stands there
+# for information. Bars say how many times as fast as the released code each is, medians of all steps
+# ({func}`lsntp.figures.case_bars`).
+
+# %%
+step = table[(table["task"] == "step") & (table["precision"] == "float32")]
+forward = table[(table["task"] == "forward") & (table["precision"] == "float32")]
+ours = step["model"] != released.THEIRS
+figures.case_bars(step[ours], "speedup", "training step: times as fast as the released code")
+figures.case_bars(
+    forward[ours.to_numpy()], "speedup", "forward pass: times as fast as the released code"
+)
+plt.show()
+
+# %% [markdown]
+# Times in s, median and the quartiles around it; "rounds" is how many steps of each were taken.
+
+# %%
+shown = step.assign(
+    time=[
+        f"{m:.3g} ({a:.3g}–{b:.3g})" for m, a, b in step[["median_s", "low_s", "high_s"]].to_numpy()
+    ]
+)
+shown[["case", "model", "time", "count"]].set_index(["case", "model"]).rename(
+    columns={"time": "step (s)", "count": "rounds"}
+)
+
+# %% [markdown]
+# **Memory.** Each model takes two training steps in a process of its own. What is counted is the
+# most memory the process held at any time, above what it held before the first step, when weights and
+# batch were there ({func}`lsntp.bench.machine.peak_above`). In GiB:
+
+# %%
+gib = step.assign(gib=step["peak_memory_mib"] / 1024)
+figures.case_bars(gib, "gib", "peak memory of a training step (GiB)")
+plt.show()
+
+# %% [markdown]
+# **Share of the peak.** The fewest operations of the form, divided by the time, as a part of the
+# machine's measured peak. Work that need not be done does not count as achieved, so this is a
+# stricter measure than how busy the machine is.
+
+# %%
+figures.case_bars(
+    step.assign(percent=100 * step["share"]), "percent", "share of the peak, training step (%)"
+)
+plt.show()
+
+# %% [markdown]
+# **In one table**, the released form of this library, case by case:
+
+# %%
+agreement = step.loc[step["model"] == released.OURS, ["output", "loss", "output_after_3_steps"]]
+glue("largest difference", float(agreement.max(axis=None)), display=False)
+own = step[step["model"] == released.OURS].set_index("case")
+own_forward = forward[forward["model"] == released.OURS].set_index("case")
+glue("least speedup", float(own["speedup"].min()), display=False)
+glue("greatest speedup", float(own["speedup"].max()), display=False)
+glue("least memory", 100 * float(own["memory_ratio"].min()), display=False)
+glue("greatest memory", 100 * float(own["memory_ratio"].max()), display=False)
+glue("least share", 100 * float(own["share"].min()), display=False)
+glue("greatest share", 100 * float(own["share"].max()), display=False)
+pd.DataFrame(
+    {
+        "step, times as fast": own["speedup"],
+        "forward, times as fast": own_forward["speedup"],
+        "memory (%)": 100 * own["memory_ratio"],
+        "share of peak, step (%)": 100 * own["share"],
+        "forward (%)": 100 * own_forward["share"],
+    }
+).round(2)
+
+# %% [markdown]
+# In the same form a training step is {glue:text}`least speedup:.1f` to
+# {glue:text}`greatest speedup:.1f` times as fast as the released code's and its peak memory is
+# {glue:text}`least memory:.0f` to {glue:text}`greatest memory:.0f` % of that code's. It reaches
+# {glue:text}`least share:.0f` to {glue:text}`greatest share:.0f` % of the machine's peak. The results are
+# equal: the largest difference, relative to the largest value, is {glue:text}`largest difference:.1e`.
+#
+# ## Where the time went: the levers
+#
+# Each lever is taken away alone, by putting the plain way in the place of the library's function;
+# steps with and without alternate in one run (`benchmarks/levers.py`). A bar of 1.20 says: without
+# it a step takes a fifth longer. The bars do not add up, as levers share work.
+#
+# - **Adjacency once a pass.** All layers and steps share one graph, so one $N \times N$ matrix will do.
+# - **oneDNN, not torch.mm.** The same product by another library ({func}`lsntp.product.product`).
+# - **Zeros skipped.** No work on the decoder's missing input and the first hidden state.
+# - **Gates fused by hand.** After the convolution come some twenty operations on each number, each
+#   of which reads and writes all of memory. The cell's own backward pass keeps and reads less.
+# - **Gradient of A summed at once.** Each of the 24 products gives an $N \times N$ gradient. Written
+#   side by side, they are one product, and the matrix is written once.
+# - **Gates by hand, not torch.compile.** The plain gates, fused by PyTorch's compiler instead.
+#
+# "All of these" is without any of the first five. Drawn by {func}`lsntp.figures.lever_bars`.
+
+# %%
+figures.lever_bars(store.ratios(levers))
+plt.show()
+
+# %% [markdown]
+# ## As the grid grows
+#
+# At {math}`N = 2356` the matrix is 21 MiB large. On a globe at 2° ({math}`N` = 16,200) it is 1 GiB, at 1°
+# (64,800) 16 GiB, and training holds several. {func}`lsntp.graph_product` with `method="tiled"`
+# computes the same product, exactly, and never holds the matrix:
+#
+# 1. Cut the nodes into blocks of a thousand or so. A *tile* is the part of $S = \exp(\operatorname{relu}(E E^{\top}))$
+#    that joins block $I$ to block $J$; it fits into the processor's cache.
+# 2. $S$ is **symmetric**: the tile $(J, I)$ is the tile $(I, J)$ transposed. So only tiles with
+#    $I \le J$ are made, and each serves twice: $Y_I \mathrel{+}= S_{IJ} X_J$ and
+#    $Y_J \mathrel{+}= S_{IJ}^{\top} X_I$. Half of the products $E E^{\top}$ are saved.
+# 3. The softmax needs each row's sum. It is added up along the way, $r_I \mathrel{+}= S_{IJ} \mathbf 1$, and
+#    $Y$ is divided by $r$ at the end. Dividing makes the matrix asymmetric, which is why it comes last.
+# 4. The backward pass makes the tiles again instead of keeping them, and uses each twice in the
+#    same way.
+#
+# What remains in memory are a few tiles and matrices of $N$ rows. The time still grows with $N^2$:
+# nothing is left out. With $M$ columns, forward and backward pass take $(4 E + 6 M) N^2$ operations
+# ({func}`lsntp.bench.flops.product_fewest`); here $E = M = 64$.
+#
+# Each point below was measured in a process of its own, forward and backward pass, dense up to where it
+# fits comfortably. Memory is what is held above the inputs, and includes the result and the gradients
+# ({func}`lsntp.bench.scale.memory`). The lines are fits of $y = a + b N^p$ over all sizes, by least
+# squares of $\log y$; the constant $a \ge 0$ is what is there at every size, such as a tile or the cost of
+# a call ({func}`lsntp.bench.scale.fit`). Drawn by {func}`lsntp.figures.growth`.
+
+# %%
+both = scale.table(growing).query("task == 'step'")
+fits = {
+    (value, method): scale.fit(list(rows["nodes"]), list(rows[value]))
+    for value in figures.GROWTH
+    for method, rows in both.groupby("method", sort=False)
+    if len(rows) >= 4
+}
+figure, axes = plt.subplots(2, 1, figsize=(figures.WIDTH, 9.5))
+for value, ax in zip(figures.GROWTH, axes, strict=True):
+    chosen = {method: fit for (what, method), fit in fits.items() if what == value}
+    figures.growth(both, value, chosen, ax=ax)
+plt.show()
+
+# %%
+pd.DataFrame(
+    {
+        (f"{figures.GROWTH[value]}", method): {
+            "exponent p": fit.exponent,
+            "standard error of p": fit.error,
+            "constant a": fit.constant,
+        }
+        for (value, method), fit in fits.items()
+    }
+).T.round(3)
+
+# %% [markdown]
+# Shares of the peak are counted in two ways: with the fewest operations, as above, and "plain" with
+# those of the equation as it stands, $2 N^2 (E + M)$ forward and twice that backward, which use no
+# symmetry and make nothing twice ({func}`lsntp.bench.flops.product_plain`).
+
+# %%
+columns = {
+    "median_s": "time (s)",
+    "peak_memory_mib": "memory (MiB)",
+    "share": "share (%)",
+    "share_plain": "share, plain (%)",
+}
+percent = both.assign(share=100 * both["share"], share_plain=100 * both["share_plain"])
+percent.set_index(["nodes", "method"])[list(columns)].rename(columns=columns).round(3).sort_index()
+
+# %%
+wide = both.pivot(index="nodes", columns="method", values=["median_s", "peak_memory_mib"])
+shared = wide.dropna().iloc[-1]  # the largest size at which both were measured
+largest = both[both["method"] == "tiled"].iloc[-1]
+glue("shared nodes", int(shared.name), display=False)
+glue("time ratio", float(shared["median_s", "tiled"] / shared["median_s", "dense"]), display=False)
+memory_ratio = shared["peak_memory_mib", "tiled"] / shared["peak_memory_mib", "dense"]
+glue("memory percent", 100 * float(memory_ratio), display=False)
+glue("largest nodes", int(largest["nodes"]), display=False)
+glue("largest seconds", float(largest["median_s"]), display=False)
+glue("largest gib", float(largest["peak_memory_mib"]) / 1024, display=False)
+glue("largest share", 100 * float(largest["share"]), display=False)
+glue("matrix gib", float(largest["nodes"]) ** 2 * 4 / 2**30, display=False)
+for (value, method), fit in fits.items():
+    glue(f"{value} {method} exponent", fit.exponent, display=False)
+
+# %% [markdown]
+# At {glue:text}`shared nodes:,d` nodes, the largest size measured both ways, tiled takes
+# {glue:text}`time ratio:.2f` times the time of dense and {glue:text}`memory percent:.1f` % of its memory.
+# At {glue:text}`largest nodes:,d` nodes the matrix alone would fill {glue:text}`matrix gib:.1f` GiB; tiled
+# takes {glue:text}`largest seconds:.1f` s for both passes within {glue:text}`largest gib:.2f` GiB above
+# the inputs, at {glue:text}`largest share:.0f` % of the peak. The exponents fitted for tiled are
+# {glue:text}`median_s tiled exponent:.2f` for time and {glue:text}`peak_memory_mib tiled exponent:.2f` for
+# memory, for dense {glue:text}`median_s dense exponent:.2f` and
+# {glue:text}`peak_memory_mib dense exponent:.2f`.
+#
+# ## An approximation, by name
+#
+# Where a trained graph is applied many times, one may keep only the strongest links of each node and
+# spread what is left of its weight evenly over all ({class}`lsntp.StrongestLinks`). This is cheap, and
+# it is not exact: nothing uses it unless it is called by name. Its error depends on the graph. Below
+# are the graphs of recorded runs (first seed, recipe `modern`), applied to the twelve frames of the
+# field record: the distance from the exact product, in % of how much that varies between nodes
+# ({meth}`lsntp.StrongestLinks.error`).
+
+# %%
+runs = campaign.collect(
+    ["ncep-na", "era5-uk"], ["lsntp-equations", "lsntp-released"], ["modern"], "laptop", 1
+)
+fields = observations.studies(["ncep-na", "era5-uk"])
+errors = {}
+for run in runs:
+    config = records.RunConfig.model_validate_json(run.attrs["config"])
+    frames = fields[config.dataset]["case"][:, 1::2, 1::2]  # the cells of the halved grid
+    x = torch.tensor((frames - frames.mean()).values.reshape(len(frames), -1).T.astype("float32"))
+    embedding = torch.tensor(run["embedding"].values.astype("float32"))
+    errors[config.dataset, LABELS[config.model]] = {
+        links: 100 * StrongestLinks(embedding, links).error(x) for links in (4, 16, 64)
+    }
+error_table = pd.DataFrame(errors).T.rename_axis(columns="links kept")
+error_table.round(1)
+
+# %% [markdown]
+# What it saves, at the largest size above that was measured both ways: the forward pass, in s, of the
+# exact product and of the approximation once its links are found.
+
+# %%
+scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[["median_s"]].rename(
+    columns=columns
+).round(4)
+
+# %% [markdown]
+# ## Limits
+#
+# - **No GPU was at hand.** The code for one is there and is tested on the CPU at small size: the same
+#   commands with `--device cuda` also time TF32 and bfloat16, and take the tiled forward pass to
+#   globes at 0.5° and 0.25° (259,200 and 1,038,240 nodes). No number for a GPU is given because none
+#   was measured.
+# - One machine, one version of each library. The released code was written for GPUs; how it compares
+#   there is not known from here.
+# - Elementwise work is not in the counts, so that no implementation reaches 100 %.
+# - The peak of a library is the best of a few square products. Others may be faster still.
+#
+# ## The same on your machine
+#
+# ```bash
+# git clone https://github.com/xuguangning1218/LS_NTP
+# lsntp bench released --path LS_NTP
+# lsntp bench scale
+# python benchmarks/levers.py
+# ```
+#
+# Each writes a record, named by benchmark, processor and threads, and this page shows it when it is
+# given that name as `machine`.
+#
+# ## Checks, and the records behind this page
+
+# %%
+theirs = table[table["model"] == released.THEIRS]
+assert np.array_equal(theirs["spent_flops"], theirs["counted_flops"]), "the count is wrong"
+assert (agreement <= side_by_side.settings["tolerance"]).all(axis=None), "results differ"
+assert (table["share"] < 1).all() and (both["share"] < 1).all(), "faster than the measured peak"
+assert all(float32_peak(r.peak_gflops) > 0 for r in peaks.values()), "no peak"
+pd.DataFrame(
+    {
+        r.name: {"made": r.made[:10], "commit": r.commit[:10], "torch": r.versions["torch"]}
+        for r in (side_by_side, growing, levers)
+    }
+).T
