@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lsntp.product import graph_product, product
+from lsntp.product import check_rows, graph_product, product
 
 ROWS = 256
 """Rows of the graph that are looked through at a time."""
@@ -25,7 +25,7 @@ class StrongestLinks:
     Parameters
     ----------
     embedding : Tensor (N, E)
-        Of a trained graph; gets no gradient.
+        Of a trained graph; gets no gradient. A distance cut of that graph is not applied.
     links : int
         Links to keep of each node, at most N; with N of them the graph is exact.
 
@@ -65,6 +65,7 @@ class StrongestLinks:
 
     def __matmul__(self, x: Tensor) -> Tensor:
         """(N, M) -> (N, M); differentiable in ``x``."""
+        check_rows(x, self.shape[0])
         weights = self.weights.to(x.dtype)
         linked = F.embedding_bag(self.sources, x, per_sample_weights=weights, mode="sum")
         return linked + self.everywhere.to(x.dtype) * x.sum(0)

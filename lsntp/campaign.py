@@ -91,7 +91,8 @@ def run_all(
         child = subprocess.run(command, capture_output=True, text=True, env=environment)
         if child.returncode < 0:
             raise RuntimeError(f"its process was killed {RETRIES + 1} times")
-        return child.stderr.strip().splitlines()[-1] if child.returncode else None
+        said = child.stderr.strip() or f"its process ended with {child.returncode}"
+        return said.splitlines()[-1] if child.returncode else None
 
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with ExitStack() as stack:

@@ -72,7 +72,7 @@ class DistanceCut:
     Raises
     ------
     ValueError
-        If the distance is negative or not a number, or the coordinates do not pair up.
+        If the distance is negative or not a number, or the coordinates are not pairs of degrees.
     """
 
     def __init__(self, lat: np.ndarray, lon: np.ndarray, km: float) -> None:
@@ -84,10 +84,18 @@ class DistanceCut:
                 f"lat {phi.shape} and lon {lam.shape}: expected one of each a node, as grid_nodes "
                 "gives them"
             )
+        if not (np.abs(phi) <= np.pi / 2).all() or not np.isfinite(lam).all():
+            raise ValueError(
+                f"lat from {np.min(lat)} to {np.max(lat)}, lon from {np.min(lon)} to "
+                f"{np.max(lon)}: expected degrees, latitudes from -90 to 90"
+            )
         on_sphere = [np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)]
         self.nodes = torch.from_numpy(np.stack(on_sphere, axis=1)) * EARTH_RADIUS_KM
         angle = min(km / EARTH_RADIUS_KM, np.pi)
         self.chord_km = 2 * EARTH_RADIUS_KM * np.sin(angle / 2) + 1e-3
+
+    def __len__(self) -> int:
+        return len(self.nodes)
 
     def within(self, rows: slice, columns: slice) -> Tensor:
         """Tell of each link from ``columns`` to ``rows`` whether it stays, bool."""
@@ -123,8 +131,8 @@ class AdaptiveGraph(nn.Module):
         self, nodes: int, size: int, cut: DistanceCut | None = None, method: Method = "auto"
     ) -> None:
         super().__init__()
-        if cut is not None and len(cut.nodes) != nodes:
-            raise ValueError(f"the cut is for {len(cut.nodes)} nodes, this graph has {nodes}")
+        if cut is not None and len(cut) != nodes:
+            raise ValueError(f"the cut is for {len(cut)} nodes, this graph has {nodes}")
         self.embedding = nn.Parameter(nn.init.xavier_normal_(torch.empty(nodes, size)))
         self.cut, self.method = cut, method
 

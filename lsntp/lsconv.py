@@ -172,7 +172,9 @@ class LSConv(nn.Module):
         if not self.lagc:
             return x
         if adjacency is None:
-            raise ValueError("LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph()()")
+            raise ValueError(
+                "LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph(...).adjacency()"
+            )
         return lagc(x, adjacency)
 
     def mix(self, x: Tensor, first: int = 0) -> Tensor:

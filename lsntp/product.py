@@ -6,7 +6,8 @@ N nodes, E the size of a node's embedding, M columns of X. Explained and measure
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any, Literal, Protocol
 
 import torch
@@ -45,6 +46,9 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 class Cut(Protocol):
     """Which links a distance cut keeps; :class:`lsntp.graph.DistanceCut` is one."""
 
+    def __len__(self) -> int:
+        """N."""
+
     def within(self, rows: slice, columns: slice) -> Tensor:
         """Tell of each link from ``columns`` to ``rows`` whether it stays, bool."""
 
@@ -75,13 +79,42 @@ class DenseAdjacency:
         self.shape = self.matrix.shape
 
     def __matmul__(self, x: Tensor) -> Tensor:
-        return _DenseProduct.apply(self.matrix, x)
+        check_rows(x, self.shape[0])
+        matrix, device = self.matrix, x.device.type
+        if torch.is_autocast_enabled(device):
+            low = torch.get_autocast_dtype(device)
+            matrix, x = matrix.to(low), x.to(low)
+        return _DenseProduct.apply(matrix, x)
+
+
+def check_rows(x: Tensor, nodes: int) -> None:
+    """Refuse an X that has not one row a node.
+
+    Raises
+    ------
+    ValueError
+        If it has more or fewer.
+    """
+    if x.ndim != 2 or len(x) != nodes:
+        raise ValueError(f"x is {tuple(x.shape)}; expected ({nodes}, M), a row for each node")
+
+
+def as_given(method: Callable[..., Any]) -> Any:
+    """Let a pass compute in the types it is given, also where autocast is on."""
+
+    @wraps(method)
+    def without_autocast(ctx: Any, *given: Any) -> Any:
+        with torch.autocast(given[0].device.type, enabled=False):
+            return method(ctx, *given)
+
+    return without_autocast
 
 
 class _DenseMatrix(Function):
     """E -> A."""
 
     @staticmethod
+    @as_given
     def forward(ctx: Any, embedding: Tensor, within: Tensor | None) -> Tensor:
         similarity = product(embedding, embedding)
         adjacency = torch.softmax(torch.relu(similarity), dim=1)
@@ -90,6 +123,7 @@ class _DenseMatrix(Function):
 
     @staticmethod
     @once_differentiable
+    @as_given
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         embedding, adjacency, positive, within = ctx.saved_tensors
         if within is not None:
@@ -103,15 +137,14 @@ class _DenseProduct(Function):
     """(A, X) -> A X."""
 
     @staticmethod
+    @as_given
     def forward(ctx: Any, adjacency: Tensor, x: Tensor) -> Tensor:
-        if torch.is_autocast_enabled(x.device.type):
-            low = torch.get_autocast_dtype(x.device.type)
-            adjacency, x = adjacency.to(low), x.to(low)
         ctx.save_for_backward(adjacency, x)
         return product(x.T, adjacency).T
 
     @staticmethod
     @once_differentiable
+    @as_given
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
         adjacency, x = ctx.saved_tensors
         of_a, of_x = ctx.needs_input_grad
@@ -132,9 +165,13 @@ class TiledAdjacency:
     ) -> None:
         self.embedding, self.cut, self.group = embedding, cut, group
         self.shape = torch.Size((len(embedding), len(embedding)))
+        self.shift = largest_similarity(embedding.detach(), group)
 
     def __matmul__(self, x: Tensor) -> Tensor:
-        return _TiledProduct.apply(self.embedding, x, self.cut, self.group)
+        check_rows(x, self.shape[0])
+        same = x.to(self.embedding.dtype)  # sums over all nodes are never taken in less
+        y = _TiledProduct.apply(self.embedding, same, self.shift, self.cut, self.group)
+        return y.to(x.dtype)
 
 
 class _TiledProduct(Function):
@@ -145,11 +182,15 @@ class _TiledProduct(Function):
     """
 
     @staticmethod
+    @as_given
     def forward(
-        ctx: Any, embedding: Tensor, x: Tensor, cut: Cut | None, group: dist.ProcessGroup | None
+        ctx: Any,
+        e: Tensor,
+        x: Tensor,
+        shift: Tensor | None,
+        cut: Cut | None,
+        group: dist.ProcessGroup | None,
     ) -> Tensor:
-        e = embedding.detach()
-        shift = largest_similarity(e)
         y, total = torch.zeros_like(x), x.new_zeros(len(x), 1)
         for i, j in tile_pairs(e, group):
             _, a_i, a_j = tile(e, shift, i, j)
@@ -163,37 +204,43 @@ class _TiledProduct(Function):
         for partial in (y, total):
             sum_over_ranks(partial, group)
         y /= total
-        ctx.save_for_backward(embedding, x, y, total, shift)
+        ctx.save_for_backward(e, x, y, total, shift)
         ctx.cut, ctx.group = cut, group
         return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    @as_given
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         e, x, y, total, shift = ctx.saved_tensors
+        of_e, of_x = ctx.needs_input_grad[:2]
         u = dy / total
         by_row = (u * y).sum(1, keepdim=True)
         ux, xu = torch.cat([u, x], 1), torch.cat([x, u], 1)
-        de, dx = torch.zeros_like(e), torch.zeros_like(x)
+        de = torch.zeros_like(e) if of_e else None
+        dx = torch.zeros_like(x) if of_x else None
         for i, j in tile_pairs(e, ctx.group):
             s, a_i, a_j = tile(e, shift, i, j)
-            # ds: gradient of the tile of E Eᵀ as rows I and, transposed, as rows J of A
-            if shift is None:
-                (ds,) = keep(ctx.cut, i, j, product(ux[i], xu[j]))
-                ds.sub_(by_row[i]).sub_(by_row[j].T).mul_(a_i)
-            else:
-                ds, other = keep(ctx.cut, i, j, product(u[i], x[j]), product(x[i], u[j]))
-                ds.sub_(by_row[i]).mul_(a_i).add_(other.sub_(by_row[j].T).mul_(a_j))
-            ds.mul_(s > 0)
-            a_i, a_j = keep(ctx.cut, i, j, a_i, a_j)
-            de[i] += product(ds, e[j].T)
-            dx[j] += product(u[i].T, a_i.T).T
-            if i != j:
-                de[j] += product(e[i].T, ds.T).T
-                dx[i] += product(a_j, u[j].T)
+            if de is not None:
+                # ds: gradient of the tile of E Eᵀ as rows I and, transposed, as rows J of A
+                if shift is None:
+                    (ds,) = keep(ctx.cut, i, j, product(ux[i], xu[j]))
+                    ds.sub_(by_row[i]).sub_(by_row[j].T).mul_(a_i)
+                else:
+                    ds, other = keep(ctx.cut, i, j, product(u[i], x[j]), product(x[i], u[j]))
+                    ds.sub_(by_row[i]).mul_(a_i).add_(other.sub_(by_row[j].T).mul_(a_j))
+                ds.mul_(s > 0)
+                de[i] += product(ds, e[j].T)
+                if i != j:
+                    de[j] += product(e[i].T, ds.T).T
+            if dx is not None:
+                a_i, a_j = keep(ctx.cut, i, j, a_i, a_j)
+                dx[j] += product(u[i].T, a_i.T).T
+                if i != j:
+                    dx[i] += product(a_j, u[j].T)
         for partial in (de, dx):
             sum_over_ranks(partial, ctx.group)
-        return de, dx, None, None
+        return de, dx, None, None, None
 
 
 def tile(e: Tensor, shift: Tensor | None, i: slice, j: slice) -> tuple[Tensor, Tensor, Tensor]:
@@ -215,15 +262,18 @@ def tile_pairs(e: Tensor, group: dist.ProcessGroup | None = None) -> Iterator[tu
     return (pair for number, pair in enumerate(pairs) if number % ranks == rank)
 
 
-def largest_similarity(e: Tensor) -> Tensor | None:
+@torch.no_grad()
+def largest_similarity(e: Tensor, group: dist.ProcessGroup | None = None) -> Tensor | None:
     """Largest entry of each row of relu(E Eᵀ), (N, 1), or None if all are below :data:`SAFE`."""
-    if (e * e).sum(1).amax() <= SAFE:  # by Cauchy and Schwarz no entry is larger
+    if not len(e) or (e * e).sum(1).amax() <= SAFE:  # by Cauchy and Schwarz no entry is larger
         return None
     largest = e.new_zeros(len(e), 1)
-    for i, j in tile_pairs(e):
+    for i, j in tile_pairs(e, group):
         s = product(e[i], e[j])
         largest[i] = torch.maximum(largest[i], s.amax(1, keepdim=True))
         largest[j] = torch.maximum(largest[j], s.amax(0).unsqueeze(1))
+    if group is not None:
+        dist.all_reduce(largest, dist.ReduceOp.MAX, group)
     return largest
 
 
@@ -235,9 +285,9 @@ def keep(cut: Cut | None, i: slice, j: slice, *tiles: Tensor) -> tuple[Tensor, .
     return tuple(tile * within for tile in tiles)
 
 
-def sum_over_ranks(partial: Tensor, group: dist.ProcessGroup | None) -> None:
+def sum_over_ranks(partial: Tensor | None, group: dist.ProcessGroup | None) -> None:
     """Add up, in place, what the ranks of a group hold."""
-    if group is not None:
+    if partial is not None and group is not None:
         dist.all_reduce(partial, group=group)
 
 
@@ -252,14 +302,16 @@ def adjacency(
 
     Parameters, and errors raised, as of :func:`graph_product`.
     """
-    if embedding.ndim != 2 or not embedding.is_floating_point():
+    if embedding.ndim != 2 or embedding.dtype not in (torch.float32, torch.float64):
         raise ValueError(
-            f"the embedding is {embedding.dtype} {tuple(embedding.shape)}; expected floating point "
-            "numbers (nodes, embedding size)"
+            f"the embedding is {embedding.dtype} {tuple(embedding.shape)}; expected float32 or "
+            "float64 (nodes, embedding size)"
         )
     if method not in ("auto", "dense", "tiled"):
         raise ValueError(f'method="{method}": expected "auto", "dense" or "tiled"')
     nodes = len(embedding)
+    if cut is not None and len(cut) != nodes:
+        raise ValueError(f"the cut is for {len(cut)} nodes, the embedding has {nodes}")
     if method == "tiled" or (method == "auto" and (nodes > DENSE_UP_TO or group is not None)):
         return TiledAdjacency(embedding, cut, group)
     if group is not None:
@@ -277,7 +329,9 @@ def graph_product(
     cut: Cut | None = None,
     group: dist.ProcessGroup | None = None,
 ) -> Tensor:
-    """LAGC's graph product ``softmax(relu(E Eᵀ)) X``, exact and differentiable in both.
+    """LAGC's graph product ``softmax(relu(E Eᵀ)) X``, exact.
+
+    Differentiable once in both: no second derivatives, no :mod:`torch.func`.
 
     Parameters
     ----------
@@ -308,9 +362,6 @@ def graph_product(
     torch.Size([16200, 8])
     """
     a = adjacency(embedding, method, cut=cut, group=group)
-    if x.ndim != 2 or len(x) != len(embedding) or x.dtype != embedding.dtype:
-        raise ValueError(
-            f"x is {x.dtype} {tuple(x.shape)}; expected {embedding.dtype} ({len(embedding)}, M), a "
-            "row for each node of the embedding"
-        )
+    if x.dtype != embedding.dtype:
+        raise ValueError(f"x is {x.dtype}, the embedding {embedding.dtype}; convert one of them")
     return a @ x

@@ -42,6 +42,12 @@ class RecurrentCell(nn.Module):
 
     def __init__(self, operator: LSConv, hidden: int, peephole: tuple[int, int]) -> None:
         super().__init__()
+        apart = (operator.lsi.in_channels - hidden, hidden)
+        if len(operator.nsa) > 1 and operator.split != apart:
+            raise ValueError(
+                f"split={operator.split}: expected {apart}, an attention for the input and one for "
+                "the hidden state, or one for both together"
+            )
         self.operator = operator
         self.hidden = hidden
         shape = (1, hidden, *peephole)
@@ -89,6 +95,8 @@ class RecurrentLayer(nn.Module):
         all H (B, T, F, H, W), and the last (H, C)
         """
         operator = self.cell.operator
+        if (steps if x is None else x.shape[1]) < 1 or (x is None and state is None):
+            raise ValueError("nothing to run over: expected a step to take, and x or a state")
         inputs: Sequence[Tensor | None] = [None] * steps
         if x is not None:  # X's own part for all steps at once
             ahead = operator.ahead(x.flatten(0, 1), adjacency)
@@ -144,5 +152,7 @@ class _Gates(Function):
 
 
 def tanh(x: Tensor) -> Tensor:
-    """``tanh x = 2 σ(2x) − 1``: four times as fast as torch's on a CPU, to 1e-7 in float32."""
+    """On a CPU ``tanh x = 2 σ(2x) − 1``: faster than torch's, and as exact but for tiny x."""
+    if x.device.type != "cpu" or x.dtype.itemsize < 4:
+        return torch.tanh(x)
     return (2 * x).sigmoid_().mul_(2).sub_(1)

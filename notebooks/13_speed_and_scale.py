@@ -17,12 +17,12 @@
 # # Speed and scale
 #
 # What LS-Conv costs, how fast this library computes it beside the released code, and how large the
-# grid may become. All figures are from records of `lsntp bench`, made on the machine named below;
-# the commands to make them on yours are at the end.
+# grid may become. All figures are from records of `lsntp bench` and of the scripts in `benchmarks/`,
+# made on the machine named below; the commands to make them on yours are at the end.
 
 # %% tags=["parameters"]
 machine = "amd-epyc-2threads"  # whose records; data/records/bench lists them
-rerun = False  # True: measure now, at small sizes, instead of reading the records
+rerun = False  # True: measure growth now, at small sizes, and what `clone` gives; else as recorded
 clone = ""  # with rerun, a clone of the released code; without one its record is read
 
 # %%
@@ -52,6 +52,7 @@ growing = (
     else store.load(f"scale-{machine}")
 )
 levers = store.load(f"levers-{machine}")
+editions = store.load(f"editions-{machine.rpartition('-')[0]}-1threads")
 
 # %% [markdown]
 # ## The machine, and the fastest it can multiply
@@ -72,8 +73,19 @@ display(
         f"{side_by_side.versions['torch']}."
     )
 )
-peaks = {"beside the released code": side_by_side, "as N grows": growing, "levers": levers}
-pd.DataFrame({name: r.peak_gflops for name, r in peaks.items()}).round(0).rename_axis("Gflop/s")
+peaks = {
+    "beside the released code": side_by_side,
+    "as N grows": growing,
+    "levers": levers,
+    "editions": editions,
+}
+pd.DataFrame(
+    {
+        name: {f"{library}, Gflop/s": round(value) for library, value in r.peak_gflops.items()}
+        | {"threads": r.machine["threads"]}
+        for name, r in peaks.items()
+    }
+)
 
 # %% [markdown]
 # ## What the operator costs
@@ -97,8 +109,8 @@ pd.DataFrame({name: r.peak_gflops for name, r in peaks.items()}).round(0).rename
 # **The fewest operations** ({func}`lsntp.bench.flops.fewest`) leave out what need not be done: the
 # adjacency is the same in all 24 calls; the decoder's first layer is fed zeros; the first hidden
 # state is zero. **The released code** ({func}`lsntp.bench.flops.released_code`) computes the
-# adjacency in each call and multiplies the zeros. Its count below was also taken from its own run
-# by PyTorch's counter. In units of $10^9$ operations of a training step, by part, with the ratio of
+# adjacency in each call and multiplies the zeros. Less the gradients that nobody asks for, its count
+# is the one that PyTorch's counter takes from its own run. In units of $10^9$ operations of a training step, by part, with the ratio of
 # the totals:
 
 # %%
@@ -205,7 +217,7 @@ pd.DataFrame(
 # {glue:text}`greatest speedup:.1f` times as fast as the released code's and its peak memory is
 # {glue:text}`least memory:.0f` to {glue:text}`greatest memory:.0f` % of that code's. It reaches
 # {glue:text}`least share:.0f` to {glue:text}`greatest share:.0f` % of the machine's peak. The results are
-# equal: the largest difference, relative to the largest value, is {glue:text}`largest difference:.1e`.
+# equal to within rounding: the largest difference, relative to the largest value, is {glue:text}`largest difference:.1e`.
 #
 # ## Where the time went: the levers
 #
@@ -218,20 +230,49 @@ pd.DataFrame(
 # - **Zeros skipped.** No work on the decoder's missing input and the first hidden state.
 # - **Gates fused by hand.** After the convolution come some twenty operations on each number, each
 #   of which reads and writes all of memory. The cell's own backward pass keeps and reads less.
-# - **Gradient of A summed at once.** Each of the 24 products gives an $N \times N$ gradient. Written
-#   side by side, they are one product, and the matrix is written once.
 # - **Gates by hand, not torch.compile.** The plain gates, fused by PyTorch's compiler instead.
 #
-# "All of these" is without any of the first five. Drawn by {func}`lsntp.figures.lever_bars`.
+# "All of these" is without any of the first four. Drawn by {func}`lsntp.figures.lever_bars`.
 
 # %%
 figures.lever_bars(store.ratios(levers))
 plt.show()
 
 # %% [markdown]
+# ## A run of the laptop campaign, then and now
+#
+# The networks of the [main table](04_main_table.ipynb) are small, on grids of 170 and 384 nodes.
+# There, much of a step's time is not multiplying but calling: each of its many small operations
+# costs some microseconds, however little it does. So the levers above are worth less. Two more
+# count: a campaign lets its processes keep freed memory for the next step, in large pages,
+# instead of giving it back to the system page by page ({data}`lsntp.campaign.ENVIRONMENT`), and
+# training takes numbers below $10^{-38}$, as in gradients that vanish over many steps, for zero,
+# because processors are slow at them.
+#
+# One epoch of a real run with its validation, on one thread, by the first edition of this library and
+# by this one, in turn (`benchmarks/editions.py`); medians, in s:
+
+# %%
+per_epoch = store.frame(editions).pivot(
+    index=["dataset", "model"], columns="edition", values="median_s"
+)
+per_epoch["this / first (%)"] = 100 * per_epoch["this"] / per_epoch["first"]
+total = per_epoch.sum()
+glue("epoch percent", 100 * float(total["this"] / total["first"]), display=False)
+glue("best epoch percent", float(per_epoch["this / first (%)"].min()), display=False)
+glue("worst epoch percent", float(per_epoch["this / first (%)"].max()), display=False)
+per_epoch.rename(index=LABELS).round(2)
+
+# %% [markdown]
+# All six together take {glue:text}`epoch percent:.0f` % of the time they took
+# ({glue:text}`best epoch percent:.0f` to {glue:text}`worst epoch percent:.0f` %). The aim was
+# 60 %. What is left is mostly 3×3 convolutions on few channels and the cost of calls. Compiling the
+# whole network would save some of it, but takes about as long as a short run.
+
+# %% [markdown]
 # ## As the grid grows
 #
-# At {math}`N = 2356` the matrix is 21 MiB large. On a globe at 2° ({math}`N` = 16,200) it is 1 GiB, at 1°
+# On 77×125 cells, halved to 38×62, {math}`N = 2356` and the matrix is 21 MiB large. On a globe at 2° ({math}`N` = 16,200) it is 1 GiB, at 1°
 # (64,800) 16 GiB, and training holds several. {func}`lsntp.graph_product` with `method="tiled"`
 # computes the same product, exactly, and never holds the matrix:
 #
@@ -251,7 +292,7 @@ plt.show()
 #
 # Each point below was measured in a process of its own, forward and backward pass, dense up to where it
 # fits comfortably. Memory is what is held above the inputs, and includes the result and the gradients
-# ({func}`lsntp.bench.scale.memory`). The lines are fits of $y = a + b N^p$ over all sizes, by least
+# ({func}`lsntp.bench.machine.peak_above`). The lines are fits of $y = a + b N^p$ over all sizes, by least
 # squares of $\log y$; the constant $a \ge 0$ is what is there at every size, such as a tile or the cost of
 # a call ({func}`lsntp.bench.scale.fit`). Drawn by {func}`lsntp.figures.growth`.
 
@@ -349,7 +390,7 @@ error_table = pd.DataFrame(errors).T.rename_axis(columns="links kept")
 error_table.round(1)
 
 # %% [markdown]
-# What it saves, at the largest size above that was measured both ways: the forward pass, in s, of the
+# What it saves, at the largest size above that was measured in all ways: the forward pass, in s, of the
 # exact product and of the approximation once its links are found.
 
 # %%
@@ -358,12 +399,22 @@ scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[[
 ).round(4)
 
 # %% [markdown]
+# ## More than one process or machine
+#
+# Tests hold each of these to the result of one process:
+#
+# - `torchrun --nproc-per-node 2 -m lsntp run …` trains one network on several devices (DDP). Each
+#   batch is shared out, weighted so that the loss and its gradient are those of the whole batch.
+# - {func}`lsntp.graph_product` with a `group` shares its tiles among processes, and sums their parts.
+# - `lsntp campaign … --scheduler` shares out a campaign's runs over a Dask cluster; what a killed
+#   worker leaves undone is done again, and every record is there once.
+#
 # ## Limits
 #
 # - **No GPU was at hand.** The code for one is there and is tested on the CPU at small size: the same
 #   commands with `--device cuda` also time TF32 and bfloat16, and take the tiled forward pass to
 #   globes at 0.5° and 0.25° (259,200 and 1,038,240 nodes). No number for a GPU is given because none
-#   was measured.
+#   was measured. CUDA graphs are not used.
 # - One machine, one version of each library. The released code was written for GPUs; how it compares
 #   there is not known from here.
 # - Elementwise work is not in the counts, so that no implementation reaches 100 %.
@@ -376,10 +427,13 @@ scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[[
 # lsntp bench released --path LS_NTP
 # lsntp bench scale
 # python benchmarks/levers.py
+# python benchmarks/editions.py --old CHECKOUT
 # ```
 #
-# Each writes a record, named by benchmark, processor and threads, and this page shows it when it is
-# given that name as `machine`.
+# Each writes a record, named by benchmark, processor and threads. When all four are there, this page
+# shows them; give it that name without the benchmark as `machine`. `CHECKOUT` is one of this library's
+# earlier editions, made by `git worktree add CHECKOUT 4d94b5a`. A GPU's records hold no levers or
+# editions: what it measures is in the tables that the commands print.
 #
 # ## Checks, and the records behind this page
 
@@ -392,6 +446,6 @@ assert all(float32_peak(r.peak_gflops) > 0 for r in peaks.values()), "no peak"
 pd.DataFrame(
     {
         r.name: {"made": r.made[:10], "commit": r.commit[:10], "torch": r.versions["torch"]}
-        for r in (side_by_side, growing, levers)
+        for r in peaks.values()
     }
 ).T

@@ -100,5 +100,8 @@ def test_wrong_cuts_are_told() -> None:
             DistanceCut(LAT, LON, km)
     with pytest.raises(ValueError, match="one of each a node"):
         DistanceCut(LAT, LON[:3], 100.0)
+    for lat, lon in [(200 + LAT, LON), (LAT, np.nan * LON)]:
+        with pytest.raises(ValueError, match="expected degrees"):
+            DistanceCut(lat, lon, 100.0)
     with pytest.raises(ValueError, match="12 nodes, this graph has 3"):
         AdaptiveGraph(3, 4, DistanceCut(LAT, LON, 100.0))

@@ -1,6 +1,7 @@
 """Graph products, dense and tiled, against the formula worked in float64 on the whole matrix."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lsntp import AdaptiveGraph, DistanceCut, LSConv, graph_product, great_circle_km, product
+from lsntp import (
+    LSNTP,
+    AdaptiveGraph,
+    DistanceCut,
+    LSConv,
+    graph_product,
+    great_circle_km,
+    product,
+)
 from lsntp.product import DenseAdjacency, TiledAdjacency
 
 
@@ -130,6 +139,52 @@ def test_a_frozen_embedding_gets_no_gradient() -> None:
         torch.testing.assert_close(a @ x, formula(e, x))
 
 
+@pytest.mark.parametrize("method", ["dense", "tiled"])
+def test_asked_for_one_gradient_the_other_is_left_out(method: str) -> None:
+    e, x, dy = inputs(40, 4, 3, 1.0)
+    both = values_and_gradients(lambda e, x: graph_product(e, x, method), e, x, dy)[1:]
+    for k, values in enumerate([(e.requires_grad_(), x), (e.detach(), x.requires_grad_())]):
+        (alone,) = torch.autograd.grad(graph_product(*values, method), values[k], dy)
+        torch.testing.assert_close(alone, both[k])
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize("method", ["dense", "tiled"])
+@pytest.mark.parametrize("form", [LSNTP.released, LSNTP.equations])
+def test_under_autocast(
+    form, method: Literal["dense", "tiled"], onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in float32 but for the digits of bfloat16; the backward pass in or outside autocast."""
+    monkeypatch.setattr(product, "ONEDNN", onednn and product.ONEDNN)
+    torch.manual_seed(0)
+    model = form(9, 13, 4, 8, downsample=True)
+    model.graph.method = method
+    x = torch.randn(2, 6, 1, 9, 13)
+    results = []
+    for low, within in [(False, False), (True, True), (True, False)]:
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            loss = model(x).square().mean()
+            if within:
+                loss.backward()
+        if not within:
+            loss.backward()
+        results.append((loss.detach(), model.graph.embedding.grad.clone()))
+    for loss, gradient in results[1:]:
+        assert float(loss) == pytest.approx(float(results[0][0]), rel=0.03)
+        assert float((gradient - results[0][1]).norm() / results[0][1].norm()) < 0.2
+
+
+def test_dense_products_are_low_precision_under_autocast() -> None:
+    e, x, _ = (t.float() for t in inputs(20, 4, 3, 1.0))
+    expected = formula(e, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        low, matrix, tiled = DenseAdjacency(e) @ x, DenseAdjacency(e).matrix, TiledAdjacency(e) @ x
+    assert low.dtype == torch.bfloat16 and matrix.dtype == torch.float32
+    torch.testing.assert_close(low.float(), expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(tiled, expected)
+
+
 def test_the_method_follows_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(product, "DENSE_UP_TO", 30)
     assert isinstance(product.adjacency(torch.zeros(30, 2)), DenseAdjacency)
@@ -175,14 +230,20 @@ def test_lsconv_takes_either() -> None:
 def test_wrong_input_is_told() -> None:
     e, x = torch.zeros(5, 2), torch.zeros(5, 3)
     for embedding, columns, message in [
-        (e[0], x, "expected floating point"),
-        (e.long(), x, "expected floating point"),
-        (e, x[:4], r"expected torch.float32 \(5, M\)"),
+        (e[0], x, "expected float32 or float64"),
+        (e.long(), x, "expected float32 or float64"),
+        (e.half(), x.half(), "embedding is torch.float16"),
+        (e, x[:4], r"expected \(5, M\)"),
         (e, x[:, 0], "a row for each node"),
         (e, x.double(), "x is torch.float64"),
     ]:
         with pytest.raises(ValueError, match=message):
             graph_product(embedding, columns)
+    for method in ("dense", "tiled"):
+        with pytest.raises(ValueError, match="cut is for 7 nodes, the embedding has 5"):
+            graph_product(e, x, method, cut=DistanceCut(np.zeros(7), np.zeros(7), 10.0))
+        with pytest.raises(ValueError, match=r"x is \(6, 3\)"):
+            product.adjacency(e, method) @ torch.zeros(6, 3)
     with pytest.raises(ValueError, match='method="sparse"'):
         graph_product(e, x, "sparse")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lsntp.lsconv import LSConv
-from lsntp.recurrent import RecurrentCell, RecurrentLayer
+from lsntp.recurrent import RecurrentCell, RecurrentLayer, _Gates, tanh
 
 
 def cell_of(channels: int, hidden: int, grid: tuple[int, int], kernel: int = 3) -> RecurrentCell:
@@ -69,3 +69,50 @@ def test_a_layer_can_be_stopped_and_continued() -> None:
     second, state = layer(x[:, 4:], state)
     torch.testing.assert_close(torch.cat([first, second], 1), whole)
     torch.testing.assert_close(state[1], last[1])
+
+
+@pytest.mark.parametrize("absent", ["neither", "x", "h"])
+@pytest.mark.parametrize("split", [None, (2, 3)])
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("use_lagc", [True, False])
+@pytest.mark.parametrize("nsa", [True, False])
+def test_pair_is_the_operator_on_both(
+    nsa: bool, use_lagc: bool, norm: bool, split: tuple[int, int] | None, absent: str
+) -> None:
+    """With X taken ahead, and with what is absent left out instead of given as zeros."""
+    torch.manual_seed(3)
+    operator = LSConv(5, 4, nsa=nsa, lagc=use_lagc, norm=norm, split=split).double()
+    x, h = torch.randn(2, 2, 3, 4).double(), torch.randn(2, 3, 3, 4).double()
+    adjacency = torch.rand(12, 12).double()
+    ahead = None if absent == "x" else operator.ahead(x, adjacency)
+    pair = operator.pair(ahead, None if absent == "h" else h, adjacency)
+    both = [0 * x if absent == "x" else x, 0 * h if absent == "h" else h]
+    torch.testing.assert_close(pair, operator(torch.cat(both, dim=1), adjacency))
+
+
+def test_gates_by_gradcheck() -> None:
+    for peephole in [(2, 3), (1, 1)]:
+        cell = cell_of(1, 2, peephole)
+        values = [torch.randn(2, n, 2, 3, dtype=torch.float64, requires_grad=True) for n in (8, 2)]
+        weights = [cell.w_ci, cell.w_cf, cell.w_co]
+        assert torch.autograd.gradcheck(_Gates.apply, (*values, *weights))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_tanh(dtype: torch.dtype) -> None:
+    x = torch.linspace(-9, 9, 1001).to(dtype)
+    x = torch.cat([x, torch.tensor([1e-3, -3e-3], dtype=dtype)])
+    torch.testing.assert_close(
+        tanh(x), torch.tanh(x), rtol=0, atol=2 * torch.finfo(torch.float32).eps
+    )
+
+
+def test_wrong_layers_are_told() -> None:
+    for split in [(3, 2), (2, 1, 2)]:
+        with pytest.raises(ValueError, match=r"expected \(2, 3\)"):
+            RecurrentCell(LSConv(5, 12, split=split), 3, (1, 1))
+    layer = RecurrentLayer(cell_of(1, 2, (3, 3)))
+    with pytest.raises(ValueError, match="expected a step"):
+        layer(torch.zeros(1, 0, 1, 3, 3))
+    with pytest.raises(ValueError, match="x or a state"):
+        layer(None, steps=3)

@@ -65,7 +65,7 @@ def fewest(case: Case, form: str) -> dict[str, float]:
 
     The gradient with respect to the data, which nobody needs, is less than a thousandth and is
     kept in the count. Algorithms that multiply matrices with fewer operations than the definition
-    (Strassen, Winograd) are not considered.
+    (Strassen, Winograd) are not considered, nor are products with the zero padding left out.
 
     Parameters
     ----------
@@ -137,7 +137,8 @@ def product_fewest(nodes: int, embedding: int, channels: int) -> tuple[float, fl
     For an algorithm that holds no N×N matrix and uses that ``exp(relu(E Eᵀ))`` is symmetric.
     Forward, (E + 2M) N²: half of ``E Eᵀ``, and the product with X. Backward, (3E + 4M) N²: half of
     ``E Eᵀ`` again, the gradients with respect to X (2M) and to the weights (2M), and from the
-    latter, made symmetric, that with respect to E (2E). Together (4E + 6M) N².
+    latter, made symmetric, that with respect to E (2E). Together (4E + 6M) N². Where a similarity
+    exceeds `lsntp.product.SAFE`, E N² more to find the largest of each row.
     """
     e, m, square = embedding, channels, nodes**2
     return (e + 2 * m) * square, (4 * e + 6 * m) * square

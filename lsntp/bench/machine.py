@@ -203,12 +203,14 @@ def precision(name: str, device: str) -> Iterator[None]:
         raise ValueError(f'precision "{name}": expected one of {", ".join(PRECISIONS)}')
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
-    convolutions = torch.backends.cudnn.flags(allow_tf32=name == "tf32")
+    convolutions, allowed = torch.backends.cudnn, torch.backends.cudnn.allow_tf32
+    convolutions.allow_tf32 = name == "tf32"
     try:
-        with convolutions, torch.autocast(device, torch.bfloat16, enabled=name == "bf16"):
+        with torch.autocast(device, torch.bfloat16, enabled=name == "bf16"):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+        convolutions.allow_tf32 = allowed
 
 
 def matrix_products(device: str) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:

@@ -17,7 +17,7 @@ from lsntp.bench import flops, machine, store
 from lsntp.product import Method, graph_product
 
 EMBEDDING = CHANNELS = 64
-SIZES = (2025, 4050, 8100, 16200, 32400, 64800)
+SIZES = (1012, 2025, 4050, 8100, 12150, 16200, 32400, 64800)
 """Nodes: 16,200 are a globe at 2° (90×180), 64,800 one at 1° (180×360)."""
 GPU_SIZES = (259_200, 1_038_240)
 """Nodes of a globe at 0.5° (360×720) and 0.25° (721×1440): forward pass only, on a GPU."""
