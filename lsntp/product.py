@@ -122,8 +122,8 @@ class _DenseMatrix(Function):
         return adjacency if within is None else adjacency * within
 
     @staticmethod
-    @once_differentiable
     @as_given
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         embedding, adjacency, positive, within = ctx.saved_tensors
         if within is not None:
@@ -143,8 +143,8 @@ class _DenseProduct(Function):
         return product(x.T, adjacency).T
 
     @staticmethod
-    @once_differentiable
     @as_given
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
         adjacency, x = ctx.saved_tensors
         of_a, of_x = ctx.needs_input_grad
@@ -209,8 +209,8 @@ class _TiledProduct(Function):
         return y
 
     @staticmethod
-    @once_differentiable
     @as_given
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         e, x, y, total, shift = ctx.saved_tensors
         of_e, of_x = ctx.needs_input_grad[:2]
