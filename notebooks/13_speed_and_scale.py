@@ -38,6 +38,7 @@ from myst_nb import glue
 from lsntp import StrongestLinks, campaign, figures, observations, records
 from lsntp.bench import flops, released, scale, store
 from lsntp.bench.machine import float32_peak
+from lsntp.product import TILE
 from lsntp.zoo import LABELS
 
 figures.style()
@@ -232,7 +233,7 @@ pd.DataFrame(
 #   of which reads and writes all of memory. The cell's own backward pass keeps and reads less.
 # - **Gates by hand, not torch.compile.** The plain gates, fused by PyTorch's compiler instead.
 #
-# "All of these" is without any of the first four. Drawn by {func}`lsntp.figures.lever_bars`.
+# Below 1 a lever does not pay there. "All of these" is without any of the first four. Drawn by {func}`lsntp.figures.lever_bars`.
 
 # %%
 figures.lever_bars(store.ratios(levers))
@@ -292,8 +293,8 @@ per_epoch.rename(index=LABELS).round(2)
 #
 # Each point below was measured in a process of its own, forward and backward pass, dense up to where it
 # fits comfortably. Memory is what is held above the inputs, and includes the result and the gradients
-# ({func}`lsntp.bench.machine.peak_above`). The lines are fits of $y = a + b N^p$ over all sizes, by least
-# squares of $\log y$; the constant $a \ge 0$ is what is there at every size, such as a tile or the cost of
+# ({func}`lsntp.bench.machine.peak_above`). The lines are fits of $y = a + b N^p$ by least squares of
+# $\log y$, for tiled over the sizes that need more than one tile; the constant $a \ge 0$ is what is there at every size, such as a tile or the cost of
 # a call ({func}`lsntp.bench.scale.fit`). Drawn by {func}`lsntp.figures.growth`.
 
 # %%
@@ -301,7 +302,9 @@ both = scale.table(growing).query("task == 'step'")
 fits = {
     (value, method): scale.fit(list(rows["nodes"]), list(rows[value]))
     for value in figures.GROWTH
-    for method, rows in both.groupby("method", sort=False)
+    for method, rows in both[
+        (both["method"] == "dense") | (both["nodes"] > 1.5 * TILE["cpu"])
+    ].groupby("method", sort=False)
     if len(rows) >= 4
 }
 figure, axes = plt.subplots(2, 1, figsize=(figures.WIDTH, 9.5))
