@@ -114,11 +114,7 @@ class RecurrentLayer(nn.Module):
 
 
 class _Gates(Function):
-    """The cell's equations after ⋆, with a backward pass that reads each array once or twice.
-
-    Half the memory traffic of the same equations left to autograd: no intermediate is kept but
-    i, f, C̃, o and tanh(C).
-    """
+    """The cell's equations after ⋆ and their gradient by hand, which keeps fewer intermediates."""
 
     @staticmethod
     def forward(

@@ -243,9 +243,8 @@ plt.show()
 # ## A run of the laptop campaign, then and now
 #
 # The networks of the [main table](04_main_table.ipynb) are small, on grids of 170 and 384 nodes.
-# There, much of a step's time is not multiplying but calling: each of its many small operations
-# costs some microseconds, however little it does. So the levers above are worth less. Two more
-# count: a campaign lets its processes keep freed memory for the next step, in large pages,
+# The levers above are worth less there: products are small, and the cost of calling many small
+# operations remains. Two more count: a campaign lets its processes keep freed memory for the next step, in large pages,
 # instead of giving it back to the system page by page ({data}`lsntp.campaign.ENVIRONMENT`), and
 # training takes numbers below $10^{-38}$, as in gradients that vanish over many steps, for zero,
 # because processors are slow at them.
@@ -267,8 +266,7 @@ per_epoch.rename(index=LABELS).round(2)
 # %% [markdown]
 # All six together take {glue:text}`epoch percent:.0f` % of the time they took
 # ({glue:text}`best epoch percent:.0f` to {glue:text}`worst epoch percent:.0f` %). The aim was
-# 60 %. What is left is mostly 3×3 convolutions on few channels and the cost of calls. Compiling the
-# whole network would save some of it, but takes about as long as a short run.
+# 60 %, and it is missed.
 
 # %% [markdown]
 # ## As the grid grows
