@@ -1,4 +1,4 @@
-"""Many runs: lists of configs, run side by side and resumed, and re-made to verify the records."""
+"""Many runs, side by side and resumed, and re-made to verify the records."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from contextlib import ExitStack
 import numpy as np
 import xarray as xr
 
-from lsntp import metrics, records, zoo
+from lsntp import metrics, records
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
-from lsntp.training import RECIPES
 
 RETRIES = 3
 """So often is a run made again whose process was killed."""
@@ -35,25 +34,6 @@ ENVIRONMENT = {
 
 SAME = 1e-6
 """Scores that differ by less are the same; then the maps must agree, too."""
-
-
-def configs(name: str, preset: str, seeds: int) -> list[RunConfig]:
-    """Return the configs of a campaign, in the order to run them.
-
-    "main": every model, both real data sets, both recipes.
-    """
-    if name != "main":
-        raise ValueError(f'campaign "{name}": expected "main"')
-    datasets = ("ncep-na", "era5-uk")
-    references = [RunConfig(dataset=d, model=m) for m in zoo.REFERENCES for d in datasets]
-    networks = [
-        RunConfig(dataset=d, model=m, recipe=r, preset=preset, seed=s)
-        for s in range(seeds)
-        for r in RECIPES
-        for d in datasets
-        for m in zoo.NETWORKS
-    ]
-    return references + networks
 
 
 def run_all(
@@ -138,7 +118,8 @@ def verify(record: xr.Dataset) -> float:
     in a missing value, or, though their scores are the same, in a map or the embedding beyond the
     digits that records keep of these.
     """
-    fresh = execute(RunConfig.model_validate_json(record.attrs["config"]))
+    config = RunConfig.model_validate_json(record.attrs["config"])
+    fresh = records.kept(execute(config), config)
     if set(fresh.data_vars) != set(record.data_vars) or fresh.sizes != record.sizes:
         return float("inf")
     if fresh.attrs["fingerprint"] != record.attrs["fingerprint"]:

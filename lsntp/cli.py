@@ -126,7 +126,7 @@ def run(
 
 @app.command()
 def campaign(
-    name: Annotated[str, typer.Argument(help="main: all models, both real sets, both recipes.")],
+    name: Annotated[str, typer.Argument(help="A study of lsntp.studies, e.g. main; or all.")],
     preset: Preset = "laptop",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of every network.")] = 3,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, one core each.")] = 1,
@@ -134,15 +134,15 @@ def campaign(
         str | None, typer.Option(help="Run on this Dask cluster instead, e.g. tcp://host:8786.")
     ] = None,
 ) -> None:
-    """Make all records of a campaign that are missing. Safe to kill and start again."""
+    """Make all records of a study that are missing. Safe to kill and start again."""
     from lsntp import campaign as campaigns
-    from lsntp import records
+    from lsntp import records, studies
     from lsntp.training import processes
 
     try:
         if processes() > 1:
             raise ValueError("a campaign shares out its runs itself: start it without torchrun")
-        configs = campaigns.configs(name, preset, seeds)
+        configs = studies.configs(name, preset, seeds)
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

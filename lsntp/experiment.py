@@ -11,9 +11,10 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -21,6 +22,7 @@ from torch import nn
 
 from lsntp import metrics, training, zoo
 from lsntp.datasets import open_dataset
+from lsntp.graph import AdaptiveGraph, DistanceCut, grid_nodes
 from lsntp.training import RECIPES, Recipe
 from lsntp.windows import Windows, prepare
 
@@ -110,6 +112,14 @@ class RunConfig(BaseModel):
     seed: int = Field(default=0, ge=0, description="first weights and order of the windows")
     input_steps: int = Field(default=6, ge=1, description="frames seen")
     lead_steps: int = Field(default=6, ge=1, description="frames forecast")
+    rotation: int = Field(default=0, ge=0, description="lengths the test period is moved back by")
+    parts: dict[str, bool] = Field(
+        default={}, description="of LS-NTP, those unlike its form: lsntp.forecaster.EQUATIONS"
+    )
+    cut_km: float | None = Field(default=None, ge=0, description="no longer links, from the start")
+    test_cuts_km: tuple[float, ...] = Field(
+        default=(), description="no longer links, in the trained network: scored at each, too"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -118,6 +128,18 @@ class RunConfig(BaseModel):
         known = (*zoo.REFERENCES, *zoo.NETWORKS)
         if values.get("model") not in known:
             raise ValueError(f'model="{values.get("model")}": expected one of {", ".join(known)}')
+        form = zoo.FORMS.get(values["model"], {})
+        for name in values.get("parts", {}):
+            if name not in form:
+                raise ValueError(
+                    f'parts: "{name}" of {values["model"]}: expected one of '
+                    f"{', '.join(form) or 'none, this model has none to change'}"
+                )
+        values["parts"] = {k: v for k, v in values.get("parts", {}).items() if v != form[k]}
+        linked = form.get("lagc", False) and values["parts"].get("lagc", True)
+        for name in ("cut_km", "test_cuts_km"):
+            if values.get(name) not in (None, ()) and not linked:
+                raise ValueError(f"{name}={values[name]}: this model has no graph; leave it out")
         if values["model"] in zoo.REFERENCES:
             return values | {"recipe": None, "preset": None, "seed": 0}
         values["recipe"] = _named("recipe", values.get("recipe") or "modern", RECIPES)
@@ -141,15 +163,45 @@ class RunConfig(BaseModel):
             parts += [self.recipe.name, self.preset.name, f"seed{self.seed}"]
         return "-".join(parts)
 
+    @property
+    def whole(self) -> bool:
+        """Whether its record keeps maps, case and graph, too: not those of the studies' variants.
 
-def build_network(config: RunConfig, height: int, width: int) -> nn.Module:
-    """Build the config's network with the first weights its seed gives."""
+        A variant is what differs from a run of the main table by more than its seed.
+        """
+        variant = {"rotation", "parts", "cut_km", "test_cuts_km"}
+        named = (self.recipe, self.preset) == (None, None) or (
+            self.recipe in RECIPES.values() and self.preset in PRESETS.values()
+        )
+        return named and not self.model_dump(include=variant, exclude_defaults=True)
+
+
+def build_network(config: RunConfig, field: xr.DataArray) -> nn.Module:
+    """Build the config's network for the field's grid, with the first weights its seed gives."""
     assert config.preset is not None
     sizes = config.preset.model_dump(include={"hidden", "embedding", "kernel", "downsample"})
+    settings: dict[str, Any] = dict(config.parts)
+    if config.cut_km is not None:
+        settings["cut"] = distance_cut(config, field, config.cut_km)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         build = zoo.NETWORKS[config.model]
-        return build(height, width, lead_steps=config.lead_steps, **sizes)
+        return build(*field.shape[1:], lead_steps=config.lead_steps, **sizes, **settings)
+
+
+def distance_cut(config: RunConfig, field: xr.DataArray, km: float) -> DistanceCut:
+    """Cut the graph of the config's network for the field's grid."""
+    return DistanceCut(*grid_nodes(inner_cells(config, field)), km)
+
+
+def inner_cells(config: RunConfig, field: xr.DataArray) -> xr.DataArray:
+    """Take of a field (..., lat, lon) the cells that the nodes of the config's network stand for.
+
+    With down-sampling these are the centres of the stride-2 kernels.
+    """
+    if config.preset is None or not config.preset.downsample:
+        return field
+    return field.isel(lat=slice(1, None, 2), lon=slice(1, None, 2))
 
 
 def execute(
@@ -182,7 +234,8 @@ def execute(
         ``_released`` forms. ``mae_map``, ``bias_map`` (lead, lat, lon), K. ``window_mae``,
         ``window_mse`` (window, lead). ``case_prediction`` (lead, lat, lon), K: the forecast of the
         case shown in the book. Networks: ``train_loss``, ``validation_loss`` (epoch), and with a
-        graph ``embedding`` (node, feature). Attributes: config, key, fingerprint, versions,
+        graph ``embedding`` (node, feature). With ``test_cuts_km``: ``cut_mae`` (cut, lead) and its
+        parts ``cut_window_mae`` (cut, window), K. Attributes: config, key, fingerprint, versions,
         device, parameters, wall time, peak memory, commit.
     """
     threads = torch.get_num_threads()
@@ -222,7 +275,8 @@ def run_reference(
     config: RunConfig, field: xr.DataArray
 ) -> tuple[xr.DataArray, Windows, xr.Dataset]:
     """Fit and apply a reference; they see standardised anomalies and the blocked split."""
-    data = prepare(field, config.input_steps, config.lead_steps, "anomaly", "blocked")
+    steps = config.input_steps, config.lead_steps
+    data = prepare(field, *steps, "anomaly", "blocked", config.rotation)
     model = zoo.REFERENCES[config.model]().fit(data)
     prediction = model.predict(data, data.split.test)
     return prediction, data, xr.Dataset(attrs={"parameters": model.parameters})
@@ -238,8 +292,9 @@ def run_network(
     """Train and apply a network."""
     recipe, preset = config.recipe, config.preset
     assert recipe is not None and preset is not None
-    data = prepare(field, config.input_steps, config.lead_steps, recipe.scaler, recipe.validation)
-    model = build_network(config, field.sizes["lat"], field.sizes["lon"])
+    steps = config.input_steps, config.lead_steps
+    data = prepare(field, *steps, recipe.scaler, recipe.validation, config.rotation)
+    model = build_network(config, field)
     checkpoint = None
     if checkpoints is not None:  # never serves other data under the same name
         name = f"{config.key}-{field.attrs['fingerprint'][:8]}.safetensors"
@@ -270,7 +325,35 @@ def run_network(
     if graph is not None:
         embedding = graph.embedding.detach().cpu().numpy()
         extras["embedding"] = (("node", "feature"), embedding)
+    if config.test_cuts_km:
+        extras = extras.merge(scores_of_cuts(config, model, data))
     return data.to_kelvin(scaled, data.split.test), data, extras
+
+
+def scores_of_cuts(config: RunConfig, model: nn.Module, data: Windows) -> xr.Dataset:
+    """Cut the graph of a trained network at each of ``test_cuts_km``, and score what it forecasts.
+
+    Returns
+    -------
+    Dataset
+        ``cut_mae`` (cut, lead), ``cut_window_mae`` (cut, window), K; ``cut`` in km.
+    """
+    assert config.recipe is not None
+    graph, starts = cast(AdaptiveGraph, model.graph), data.split.test
+    whole, by_cut = graph.cut, []
+    for km in config.test_cuts_km:
+        graph.cut = distance_cut(config, data.field, km)
+        scaled = training.predict(model, data, starts, config.recipe.residual)
+        error = abs(data.to_kelvin(scaled, starts) - data.targets(starts)).astype(np.float64)
+        cells = error.mean(["lat", "lon"])
+        by_cut.append(
+            xr.Dataset({"cut_mae": cells.mean("window"), "cut_window_mae": cells.mean("lead")})
+        )
+    graph.cut = whole
+    cuts = pd.Index(config.test_cuts_km, name="cut")
+    return xr.concat(by_cut, cuts, join="exact", data_vars="all").assign_coords(
+        cut=("cut", cuts, {"units": "km"})
+    )
 
 
 def scores(prediction: xr.DataArray, target: xr.DataArray) -> xr.Dataset:

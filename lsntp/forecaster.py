@@ -21,7 +21,69 @@ from lsntp.lsconv import LSConv
 from lsntp.recurrent import MakeOperator, RecurrentCell, RecurrentLayer
 
 
-class Forecaster(nn.Module):
+class GridForecaster(nn.Module):
+    """What every network shares: the check of its input, the halved grid, the way to one channel.
+
+    A network is one :meth:`features` on the inner grid, between ``shrink`` and ``head``.
+
+    Parameters
+    ----------
+    height, width : int
+        H, W of the grid.
+    downsample : bool
+        Halve the grid by a stride-2 convolution first, and undo it by a transposed one at the end.
+        An even height or width is padded by its last row or column.
+    lead_steps : int
+        L, the number of steps forecast.
+    graph : AdaptiveGraph, optional
+        The learned graph of networks that have one; as many nodes as the inner grid.
+    """
+
+    head: nn.Module
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        downsample: bool,
+        lead_steps: int,
+        graph: AdaptiveGraph | None = None,
+    ) -> None:
+        super().__init__()
+        self.height, self.width, self.lead_steps = height, width, lead_steps
+        self.inner = inner_grid(height, width, downsample)
+        self.graph = graph
+        self.shrink = nn.Conv2d(1, 1, 3, stride=2) if downsample else None
+
+    def make_head(self, hidden: int) -> nn.Module:
+        """Build the last convolution, from ``hidden`` channels to the field on the full grid."""
+        if self.shrink is not None:
+            return nn.ConvTranspose2d(hidden, 1, 3, stride=2)
+        return nn.Conv2d(hidden, 1, 3, padding=1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """From ``x`` (B, T, 1, h, w) on the inner grid the hidden state (B, L, F, h, w)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forecast from ``x`` (B, T, 1, H, W) the next L frames (B, L, 1, H, W)."""
+        if x.ndim != 5 or x.shape[2:] != (1, self.height, self.width):
+            raise ValueError(
+                f"expected input (B, T, 1, {self.height}, {self.width}), got {tuple(x.shape)}; "
+                "build the model for this grid"
+            )
+        if self.shrink is not None:
+            x = over_time(self.shrink, pad_to_odd(x))
+        return over_time(self.head, self.features(x))[..., : self.height, : self.width]
+
+    def adjacency(self) -> Tensor:
+        """Return the learned adjacency (N, N): rows sum to 1, without the identity."""
+        if self.graph is None:
+            raise ValueError("this forecaster has no graph: its operator is a plain convolution")
+        return self.graph()
+
+
+class Forecaster(GridForecaster):
     """Encoder of two recurrent layers, decoder of two more, one convolution to the field.
 
     The decoder's first layer is fed zeros and starts from the last state of the encoder's first
@@ -30,21 +92,14 @@ class Forecaster(nn.Module):
 
     Parameters
     ----------
-    height, width : int
-        H, W of the grid.
+    height, width, downsample, lead_steps, graph
+        As of :class:`GridForecaster`.
     hidden : int
         F, the hidden channels of each layer.
     operator : callable
         ``operator(C, F, 4F)`` builds the operator of a cell with C input channels.
-    graph : AdaptiveGraph, optional
-        For operators that use an adjacency; must have as many nodes as the (inner) grid.
-    downsample : bool
-        Halve the grid by a stride-2 convolution first, and undo it by a transposed one at the end.
-        An even height or width is padded by its last row or column.
     cell_peephole : bool
         One peephole weight a cell and channel (equations) instead of one a channel (released code).
-    lead_steps : int
-        L, the number of steps forecast.
     """
 
     def __init__(
@@ -59,45 +114,46 @@ class Forecaster(nn.Module):
         cell_peephole: bool = True,
         lead_steps: int = 6,
     ) -> None:
-        super().__init__()
-        self.height, self.width, self.lead_steps = height, width, lead_steps
-        inner = inner_grid(height, width, downsample)
+        super().__init__(height, width, downsample, lead_steps, graph)
 
         def layer(channels: int) -> RecurrentLayer:
             gates = operator(channels, hidden, 4 * hidden)
-            return RecurrentLayer(RecurrentCell(gates, hidden, inner if cell_peephole else (1, 1)))
+            peephole = self.inner if cell_peephole else (1, 1)
+            return RecurrentLayer(RecurrentCell(gates, hidden, peephole))
 
-        self.graph = graph
-        self.shrink = nn.Conv2d(1, 1, 3, stride=2) if downsample else None
         self.encoder = nn.ModuleList([layer(1), layer(hidden)])
         self.decoder = nn.ModuleList([layer(hidden), layer(hidden)])
-        self.head = (
-            nn.ConvTranspose2d(hidden, 1, 3, stride=2)
-            if downsample
-            else nn.Conv2d(hidden, 1, 3, padding=1)
-        )
+        self.head = self.make_head(hidden)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Forecast from ``x`` (B, T, 1, H, W) the next L frames (B, L, 1, H, W)."""
-        if x.ndim != 5 or x.shape[2:] != (1, self.height, self.width):
-            raise ValueError(
-                f"expected input (B, T, 1, {self.height}, {self.width}), got {tuple(x.shape)}; "
-                "build the model for this grid"
-            )
+    def features(self, x: Tensor) -> Tensor:
+        """The last layer's H at each lead, (B, L, F, h, w)."""
         adjacency = None if self.graph is None else self.graph.adjacency()
-        if self.shrink is not None:
-            x = over_time(self.shrink, pad_to_odd(x))
         x, first = self.encoder[0](x, None, adjacency)
         _, second = self.encoder[1](x, None, adjacency)
         x, _ = self.decoder[0](None, first, adjacency, steps=self.lead_steps)
         x, _ = self.decoder[1](x, second, adjacency)
-        return over_time(self.head, x)[..., : self.height, : self.width]
+        return x
 
-    def adjacency(self) -> Tensor:
-        """Return the learned adjacency (N, N): rows sum to 1, without the identity."""
-        if self.graph is None:
-            raise ValueError("this forecaster has no graph: its operator is a plain convolution")
-        return self.graph()
+
+EQUATIONS = {
+    "nsa": True,  # attention over cells
+    "lagc": True,  # the learned graph
+    "joint": False,  # one attention over [X, H], not one for each
+    "norm": False,  # GroupNorm inside the attention
+    "bias": True,  # of LS-Conv
+    "relu": False,  # behind LS-Conv, before the gates
+    "cell_peephole": True,  # peepholes a cell, not a channel
+}
+"""What LS-NTP is made of, as its equations print it."""
+
+RELEASED = EQUATIONS | {
+    "joint": True,
+    "norm": True,
+    "bias": False,
+    "relu": True,
+    "cell_peephole": False,
+}
+"""What LS-NTP is made of, as the authors' released code computes it."""
 
 
 class LSNTP(Forecaster):
@@ -105,11 +161,23 @@ class LSNTP(Forecaster):
 
     Build it by :meth:`equations` or :meth:`released`. The notebooks ``03_method`` and
     ``04_main_table`` explain and use it.
+
+    Parameters
+    ----------
+    height, width, hidden, downsample, lead_steps
+        As of :class:`Forecaster`.
+    embedding : int
+        E, the size of a node's embedding.
+    kernel : int
+        Odd size of the LS-Conv kernel.
+    cut : DistanceCut, optional
+        As of :class:`~lsntp.graph.AdaptiveGraph`, on the inner grid.
+    parts : bool, by name
+        Those of `EQUATIONS`, all of them.
     """
 
-    @classmethod
-    def equations(
-        cls,
+    def __init__(
+        self,
         height: int,
         width: int,
         hidden: int,
@@ -118,60 +186,45 @@ class LSNTP(Forecaster):
         downsample: bool = False,
         lead_steps: int = 6,
         cut: DistanceCut | None = None,
-    ) -> Self:
-        """LS-NTP as the equations print it.
-
-        A linear LS-Conv with bias, its own attention for X and for H, peepholes a cell.
-
-        Parameters
-        ----------
-        height, width, hidden, downsample, lead_steps
-            As of :class:`Forecaster`.
-        embedding : int
-            E, the size of a node's embedding.
-        kernel : int
-            Odd size of the LS-Conv kernel.
-        cut : DistanceCut, optional
-            As of :class:`~lsntp.graph.AdaptiveGraph`, on the inner grid.
-        """
+        **parts: bool,
+    ) -> None:
+        if parts.keys() != EQUATIONS.keys():
+            raise ValueError(
+                f"parts {sorted(parts)}: expected {sorted(EQUATIONS)}; use LSNTP.equations(...) or "
+                "LSNTP.released(...), which set those that you do not name"
+            )
         rows, columns = inner_grid(height, width, downsample)
-        return cls(
+        joint, cell_peephole = parts.pop("joint"), parts.pop("cell_peephole")
+        super().__init__(
             height,
             width,
             hidden,
-            lambda x, h, gates: LSConv(x + h, gates, kernel, split=(x, h)),
-            graph=AdaptiveGraph(rows * columns, embedding, cut),
+            lambda x, h, gates: LSConv(
+                x + h, gates, kernel, split=None if joint else (x, h), **parts
+            ),
+            graph=AdaptiveGraph(rows * columns, embedding, cut) if parts["lagc"] else None,
+            cell_peephole=cell_peephole,
             downsample=downsample,
             lead_steps=lead_steps,
         )
 
     @classmethod
-    def released(
-        cls,
-        height: int,
-        width: int,
-        hidden: int,
-        embedding: int,
-        kernel: int = 3,
-        downsample: bool = False,
-        lead_steps: int = 6,
-    ) -> Self:
+    def equations(cls, *sizes: Any, **settings: Any) -> Self:
+        """LS-NTP as the equations print it.
+
+        A linear LS-Conv with bias, its own attention for X and for H, peepholes a cell.
+        Parameters as of the class; parts not named are those of `EQUATIONS`.
+        """
+        return cls(*sizes, **(EQUATIONS | settings))
+
+    @classmethod
+    def released(cls, *sizes: Any, **settings: Any) -> Self:
         """LS-NTP as the authors' released code computes it.
 
         One attention with GroupNorm over [X, H], no bias, a ReLU before the gates, peepholes a
-        channel. Parameters as of :meth:`equations`.
+        channel. Parameters as of the class; parts not named are those of `RELEASED`.
         """
-        rows, columns = inner_grid(height, width, downsample)
-        return cls(
-            height,
-            width,
-            hidden,
-            lambda x, h, gates: LSConv(x + h, gates, kernel, bias=False, relu=True, norm=True),
-            graph=AdaptiveGraph(rows * columns, embedding),
-            downsample=downsample,
-            cell_peephole=False,
-            lead_steps=lead_steps,
-        )
+        return cls(*sizes, **(RELEASED | settings))
 
     def load_released(self, checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Self:
         """Load weights under the released code's names.

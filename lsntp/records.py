@@ -17,8 +17,26 @@ from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
 from lsntp.training import launch
 
+SCORES_ONLY = (
+    *metrics.SCORES,
+    "window_mae",
+    "train_loss",
+    "validation_loss",
+    "cut_mae",
+    "cut_window_mae",
+)
+"""What the record of a study's variant keeps."""
+
 # 4 significant digits for maps and embeddings; the scores keep every digit
-COARSE = ("mae_map", "bias_map", "window_mae", "window_mse", "case_prediction", "embedding")
+COARSE = (
+    "mae_map",
+    "bias_map",
+    "window_mae",
+    "window_mse",
+    "case_prediction",
+    "embedding",
+    "cut_window_mae",
+)
 
 
 class RecordError(ValueError):
@@ -63,6 +81,13 @@ def is_stale(config: RunConfig, record: xr.Dataset) -> bool:
     if config.dataset in NAMES:
         return False  # verified against its fingerprint whenever it is opened
     return open_dataset(config.dataset).attrs["fingerprint"] != record.attrs["fingerprint"]
+
+
+def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
+    """Return what is stored of a record: all of it, or, of a study's variant, the scores."""
+    if config.whole:
+        return record
+    return record[[name for name in SCORES_ONLY if name in record]]
 
 
 def write(record: xr.Dataset, path: Path) -> None:
@@ -159,7 +184,7 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
         if team.broadcast(first and (not is_whole(config) or is_stale(config, read(path)))):
             record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
             if first:
-                write(record, path)
+                write(kept(record, config), path)
         team.barrier()  # no process reads before the first has written
         for leftover in checkpoints.glob(f"{config.key}-*.safetensors") if first else ():
             leftover.unlink()

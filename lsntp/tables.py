@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 
 from lsntp import published
-from lsntp.experiment import RunConfig
+from lsntp.experiment import RunConfig, inner_cells
 from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -258,9 +258,7 @@ def learned_graph(record: xr.Dataset, field: xr.DataArray) -> pd.Series:
         be if all nodes were alike.
     """
     config = RunConfig.model_validate_json(record.attrs["config"])
-    if config.preset is not None and config.preset.downsample:  # centres of the stride-2 kernels
-        field = field.isel(lat=slice(1, None, 2), lon=slice(1, None, 2))
-    distance = great_circle_km(*grid_nodes(field))
+    distance = great_circle_km(*grid_nodes(inner_cells(config, field)))
     far = distance > distance.max() / 2
     adjacency = adaptive_adjacency(torch.from_numpy(record["embedding"].values).double()).numpy()
     entropy = -(adjacency * np.log(adjacency)).sum(axis=1)

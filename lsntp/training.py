@@ -211,6 +211,7 @@ def fit(
     with tqdm(total=epochs, initial=history.epochs, unit="epoch", disable=not shown) as bar:
         for epoch in range(history.epochs, epochs):
             started = time.perf_counter()
+            model.train()
             order = np.random.default_rng([seed, epoch]).permutation(data.split.train)
             batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
             total = 0.0
@@ -272,6 +273,7 @@ def predict(
     model: nn.Module, data: Windows, starts: np.ndarray, residual: bool, batch_size: int = 64
 ) -> np.ndarray:
     """Scaled forecasts (window, L, H, W) of the windows that begin at ``starts``."""
+    model.eval()
     device = next(model.parameters()).device
     outputs = []
     for first in range(0, len(starts), batch_size):

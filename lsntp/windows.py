@@ -37,12 +37,17 @@ class Split:
     validation: np.ndarray
     test: np.ndarray
     fit_times: np.ndarray
+    outside: Segments  # all that is not the test period
 
 
-def split(field: xr.DataArray, input_steps: int, lead_steps: int, validation: str) -> Split:
+def split(
+    field: xr.DataArray, input_steps: int, lead_steps: int, validation: str, rotation: int = 0
+) -> Split:
     """Split a field's windows into training, validation and test.
 
-    The test part is every window inside the period that starts at the field's ``test_start``.
+    The test part is every window inside the period that starts at the field's ``test_start``, or,
+    with ``rotation``, inside a period of that length earlier on; everything else comes from what is
+    outside it, before and behind.
 
     Parameters
     ----------
@@ -50,10 +55,12 @@ def split(field: xr.DataArray, input_steps: int, lead_steps: int, validation: st
     input_steps, lead_steps : int
         T and L.
     validation : {"blocked", "random"}
-        "blocked": three blocks, 15 % of the times before the test period, spread evenly over it;
-        no window crosses a block's edge and the scaler does not see the blocks.
+        "blocked": three blocks, 15 % of the times outside the test period, spread evenly over
+        them; no window crosses a block's edge and the scaler does not see the blocks.
         "random": 15 % of all windows drawn at random, as the released code does; they overlap
-        training windows, and the scaler sees everything before the test period.
+        training windows, and the scaler sees everything outside the test period.
+    rotation : int
+        The test period is moved back by so many of its lengths.
 
     Raises
     ------
@@ -62,33 +69,50 @@ def split(field: xr.DataArray, input_steps: int, lead_steps: int, validation: st
     """
     length = input_steps + lead_steps
     times = pd.DatetimeIndex(field["time"].values)
-    steps = len(times)
-    boundary = int(times.searchsorted(pd.Timestamp(field.attrs["test_start"])))
+    tests = len(times) - int(times.searchsorted(pd.Timestamp(field.attrs["test_start"])))
+    last = len(times) - rotation * tests
+    first = last - tests
+    if first < 0:
+        raise ValueError(
+            f"rotation={rotation}: {len(times)} steps hold the test period of {tests} steps "
+            f"{len(times) // tests} times; expected 0 to {len(times) // tests - 1}"
+        )
+    outside = [(a, b) for a, b in ((0, first), (last, len(times))) if a < b]
+    steps = len(times) - tests
     if validation == "blocked":
-        block = round(VALIDATION_SHARE * boundary / VALIDATION_BLOCKS)
-        middles = (np.arange(VALIDATION_BLOCKS) + 0.5) * boundary / VALIDATION_BLOCKS
+        block = round(VALIDATION_SHARE * steps / VALIDATION_BLOCKS)
+        middles = (np.arange(VALIDATION_BLOCKS) + 0.5) * steps / VALIDATION_BLOCKS
         blocks = [(int(m) - block // 2, int(m) - block // 2 + block) for m in middles]
-        edges = [0, *np.ravel(blocks).tolist(), boundary]
-        between = list(zip(edges[::2], edges[1::2], strict=True))
-        train, held_out = window_starts(between, length), window_starts(blocks, length)
+        edges = [0, *np.ravel(blocks).tolist(), steps]
+        between = around(list(zip(edges[::2], edges[1::2], strict=True)), first, last)
+        train = window_starts(between, length)
+        held_out = window_starts(around(blocks, first, last), length)
         fit_times = np.concatenate([np.arange(*segment) for segment in between])
     elif validation == "random":
-        everything = window_starts([(0, boundary)], length)
+        everything = window_starts(outside, length)
         shuffled = np.random.RandomState(RELEASED_SPLIT_SEED).permutation(everything)
         count = int(np.ceil(VALIDATION_SHARE * len(everything)))
         train, held_out = np.sort(shuffled[count:]), np.sort(shuffled[:count])
-        fit_times = np.arange(boundary)
+        fit_times = np.concatenate([np.arange(*segment) for segment in outside])
     else:
         raise ValueError(f'validation="{validation}": expected "blocked" or "random"')
-    test = window_starts([(boundary, steps)], length)
+    test = window_starts([(first, last)], length)
     for name, part in (("training", train), ("validation", held_out), ("test", test)):
         if len(part) == 0:
             raise ValueError(
-                f"the series is too short: {boundary} steps before {field.attrs['test_start']} and "
-                f"{steps - boundary} after leave no {name} window of {length} steps; "
+                f"the series is too short: {steps} steps outside the test period from "
+                f"{times[first]} and {tests} inside leave no {name} window of {length} steps; "
                 "give a longer series, or a RunConfig with fewer input_steps or lead_steps"
             )
-    return Split(train, held_out, test, fit_times)
+    return Split(train, held_out, test, fit_times, outside)
+
+
+def around(segments: Segments, first: int, last: int) -> Segments:
+    """Move what of the segments lies behind ``first`` to behind ``last``: none holds the gap."""
+    gap = last - first
+    before = [(a, min(b, first)) for a, b in segments if a < first]
+    behind = [(max(a, first) + gap, b + gap) for a, b in segments if b > first]
+    return before + behind
 
 
 class Scaler(Protocol):
@@ -163,14 +187,14 @@ class Windows:
         window = self.frames[torch.from_numpy(starts[:, None] + steps)]
         return window[:, : self.input_steps], window[:, self.input_steps :]
 
-    def starts_before_test(self) -> np.ndarray:
-        """First indices of all windows that end before the test period, validation included."""
-        length = self.input_steps + self.lead_steps
-        return window_starts([(0, int(self.split.test[0]))], length)
+    def starts_outside_test(self) -> np.ndarray:
+        """First indices of all windows outside the test period, those of validation included."""
+        return window_starts(self.split.outside, self.input_steps + self.lead_steps)
 
-    def before_test(self) -> xr.DataArray:
-        """The field before the test period, K."""
-        return self.field.isel(time=slice(0, int(self.split.test[0])))
+    def outside_test(self) -> xr.DataArray:
+        """The field outside the test period, K."""
+        times = np.concatenate([np.arange(*segment) for segment in self.split.outside])
+        return self.field.isel(time=times)
 
     def targets(self, starts: np.ndarray) -> xr.DataArray:
         """Truth in K, (window, lead, lat, lon); ``window`` holds the time of the last input."""
@@ -200,7 +224,12 @@ class Windows:
 
 
 def prepare(
-    field: xr.DataArray, input_steps: int, lead_steps: int, scaler: str, validation: str
+    field: xr.DataArray,
+    input_steps: int,
+    lead_steps: int,
+    scaler: str,
+    validation: str,
+    rotation: int = 0,
 ) -> Windows:
     """Split a field, fit the named scaler on what the split allows, and scale the whole field.
 
@@ -211,9 +240,10 @@ def prepare(
         T and L.
     scaler : {"anomaly", "minmax"}
     validation : {"blocked", "random"}
+    rotation : int
         As of :func:`split`.
     """
-    parts = split(field, input_steps, lead_steps, validation)
+    parts = split(field, input_steps, lead_steps, validation, rotation)
     fitted = SCALERS[scaler]().fit(field.isel(time=parts.fit_times))
     frames = torch.from_numpy(fitted.transform(field)).unsqueeze(1)
     return Windows(field, parts, fitted, frames, input_steps, lead_steps)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from lsntp.forecaster import LSNTP
+from lsntp.forecaster import EQUATIONS, LSNTP, RELEASED
 from lsntp.zoo.climatology import ClimatologyForecast
 from lsntp.zoo.convlstm import convlstm
 from lsntp.zoo.persistence import Persistence
@@ -27,6 +27,9 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "lsntp-equations": LSNTP.equations,
     "lsntp-released": LSNTP.released,
 }
+
+FORMS = {"lsntp-equations": EQUATIONS, "lsntp-released": RELEASED}
+"""The networks whose parts can be changed one by one, and what those are."""
 
 LABELS = {
     "persistence": "Persistence",

@@ -15,8 +15,8 @@ class ClimatologyForecast:
     parameters = 0
 
     def fit(self, data: Windows) -> Self:
-        """Fit the climatology on all that comes before the test period."""
-        self.climatology = Climatology().fit(data.before_test())
+        """Fit the climatology on all that is outside the test period."""
+        self.climatology = Climatology().fit(data.outside_test())
         self.parameters = sum(c.size for c in self.climatology.coefficients.values())
         return self
 

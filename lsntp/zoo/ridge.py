@@ -18,19 +18,19 @@ class Ridge:
     """For each cell and lead, a linear map from its 5×5 neighbourhood at four recent steps.
 
     Works on the scaled frames of the windows it is given. The penalty is chosen on the validation
-    windows, one for all cells and leads; the coefficients are then fitted on every window before
+    windows, one for all cells and leads; the coefficients are then fitted on every window outside
     the test period. Beyond the grid's edge the anomaly is taken as zero.
     """
 
     parameters = 0
 
     def fit(self, data: Windows) -> Self:
-        """Choose the penalty on the validation windows, then fit on all before the test period."""
+        """Choose the penalty on the validation windows, then fit on all outside the test period."""
         x, y = self.regressors(data, data.split.validation)
         normal = self.normal_equations(data, data.split.train)
         errors = [float((x @ self.solve(*normal, p) - y).square().mean()) for p in PENALTIES]
         self.penalty = PENALTIES[int(np.argmin(errors))]
-        normal = self.normal_equations(data, data.starts_before_test())
+        normal = self.normal_equations(data, data.starts_outside_test())
         self.coefficients = self.solve(*normal, self.penalty)
         self.parameters = self.coefficients.numel()
         return self

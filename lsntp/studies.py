@@ -1,0 +1,201 @@
+"""The studies of the book: which runs each is made of.
+
+A study of one data set is an ordered mapping from the label of a table's row to the configs behind
+it, one a seed. Its notebook shows their records (:func:`load`), ``lsntp campaign`` makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lsntp import observations, records
+from lsntp.datasets import REAL, open_dataset
+from lsntp.experiment import PRESETS, Preset, RunConfig, execute, inner_cells
+from lsntp.graph import great_circle_km, grid_nodes
+from lsntp.training import RECIPES, Recipe
+from lsntp.zoo import LABELS, NETWORKS, REFERENCES
+
+Study = dict[str, list[RunConfig]]
+
+LSNTP = "lsntp-equations"
+"""The form of LS-NTP that the studies vary."""
+
+KERNELS = (1, 3, 5, 7)
+BASELINE_KERNELS = (3, 5, 7, 9)
+BASELINES = ("convlstm", "predrnn", "sa-convlstm")
+DISTANCES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
+"""Distances of the cut, as shares of the largest great-circle distance between two nodes."""
+ROTATIONS = 4
+"""Test periods, the data set's own and those before it."""
+
+REFERENCE_ROWS = tuple(REFERENCES)
+RELEASED_TOO = ("convlstm", "lsntp-equations", "lsntp-released")
+"""The networks that are trained by the released recipe, too."""
+
+
+def seeded(seeds: int, **settings: Any) -> list[RunConfig]:
+    """Return the configs of one row, one a seed; references have one."""
+    return list({c.key: c for s in range(seeds) for c in [RunConfig(seed=s, **settings)]}.values())
+
+
+def with_kernel(preset: str, kernel: int) -> Preset:
+    """Return a preset by name with another kernel."""
+    return PRESETS[preset].model_copy(update={"kernel": kernel})
+
+
+def main(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Table 3: every model by the modern recipe, LS-NTP and ConvLSTM by the released one, too."""
+    study = {LABELS[m]: seeded(1, dataset=dataset, model=m) for m in REFERENCES}
+    for recipe, models in (("modern", NETWORKS), ("released", RELEASED_TOO)):
+        for m in models:
+            label = LABELS[m] if recipe == "modern" else f"{LABELS[m]}, {recipe} recipe"
+            study[label] = seeded(seeds, dataset=dataset, model=m, recipe=recipe, preset=preset)
+    return study
+
+
+def rotated(dataset: str, rotation: int, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Table 3 by the modern recipe on another test period, everything fitted outside it."""
+    common: dict[str, Any] = {"dataset": dataset, "rotation": rotation}
+    study = {LABELS[m]: seeded(1, model=m, **common) for m in REFERENCES}
+    return study | {LABELS[m]: seeded(seeds, model=m, preset=preset, **common) for m in NETWORKS}
+
+
+def ablation(dataset: str, preset: str = "laptop", seeds: int = 3, model: str = LSNTP) -> Study:
+    """Table 4: LS-NTP without each of its parts, and with AGCRN's DAGG in LS-Conv's place."""
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
+    full = common | {"model": model}
+    neither = full | {"parts": {"nsa": False, "lagc": False}}
+    if model == "lsntp-equations":  # which is ConvLSTM
+        neither = common | {"model": "convlstm"}
+    rows = {
+        "full": full,
+        "w/o NSA": full | {"parts": {"nsa": False}},
+        "w/o LAGC": full | {"parts": {"lagc": False}},
+        "w/o NSA & LAGC": neither,
+        "w/o LSI": full | {"preset": with_kernel(preset, 1)},
+        "DAGG-ConvLSTM": common | {"model": "dagg-convlstm"},
+    }
+    return {label: seeded(seeds, **settings) for label, settings in rows.items()}
+
+
+def distances_km(dataset: str, preset: str = "laptop") -> list[int]:
+    """Return the distances of Q1 for a data set, km, from 0 to the region's largest."""
+    field = observations.load(dataset)["case"] if dataset in REAL else open_dataset(dataset)
+    nodes = inner_cells(RunConfig(dataset=dataset, model=LSNTP, preset=preset), field)
+    largest = great_circle_km(*grid_nodes(nodes)).max()
+    return [int(np.ceil(share * largest)) for share in DISTANCES]
+
+
+def distance(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q1: trained with the graph cut at each distance; *whole* is also cut once trained.
+
+    The largest distance cuts nothing and is the whole graph.
+    """
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP, "preset": preset}
+    cuts = distances_km(dataset, preset)
+    study = {f"{km} km": seeded(seeds, cut_km=km, **common) for km in cuts[:-1]}
+    study["whole"] = seeded(seeds, test_cuts_km=cuts, **common)
+    study["w/o LAGC"] = seeded(seeds, parts={"lagc": False}, **common)
+    return study
+
+
+def kernel(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q2, Table 5: LS-Conv's kernel."""
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP}
+    return {f"{k}@{k}": seeded(seeds, preset=with_kernel(preset, k), **common) for k in KERNELS}
+
+
+def baseline_kernels(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q3: the kernels of the rivals."""
+    return {
+        f"{LABELS[m]} {k}×{k}": seeded(
+            seeds, dataset=dataset, model=m, preset=with_kernel(preset, k)
+        )
+        for k in BASELINE_KERNELS
+        for m in BASELINES
+    }
+
+
+def altered(**fields: Any) -> Recipe:
+    """Return the modern recipe with some fields altered, and a name that says so."""
+    name = "-".join(["modern", *(f"{k}-{v}".lower() for k, v in fields.items())])
+    return RECIPES["modern"].model_copy(update={"name": name, **fields})
+
+
+def paper_and_code(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """What the released code does otherwise, one at a time."""
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP, "preset": preset}
+    rows: dict[str, dict[str, Any]] = {
+        "as the equations": {},
+        "ReLU before the gates": {"parts": {"relu": True}},
+        "no bias": {"parts": {"bias": False}},
+        "peepholes a channel": {"parts": {"cell_peephole": False}},
+        "one attention over [X, H]": {"parts": {"joint": True}},
+        "GroupNorm in the attention": {"parts": {"norm": True}},
+        "validation at random": {"recipe": altered(validation="random")},
+        "min-max scaling": {"recipe": altered(scaler="minmax")},
+        "forecast of the field": {"recipe": altered(residual=False)},
+    }
+    return {label: seeded(seeds, **(common | changed)) for label, changed in rows.items()}
+
+
+def planted(preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q4's world with planted links: LS-NTP that forecasts the change, and the field."""
+    common: dict[str, Any] = {"dataset": "synthetic", "model": LSNTP, "preset": preset}
+    return {
+        "forecasts the change": seeded(seeds, **common),
+        "forecasts the field": seeded(seeds, recipe=altered(residual=False), **common),
+    }
+
+
+def _both(build: Callable[..., Study], **settings: Any) -> Callable[[str, int], list[Study]]:
+    return lambda preset, seeds: [build(d, preset, seeds, **settings) for d in REAL_SETS]
+
+
+REAL_SETS = ("ncep-na", "era5-uk")
+STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
+    "main": _both(main),
+    "weeks": lambda preset, seeds: [
+        rotated("era5-uk", r, preset, seeds) for r in range(1, ROTATIONS)
+    ],
+    "ablation": _both(ablation),
+    "kernel": _both(kernel),
+    "distance": _both(distance),
+    "planted": lambda preset, seeds: [planted(preset, seeds)],
+    "ablation-released": _both(ablation, model="lsntp-released"),
+    "paper-and-code": _both(paper_and_code),
+    "baseline-kernels": _both(baseline_kernels),
+}
+"""By name, in the order to run them; each gives its study of every data set it is made on."""
+
+
+def configs(name: str, preset: str, seeds: int) -> list[RunConfig]:
+    """Return the configs of a study, or of "all", each once, in the order to run them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study.
+    """
+    if name != "all" and name not in STUDIES:
+        raise ValueError(f'study "{name}": expected one of {", ".join(STUDIES)}, or all')
+    chosen = STUDIES.values() if name == "all" else [STUDIES[name]]
+    rows = [row for make in chosen for study in make(preset, seeds) for row in study.values()]
+    return list({config.key: config for row in rows for config in row}.values())
+
+
+def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str, list[xr.Dataset]]:
+    """Return the records of a study, row by row: those stored, or, with ``rerun``, made now.
+
+    Raises
+    ------
+    RecordError
+        If a record is missing and ``rerun`` is false.
+    """
+    get = execute if rerun else records.find
+    made = {c.key: get(c) for row in study.values() for c in row}
+    return {label: [made[c.key] for c in row] for label, row in study.items()}
