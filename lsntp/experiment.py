@@ -9,6 +9,7 @@ import resource
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -181,6 +182,8 @@ def build_network(config: RunConfig, field: xr.DataArray) -> nn.Module:
     assert config.preset is not None
     sizes = config.preset.model_dump(include={"hidden", "embedding", "kernel", "downsample"})
     settings: dict[str, Any] = dict(config.parts)
+    if config.model in zoo.STACKED:
+        settings["input_steps"] = config.input_steps
     if config.cut_km is not None:
         settings["cut"] = distance_cut(config, field, config.cut_km)
     with torch.random.fork_rng(devices=[]):
@@ -294,6 +297,8 @@ def run_network(
     assert recipe is not None and preset is not None
     steps = config.input_steps, config.lead_steps
     data = prepare(field, *steps, recipe.scaler, recipe.validation, config.rotation)
+    if recipe.guess == "ridge":
+        data = replace(data, guesses=zoo.Ridge().cross_fitted(data))
     model = build_network(config, field)
     checkpoint = None
     if checkpoints is not None:  # never serves other data under the same name

@@ -14,16 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
-from pydantic import BaseModel, ConfigDict, Field
+from lightning_fabric.strategies.ddp import DDPStrategy
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from lsntp.windows import Windows
@@ -45,6 +46,21 @@ class Recipe(BaseModel):
     learning_rate: float = Field(gt=0, description="peak learning rate of Adam")
     clip_norm: float | None = Field(gt=0, description="clip the gradient to this norm")
     weight_decay: float = Field(ge=0, description="decoupled weight decay (AdamW)")
+    guess: Literal["persistence", "ridge"] = Field(
+        default="persistence", description="with residual: what the network's change is added to"
+    )
+    average: float = Field(
+        default=0.0, ge=0, lt=1, description="decay of the running mean of the weights; 0: none"
+    )
+
+    @model_validator(mode="after")
+    def _guess_is_from_elsewhere(self) -> Self:
+        if self.guess == "ridge" and not (self.residual and self.validation == "blocked"):
+            raise ValueError(
+                'guess="ridge": expected residual=True, and validation="blocked", so that no '
+                "window's guess was fitted on windows that overlap it"
+            )
+        return self
 
 
 RECIPES = {
@@ -86,10 +102,10 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
     return recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * (progress - warm) / (1 - warm)))
 
 
-def forecast(model: nn.Module, inputs: Tensor, residual: bool) -> Tensor:
-    """Scaled forecast (B, L, 1, H, W): the network's, or the last frame plus the network's."""
+def forecast(model: nn.Module, inputs: Tensor, data: Windows, residual: bool) -> Tensor:
+    """Scaled forecast (B, L, 1, H, W): the network's, or the first guess plus the network's."""
     output = model(inputs)
-    return inputs[:, -1:] + output if residual else output
+    return data.first_guess(inputs) + output if residual else output
 
 
 @dataclass
@@ -201,14 +217,16 @@ def fit(
         fused=True,
     )
     wrapped, optimizer = fabric.setup(model, optimizer)
-    history, best = History(), copy_of(model)
-    settings = f"{recipe.model_dump_json()} {epochs=} {batch_size=} {seed=}"
+    running = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    shown: nn.Module = running.module if recipe.average else model  # what is validated and kept
+    history, best = History(), copy_of(shown)
+    settings = f"{recipe.model_dump_json(exclude_defaults=True)} {epochs=} {batch_size=} {seed=}"
     if checkpoint is not None and fabric.broadcast(checkpoint.exists()):
-        history, best = load_checkpoint(checkpoint, model, optimizer, settings)
+        history, best = load_checkpoint(checkpoint, model, running, optimizer, settings)
         log.info("resumed %s after epoch %d", checkpoint, history.epochs)
     loss_of = LOSSES[recipe.loss]
-    shown = progress and fabric.is_global_zero
-    with tqdm(total=epochs, initial=history.epochs, unit="epoch", disable=not shown) as bar:
+    silent = not (progress and fabric.is_global_zero)
+    with tqdm(total=epochs, initial=history.epochs, unit="epoch", disable=silent) as bar:
         for epoch in range(history.epochs, epochs):
             started = time.perf_counter()
             model.train()
@@ -220,12 +238,14 @@ def fit(
                 optimizer.param_groups[0]["lr"] = rate
                 mine, weight = share_of(starts, fabric.global_rank, fabric.world_size)
                 inputs, targets = (part.to(fabric.device) for part in data.batch(mine))
-                loss = weight * loss_of(forecast(wrapped, inputs, recipe.residual), targets)
+                loss = weight * loss_of(forecast(wrapped, inputs, data, recipe.residual), targets)
                 optimizer.zero_grad()
                 fabric.backward(loss)
                 if recipe.clip_norm is not None:
                     fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.clip_norm)
                 optimizer.step()
+                if recipe.average:
+                    running.update_parameters(model)
                 total += loss.item() * len(starts)
             if fabric.world_size > 1:
                 mean = torch.tensor(total, dtype=torch.float64, device=fabric.device)
@@ -236,15 +256,15 @@ def fit(
                     f"the training loss became {total} in epoch {epoch + 1}; lower the learning "
                     f"rate ({recipe.learning_rate:g}) or set clip_norm ({recipe.clip_norm})"
                 )
-            scaled = predict(model, data, data.split.validation, recipe.residual)
+            scaled = predict(shown, data, data.split.validation, recipe.residual)
             truth = data.batch(data.split.validation)[1][:, :, 0]
             history.train_loss.append(total / len(order))
             history.validation_loss.append(float(loss_of(torch.from_numpy(scaled), truth)))
             if history.best_epoch == epoch:
-                best = copy_of(model)
+                best = copy_of(shown)
             history.seconds += time.perf_counter() - started
             if checkpoint is not None and fabric.is_global_zero:
-                save_checkpoint(checkpoint, model, optimizer, best, history, settings)
+                save_checkpoint(checkpoint, model, running, optimizer, best, history, settings)
             log.info(
                 "epoch %d/%d: loss %.4f, validation %.4f",
                 epoch + 1,
@@ -278,7 +298,7 @@ def predict(
     outputs = []
     for first in range(0, len(starts), batch_size):
         inputs, _ = data.batch(starts[first : first + batch_size])
-        outputs.append(forecast(model, inputs.to(device), residual)[:, :, 0].cpu())
+        outputs.append(forecast(model, inputs.to(device), data, residual)[:, :, 0].cpu())
     return torch.cat(outputs).numpy()
 
 
@@ -290,6 +310,7 @@ def copy_of(model: nn.Module) -> dict[str, Tensor]:
 def save_checkpoint(
     path: Path,
     model: nn.Module,
+    running: AveragedModel,
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
     history: History,
@@ -298,6 +319,8 @@ def save_checkpoint(
     """Write everything a resume needs to one safetensors file, whole or not at all."""
     tensors = {f"model.{name}": value for name, value in copy_of(model).items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
+    if running.n_averaged:
+        tensors |= {f"running.{name}": value for name, value in copy_of(running).items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
@@ -310,9 +333,13 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: str
+    path: Path,
+    model: nn.Module,
+    running: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    settings: str,
 ) -> tuple[History, dict[str, Tensor]]:
-    """Restore model and optimizer in place; return the history and the best weights so far."""
+    """Restore all but the history and the best weights so far, which it returns, in place."""
     remedy = f"delete {path} to train from the start"
     try:
         with safe_open(path, framework="pt") as file:
@@ -326,12 +353,14 @@ def load_checkpoint(
         raise ValueError(
             f"{path} is of another run, {metadata['settings']}; expected {settings}; {remedy}"
         )
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "running": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = value
     try:
         model.load_state_dict(parts["model"])
+        if parts["running"]:
+            running.load_state_dict(parts["running"])
     except RuntimeError as error:
         raise ValueError(f"{path} holds another model ({error}); {remedy}") from error
     state: dict[int, dict[str, Tensor]] = {}

@@ -180,12 +180,23 @@ class Windows:
     frames: Tensor  # (time, 1, H, W), scaled
     input_steps: int
     lead_steps: int
+    guesses: Tensor | None = None  # (time, L, 1, H, W), scaled, by the window's first time index
 
     def batch(self, starts: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Inputs (B, T, 1, H, W) and targets (B, L, 1, H, W), scaled, of the windows given."""
+        """Inputs (B, T, 1, H, W) and targets (B, L, 1, H, W), scaled, of the windows given.
+
+        Where there is a first guess of the targets, its L frames follow the T of the inputs.
+        """
         steps = np.arange(self.input_steps + self.lead_steps)
         window = self.frames[torch.from_numpy(starts[:, None] + steps)]
-        return window[:, : self.input_steps], window[:, self.input_steps :]
+        inputs, targets = window[:, : self.input_steps], window[:, self.input_steps :]
+        if self.guesses is not None:
+            inputs = torch.cat([inputs, self.guesses[torch.from_numpy(starts)]], dim=1)
+        return inputs, targets
+
+    def first_guess(self, inputs: Tensor) -> Tensor:
+        """Of inputs as of :meth:`batch` the first guess, or without one the last frame."""
+        return inputs[:, -1:] if self.guesses is None else inputs[:, self.input_steps :]
 
     def starts_outside_test(self) -> np.ndarray:
         """First indices of all windows outside the test period, those of validation included."""

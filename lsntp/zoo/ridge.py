@@ -11,6 +11,7 @@ from lsntp.windows import Windows
 
 NEIGHBOURHOOD = 5
 LAGS = (0, 1, 2, 4)  # steps back from the last input frame
+CROSS_FITTED_BLOCKS = 6
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 
 
@@ -34,6 +35,29 @@ class Ridge:
         self.coefficients = self.solve(*normal, self.penalty)
         self.parameters = self.coefficients.numel()
         return self
+
+    def cross_fitted(self, data: Windows) -> Tensor:
+        """First guesses (time, L, 1, H, W), scaled, none of them fitted on the window it is for.
+
+        Training windows are guessed from a fit on those of the other blocks of time, those of
+        validation from a fit on all training windows, those of the test period as by
+        :meth:`predict`. Times at which no window begins are zero.
+        """
+        train, length = data.split.train, data.input_steps + data.lead_steps
+        self.fit(data)
+        guesses = data.frames.new_zeros(len(data.frames), data.lead_steps, *data.frames.shape[1:])
+
+        def put(starts: np.ndarray, coefficients: Tensor) -> None:
+            x, _ = self.regressors(data, starts)
+            scaled = (x @ coefficients).permute(1, 2, 0)  # (N, n, L) -> (n, L, N)
+            guesses[torch.from_numpy(starts)] = scaled.reshape(-1, *guesses.shape[1:]).float()
+
+        for block in np.array_split(train, CROSS_FITTED_BLOCKS):
+            apart = (train <= block[0] - length) | (train >= block[-1] + length)
+            put(block, self.solve(*self.normal_equations(data, train[apart]), self.penalty))
+        put(data.split.validation, self.solve(*self.normal_equations(data, train), self.penalty))
+        put(data.split.test, self.coefficients)
+        return guesses
 
     def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
         """Forecast the windows at ``starts``."""

@@ -1,0 +1,33 @@
+"""DAGG-ConvLSTM: the paper's ablation with AGCRN's learned graph convolution in LS-Conv's place."""
+
+from lsntp.forecaster import Forecaster, inner_grid
+from lsntp.graph import AdaptiveGraph
+from lsntp.lsconv import LSConv
+
+
+def dagg_convlstm(
+    height: int,
+    width: int,
+    hidden: int,
+    embedding: int,
+    kernel: int = 3,
+    downsample: bool = False,
+    lead_steps: int = 6,
+) -> Forecaster:
+    """Build the forecaster whose operator is DAGG, ``(I + softmax(relu(E Eᵀ))) X Θ + b``.
+
+    This is equation 5 of Bai et al. (2020), data-adaptive graph generation. LS-Conv is it without
+    attention and with a 1×1 convolution, so that ``kernel`` is not used.
+
+    Parameters as of :meth:`lsntp.LSNTP.equations`.
+    """
+    rows, columns = inner_grid(height, width, downsample)
+    return Forecaster(
+        height,
+        width,
+        hidden,
+        lambda x, h, gates: LSConv(x + h, gates, kernel=1, nsa=False),
+        graph=AdaptiveGraph(rows * columns, embedding),
+        downsample=downsample,
+        lead_steps=lead_steps,
+    )

@@ -1,0 +1,109 @@
+"""LS-NTP (tuned): LS-Conv in residual blocks over all frames at once, correcting a first guess.
+
+What the search of the book's main table found to forecast best on validation windows.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lsntp.forecaster import GridForecaster, inner_grid
+from lsntp.graph import AdaptiveGraph
+from lsntp.lsconv import LSConv, convolution
+from lsntp.product import Adjacency
+
+BLOCKS = 4
+PLACES = 4
+"""Learned numbers a cell, the same for all times, that tell the network where it is."""
+
+PARTS = {"nsa": True, "lagc": True, "places": True}
+"""What can be left out of it; without ``nsa`` and ``lagc`` LS-Conv is a convolution."""
+
+
+class Block(nn.Module):
+    """``X + W₂ SiLU(GroupNorm(X) ⋆ Θ)``, W₂ a 1×1 convolution that starts from zero.
+
+    Parameters
+    ----------
+    operator : LSConv
+        ⋆, from F to F channels.
+    hidden : int
+        F.
+    """
+
+    def __init__(self, operator: LSConv, hidden: int) -> None:
+        super().__init__()
+        self.norm, self.operator = nn.GroupNorm(1, hidden), operator
+        self.leave = nn.Conv2d(hidden, hidden, kernel_size=1)
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor, adjacency: Adjacency | None) -> Tensor:
+        """From ``x`` (B, F, h, w) to the same shape."""
+        return x + self.leave(F.silu(self.operator(self.norm(x), adjacency)))
+
+
+class DirectLSNTP(GridForecaster):
+    """All input frames, and a first guess of the targets, stacked into the channels of LS-Conv.
+
+    It reads T + L frames, the last L of them a forecast by another model (recipe ``tuned``: ridge),
+    and forecasts what that leaves.
+
+    Parameters
+    ----------
+    height, width, hidden, downsample, lead_steps
+        As of :class:`~lsntp.forecaster.Forecaster`.
+    embedding, kernel
+        As of :class:`~lsntp.forecaster.LSNTP`.
+    input_steps : int, optional
+        T; L if not given.
+    parts : bool, by name
+        Those of `PARTS`.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        hidden: int,
+        embedding: int,
+        kernel: int = 3,
+        downsample: bool = False,
+        lead_steps: int = 6,
+        input_steps: int | None = None,
+        **parts: bool,
+    ) -> None:
+        parts = PARTS | parts
+        rows, columns = inner_grid(height, width, downsample)
+        graph = AdaptiveGraph(rows * columns, embedding) if parts["lagc"] else None
+        super().__init__(height, width, downsample, lead_steps, graph)
+        self.frames = (input_steps or lead_steps) + lead_steps
+        self.places = (
+            nn.Parameter(0.1 * torch.randn(PLACES, rows, columns)) if parts["places"] else None
+        )
+        channels = self.frames + (PLACES if parts["places"] else 0)
+        self.enter = convolution(channels, hidden, kernel, bias=True)
+        self.blocks = nn.ModuleList(
+            Block(LSConv(hidden, hidden, kernel, nsa=parts["nsa"], lagc=parts["lagc"]), hidden)
+            for _ in range(BLOCKS)
+        )
+        self.leads = nn.Conv2d(hidden, lead_steps * hidden, kernel_size=1)
+        self.head = self.make_head(hidden)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What each lead is read from, (B, L, F, h, w)."""
+        if x.shape[1] != self.frames:
+            raise ValueError(
+                f"the input has {x.shape[1]} frames, expected {self.frames}, of which the last "
+                f'{self.lead_steps} are a first guess: train it with the recipe "tuned"'
+            )
+        adjacency = None if self.graph is None else self.graph.adjacency()
+        x = x.flatten(1, 2)  # (B, T + L, h, w)
+        if self.places is not None:
+            x = torch.cat([x, self.places.expand(len(x), -1, -1, -1)], dim=1)
+        x = self.enter(x)  # (B, F, h, w)
+        for block in self.blocks:
+            x = block(x, adjacency)
+        return self.leads(F.silu(x)).unflatten(1, (self.lead_steps, -1))
