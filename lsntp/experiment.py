@@ -138,9 +138,9 @@ class RunConfig(BaseModel):
                 )
         values["parts"] = {k: v for k, v in values.get("parts", {}).items() if v != form[k]}
         linked = form.get("lagc", False) and values["parts"].get("lagc", True)
-        for name in ("cut_km", "test_cuts_km"):
-            if values.get(name) not in (None, ()) and not linked:
-                raise ValueError(f"{name}={values[name]}: this model has no graph; leave it out")
+        cuts = values.get("cut_km") is not None or bool(values.get("test_cuts_km"))
+        if cuts and not linked:
+            raise ValueError(f"a cut of {values['model']}'s graph: it has none; leave the cut out")
         if values["model"] in zoo.REFERENCES:
             return values | {"recipe": None, "preset": None, "seed": 0}
         values["recipe"] = _named("recipe", values.get("recipe") or "modern", RECIPES)
