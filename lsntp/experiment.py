@@ -68,6 +68,15 @@ PRESETS = {
         epochs=12,
         batch_size=8,
     ),
+    "tuned": Preset(  # as the search found
+        name="tuned",
+        hidden=32,
+        embedding=32,
+        kernel=3,
+        downsample=False,
+        epochs=12,
+        batch_size=16,
+    ),
     "paper": Preset(  # the released configuration for NCEP, 21×35
         name="paper",
         hidden=256,
@@ -121,6 +130,7 @@ class RunConfig(BaseModel):
     test_cuts_km: tuple[float, ...] = Field(
         default=(), description="no longer links, in the trained network: scored at each, too"
     )
+    cases: bool = Field(default=False, description="keep three forecasts: see the record's cases")
 
     @model_validator(mode="before")
     @classmethod
@@ -170,7 +180,7 @@ class RunConfig(BaseModel):
 
         A variant is what differs from a run of the main table by more than its seed.
         """
-        variant = {"rotation", "parts", "cut_km", "test_cuts_km"}
+        variant = {"rotation", "parts", "cut_km", "test_cuts_km", "cases"}
         named = (self.recipe, self.preset) == (None, None) or (
             self.recipe in RECIPES.values() and self.preset in PRESETS.values()
         )
@@ -179,11 +189,12 @@ class RunConfig(BaseModel):
 
 def build_network(config: RunConfig, field: xr.DataArray) -> nn.Module:
     """Build the config's network for the field's grid, with the first weights its seed gives."""
-    assert config.preset is not None
+    assert config.preset is not None and config.recipe is not None
     sizes = config.preset.model_dump(include={"hidden", "embedding", "kernel", "downsample"})
     settings: dict[str, Any] = dict(config.parts)
     if config.model in zoo.STACKED:
-        settings["input_steps"] = config.input_steps
+        guessed = config.lead_steps if config.recipe.guess == "ridge" else 0
+        settings["input_steps"] = config.input_steps + guessed
     if config.cut_km is not None:
         settings["cut"] = distance_cut(config, field, config.cut_km)
     with torch.random.fork_rng(devices=[]):
@@ -238,8 +249,9 @@ def execute(
         ``window_mse`` (window, lead). ``case_prediction`` (lead, lat, lon), K: the forecast of the
         case shown in the book. Networks: ``train_loss``, ``validation_loss`` (epoch), and with a
         graph ``embedding`` (node, feature). With ``test_cuts_km``: ``cut_mae`` (cut, lead) and its
-        parts ``cut_window_mae`` (cut, window), K. Attributes: config, key, fingerprint, versions,
-        device, parameters, wall time, peak memory, commit.
+        parts ``cut_window_mae`` (cut, window), K. With ``cases``: as of :func:`three_cases`.
+        Attributes: config, key, fingerprint, versions, device, parameters, wall time, peak memory,
+        commit.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -255,6 +267,8 @@ def execute(
             prediction, data, extras = run_reference(config, field)
         else:
             prediction, data, extras = run_network(config, field, checkpoints, device, progress)
+        if config.cases:
+            extras = extras.merge(three_cases(prediction, data))
         wall_s = extras.attrs.pop("seconds", time.perf_counter() - started)
         record = scores(prediction, data.targets(data.split.test)).merge(extras)
         record.attrs = {
@@ -373,6 +387,37 @@ def scores(prediction: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     record["case_prediction"] = prediction.isel(window=case).drop_vars("window")
     record["case_time"] = target["window"][case].drop_vars("window")
     return record
+
+
+def three_cases(prediction: xr.DataArray, data: Windows) -> xr.Dataset:
+    """Forecast and truth of a quiet, a typical and an extreme test window.
+
+    Chosen on the truth alone: of all test windows in the order of their mean absolute change from
+    the last input frame, that at the 5th percentile, that in the middle, and the last.
+
+    Returns
+    -------
+    Dataset
+        ``cases_prediction`` (case, lead, lat, lon), ``cases_truth`` (case, step, lat, lon), K, with
+        step 0 the last input, ``cases_time`` (case) its time.
+    """
+    starts, length = data.split.test, data.input_steps + data.lead_steps
+    frames = data.field.to_numpy()
+    last = frames[starts + data.input_steps - 1][:, None]
+    change = np.abs(data.targets(starts).to_numpy() - last).mean(axis=(1, 2, 3))
+    order = np.argsort(change, kind="stable")
+    chosen = order[[round(share * (len(order) - 1)) for share in (0.05, 0.5, 1.0)]]
+    truth = frames[starts[chosen][:, None] + np.arange(length)]
+    predicted = prediction.isel(window=chosen).rename(window="case")
+    names = ["quiet", "typical", "extreme"]
+    return xr.Dataset(
+        {
+            "cases_prediction": predicted.assign_coords(case=names),
+            "cases_truth": (("case", "step", "lat", "lon"), truth, {"units": "K"}),
+            "cases_time": ("case", predicted["case"].to_numpy()),
+        },
+        coords={"step": np.arange(1 - data.input_steps, data.lead_steps + 1)},
+    )
 
 
 def case_window(target: xr.DataArray) -> int:

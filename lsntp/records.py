@@ -24,6 +24,9 @@ SCORES_ONLY = (
     "validation_loss",
     "cut_mae",
     "cut_window_mae",
+    "cases_prediction",
+    "cases_truth",
+    "cases_time",
 )
 """What the record of a study's variant keeps."""
 
@@ -36,6 +39,7 @@ COARSE = (
     "case_prediction",
     "embedding",
     "cut_window_mae",
+    "cases_prediction",
 )
 
 

@@ -56,6 +56,66 @@ def main(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
         for m in models:
             label = LABELS[m] if recipe == "modern" else f"{LABELS[m]}, {recipe} recipe"
             study[label] = seeded(seeds, dataset=dataset, model=m, recipe=recipe, preset=preset)
+    study[LABELS["lsntp-tuned"]] = tuned(dataset, preset, seeds)
+    return study
+
+
+def tuned(dataset: str, preset: str = "laptop", seeds: int = 3) -> list[RunConfig]:
+    """LS-NTP (tuned), at its own size, or at that of any other preset than ``laptop``."""
+    size = "tuned" if preset == "laptop" else preset
+    return seeded(seeds, dataset=dataset, model="lsntp-tuned", recipe="tuned", preset=size)
+
+
+def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
+    """The search behind LS-NTP (tuned): one thing altered at a time, to be read on validation."""
+    (base,) = tuned(dataset, preset, 1)
+
+    def altered(field: str, name: str, **values: Any) -> dict[str, Any]:
+        return {field: getattr(base, field).model_copy(update={"name": f"tuned-{name}", **values})}
+
+    rows: dict[str, dict[str, Any]] = {
+        "as chosen": {},
+        "16 hidden channels": altered("preset", "hidden-16", hidden=16),
+        "48 hidden channels": altered("preset", "hidden-48", hidden=48),
+        "kernel 5": altered("preset", "kernel-5", kernel=5),
+        "8 epochs": altered("preset", "epochs-8", epochs=8),
+        "20 epochs": altered("preset", "epochs-20", epochs=20),
+        "8 windows a step": altered("preset", "batch-8", batch_size=8),
+        "learning rate 1e-3": altered("recipe", "rate-1e-3", learning_rate=1e-3),
+        "learning rate 4e-3": altered("recipe", "rate-4e-3", learning_rate=4e-3),
+        "weight decay 0.1": altered("recipe", "decay-0.1", weight_decay=0.1),
+        "weights not averaged": altered("recipe", "last", average=0.0),
+        "from the last frame, no first guess": altered("recipe", "no-guess", guess="persistence"),
+        "w/o learned places": {"parts": {"places": False}},
+    }
+    common = base.model_dump(include={"dataset", "model", "recipe", "preset"})
+    return {label: seeded(seeds, **(common | changed)) for label, changed in rows.items()}
+
+
+def tuned_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """What LS-Conv's parts do for LS-NTP (tuned)."""
+    rows = {
+        "full": {},
+        "w/o NSA": {"nsa": False},
+        "w/o LAGC": {"lagc": False},
+        "w/o NSA & LAGC: a convolution": {"nsa": False, "lagc": False},
+    }
+    return {
+        label: [
+            RunConfig(**(config.model_dump() | {"parts": parts}))
+            for config in tuned(dataset, preset, seeds)
+        ]
+        for label, parts in rows.items()
+    }
+
+
+def cases(dataset: str, preset: str = "laptop") -> Study:
+    """Q5: the models whose forecasts of three cases are kept, with the first seed."""
+    study = {LABELS["ridge"]: seeded(1, dataset=dataset, model="ridge", cases=True)}
+    for m in ("convlstm", LSNTP):
+        study[LABELS[m]] = seeded(1, dataset=dataset, model=m, preset=preset, cases=True)
+    (config,) = tuned(dataset, preset, 1)
+    study[LABELS[config.model]] = [RunConfig(**(config.model_dump() | {"cases": True}))]
     return study
 
 
@@ -167,6 +227,9 @@ STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
         rotated("era5-uk", r, preset, seeds) for r in range(1, ROTATIONS)
     ],
     "ablation": _both(ablation),
+    "search": lambda preset, seeds: [search(d, preset) for d in REAL_SETS],
+    "tuned": _both(tuned_ablation),
+    "cases": lambda preset, seeds: [cases(d, preset) for d in REAL_SETS],
     "kernel": _both(kernel),
     "distance": _both(distance),
     "planted": lambda preset, seeds: [planted(preset, seeds)],

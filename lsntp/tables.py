@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import xarray as xr
 from lsntp import published
 from lsntp.experiment import RunConfig, inner_cells
 from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.records import tabulate
 from lsntp.zoo import LABELS, NETWORKS
 
 COLUMNS = {  # score -> heading, digits
@@ -131,51 +132,109 @@ def seed_mean(several: Sequence[xr.Dataset], name: str) -> xr.DataArray:
     return xr.concat([record[name] for record in several], "seed", join="exact").mean("seed")
 
 
-def compare(
-    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
-) -> pd.Series:
-    """Difference in MAE between two models, with a paired block bootstrap over test days.
+def difference(ours: Sequence[xr.Dataset], theirs: Sequence[xr.Dataset]) -> pd.Series:
+    """Difference in MAE between two rows of a study, with a paired block bootstrap over test days.
 
-    Both models forecast the same windows; their seed-mean errors are subtracted window by window,
+    Both forecast the same windows; their seed-mean errors are subtracted window by window,
     whole days of windows (by the time of the last input, UTC) are drawn with replacement 2000
     times, and the 2.5 and 97.5 percentiles of the mean are the interval. It says how far the
     difference depends on the days of the test period, not on the choice of seeds; the standard
     deviation over seeds (of one run, not of the mean of several) stands beside it.
 
+    Parameters
+    ----------
+    ours, theirs : sequence of Dataset
+        Records of the same test windows, one a seed.
+
     Returns
     -------
     Series
-        ``difference`` (K, negative: the model is better), ``low``, ``high`` (K), ``percent`` of
-        the rival's MAE, ``seed_sd`` (K, of the difference), ``verdict``: "lower", "higher" or
+        ``difference`` (K, negative: ours is better), ``low``, ``high`` (K), ``percent`` of their
+        MAE, ``seed_sd`` (K, of the difference), ``verdict``: "lower", "higher" or
         "not separable" (the interval holds 0, the difference is within two seed s.d., or there
         is only one seed of a network).
     """
-    ours, theirs = pick(several, dataset, model, recipe), pick(several, dataset, rival, recipe)
     errors = [seed_mean(group, "window_mae").mean("lead") for group in (ours, theirs)]
-    difference = (errors[0] - errors[1]).to_series()
-    days = difference.groupby(pd.DatetimeIndex(difference.index).normalize())
+    seed_sd = float(np.hypot(seed_deviation(ours), seed_deviation(theirs)))
+    return interval(errors[0], errors[1], seed_sd)
+
+
+def interval(ours: xr.DataArray, theirs: xr.DataArray, seed_sd: float) -> pd.Series:
+    """Difference of two errors by window, K, as of :func:`difference`."""
+    change = (ours - theirs).to_series()
+    days = change.groupby(pd.DatetimeIndex(change.index).normalize())
     sums, counts = days.sum().to_numpy(), days.count().to_numpy()
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(sums), (RESAMPLES, len(sums)))
     low, high = np.percentile(sums[drawn].sum(1) / counts[drawn].sum(1), [2.5, 97.5])
-    mean = float(difference.mean())
-    seed_sd = float(np.hypot(seed_deviation(ours), seed_deviation(theirs)))
+    mean = float(change.mean())
     separable = low * high > 0 and abs(mean) > 2 * seed_sd
-    verdict = ("lower" if mean < 0 else "higher") if separable else "not separable"
     return pd.Series(
         {
-            "dataset": dataset,
-            "recipe": recipe,
-            "model": LABELS[model],
-            "against": LABELS[rival],
-            "verdict": verdict,
+            "verdict": ("lower" if mean < 0 else "higher") if separable else "not separable",
             "difference": mean,
             "low": float(low),
             "high": float(high),
             "seed_sd": seed_sd,
-            "percent": 100 * mean / float(errors[1].mean()),
+            "percent": 100 * mean / float(theirs.mean()),
         }
     )
+
+
+def compare(
+    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
+) -> pd.Series:
+    """:func:`difference` between two models among the records of several, with their names."""
+    ours, theirs = pick(several, dataset, model, recipe), pick(several, dataset, rival, recipe)
+    names = {"dataset": dataset, "recipe": recipe, "model": LABELS[model], "against": LABELS[rival]}
+    return pd.concat([pd.Series(names), difference(ours, theirs)])
+
+
+def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.DataFrame:
+    """One row a row of a study: its scores, and its difference in MAE from one of the rows.
+
+    Parameters
+    ----------
+    rows : mapping
+        From :func:`lsntp.studies.load`, all of one data set and test period.
+    against : str
+        Label of the row that the others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        Mean ± standard deviation over seeds of MAE, RMSE, SSIM and PSNR; ``best``: "best" at the
+        row of the lowest mean MAE and "≈ best" at those not separable from it; ``change (K)`` with
+        its ``95 % interval`` and ``verdict`` as of :func:`difference`; seeds and parameters.
+    """
+    errors = {
+        label: np.mean([float(r["mae"].mean()) for r in group]) for label, group in rows.items()
+    }
+    best = min(errors, key=errors.__getitem__)
+    table = {}
+    for label, group in rows.items():
+        runs = tabulate(list(group))
+        cells = {
+            head: mean_and_spread(runs[score], digits)
+            for score, (head, digits) in COLUMNS.items()
+            if not score.endswith("_released")
+        }
+        behind = difference(group, rows[best])["verdict"]
+        cells["best"] = "best" if label == best else "≈ best" if behind == "not separable" else ""
+        if label != against:
+            d = difference(group, rows[against])
+            cells["change (K)"] = signed(d["difference"])
+            cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
+            cells["verdict"] = d["verdict"]
+        cells["seeds"] = str(len(group)) if "train_loss" in group[0] else "–"
+        cells["parameters"] = f"{int(runs['parameters'].iloc[0]):,}"
+        table[label] = cells
+    return pd.DataFrame.from_dict(table, orient="index").fillna("–")
+
+
+def signed(value: float) -> str:
+    """Write a difference in K to three places, with its sign."""
+    return f"{value:+.3f}".replace("-", "−")
 
 
 PAIRS = (

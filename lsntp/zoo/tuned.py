@@ -1,6 +1,6 @@
-"""LS-NTP (tuned): LS-Conv in residual blocks over all frames at once, correcting a first guess.
+"""LS-NTP (tuned): LS-Conv in residual blocks over all frames at once.
 
-What the search of the book's main table found to forecast best on validation windows.
+What forecasts best on validation windows; the notebook ``04_main_table`` has the search.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Block(nn.Module):
 
 
 class DirectLSNTP(GridForecaster):
-    """All input frames, and a first guess of the targets, stacked into the channels of LS-Conv.
+    """All frames stacked into the channels of LS-Conv, in residual blocks; all leads at once.
 
-    It reads T + L frames, the last L of them a forecast by another model (recipe ``tuned``: ridge),
-    and forecasts what that leaves.
+    With the recipe ``tuned`` the frames are the inputs and a first guess of the targets by ridge
+    regression, of which it forecasts what is left.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class DirectLSNTP(GridForecaster):
     embedding, kernel
         As of :class:`~lsntp.forecaster.LSNTP`.
     input_steps : int, optional
-        T; L if not given.
+        The number of frames, those of a first guess included; L if not given.
     parts : bool, by name
         Those of `PARTS`.
     """
@@ -79,7 +79,7 @@ class DirectLSNTP(GridForecaster):
         rows, columns = inner_grid(height, width, downsample)
         graph = AdaptiveGraph(rows * columns, embedding) if parts["lagc"] else None
         super().__init__(height, width, downsample, lead_steps, graph)
-        self.frames = (input_steps or lead_steps) + lead_steps
+        self.frames = input_steps or lead_steps
         self.places = (
             nn.Parameter(0.1 * torch.randn(PLACES, rows, columns)) if parts["places"] else None
         )
@@ -96,11 +96,11 @@ class DirectLSNTP(GridForecaster):
         """What each lead is read from, (B, L, F, h, w)."""
         if x.shape[1] != self.frames:
             raise ValueError(
-                f"the input has {x.shape[1]} frames, expected {self.frames}, of which the last "
-                f'{self.lead_steps} are a first guess: train it with the recipe "tuned"'
+                f"the input has {x.shape[1]} frames, expected {self.frames}: they are stacked into "
+                f"channels; build it with input_steps={x.shape[1]}"
             )
         adjacency = None if self.graph is None else self.graph.adjacency()
-        x = x.flatten(1, 2)  # (B, T + L, h, w)
+        x = x.flatten(1, 2)  # (B, frames, h, w)
         if self.places is not None:
             x = torch.cat([x, self.places.expand(len(x), -1, -1, -1)], dim=1)
         x = self.enter(x)  # (B, F, h, w)
