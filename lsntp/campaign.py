@@ -8,14 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import numpy as np
 import xarray as xr
 
 from lsntp import metrics, records
-from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import RunConfig, execute
 
 RETRIES = 3
@@ -134,42 +133,6 @@ def verify(record: xr.Dataset) -> float:
             if not np.allclose(made, kept, rtol=1e-3, atol=1e-3):
                 return float("inf")
     return worst if np.isfinite(worst) else float("inf")
-
-
-def collect(
-    datasets: str | Sequence[str],
-    models: Sequence[str],
-    recipes: Sequence[str],
-    preset: str,
-    seeds: int,
-    rerun: bool = False,
-) -> list[xr.Dataset]:
-    """Return the records of every combination: those stored, or, with ``rerun``, made now.
-
-    A re-run is neither looked up nor stored: it shows what this machine makes of the configs.
-
-    Raises
-    ------
-    RecordError
-        If a record is missing and ``rerun`` is false.
-    DataError
-        If a data set's name is unknown.
-    """
-    names = [datasets] if isinstance(datasets, str) else datasets
-    for name in names:
-        if name not in NAMES:
-            open_dataset(name)  # an unknown name is told before a missing record
-    todo = {
-        config.key: config
-        for dataset in names
-        for model in models
-        for recipe in recipes
-        for seed in range(seeds)
-        for config in [
-            RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
-        ]
-    }
-    return [execute(config) if rerun else records.find(config) for config in todo.values()]
 
 
 if __name__ == "__main__":

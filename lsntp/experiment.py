@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torch import nn
 
 from lsntp import metrics, training, zoo
-from lsntp.datasets import open_dataset
+from lsntp.datasets import REAL, open_dataset
 from lsntp.graph import AdaptiveGraph, DistanceCut, grid_nodes
 from lsntp.training import RECIPES, Recipe
 from lsntp.windows import Windows, prepare
@@ -99,7 +99,7 @@ PRESETS = {
 """The sizes, by name; ``paper`` and ``paper-era5`` are the released configurations."""
 
 
-def _named(field: str, value: Any, table: Mapping[str, BaseModel]) -> Any:
+def named(field: str, value: Any, table: Mapping[str, BaseModel]) -> Any:
     """Return the table's entry of that name; anything but a name as it is."""
     if isinstance(value, str) and value not in table:
         raise ValueError(f'{field}="{value}": expected one of {", ".join(table)}')
@@ -153,8 +153,8 @@ class RunConfig(BaseModel):
             raise ValueError(f"a cut of {values['model']}'s graph: it has none; leave the cut out")
         if values["model"] in zoo.REFERENCES:
             return values | {"recipe": None, "preset": None, "seed": 0}
-        values["recipe"] = _named("recipe", values.get("recipe") or "modern", RECIPES)
-        values["preset"] = _named("preset", values.get("preset") or "laptop", PRESETS)
+        values["recipe"] = named("recipe", values.get("recipe") or "modern", RECIPES)
+        values["preset"] = named("preset", values.get("preset") or "laptop", PRESETS)
         return values
 
     @property
@@ -176,15 +176,17 @@ class RunConfig(BaseModel):
 
     @property
     def whole(self) -> bool:
-        """Whether its record keeps maps, case and graph, too: not those of the studies' variants.
+        """Whether its record keeps maps, case and graph, too.
 
-        A variant is what differs from a run of the main table by more than its seed.
+        On the real sets, of which many records are committed, only those of the main table do: a
+        variant, which differs from these by more than its seed, keeps its scores.
         """
         variant = {"rotation", "parts", "cut_km", "test_cuts_km", "cases"}
         named = (self.recipe, self.preset) == (None, None) or (
             self.recipe in RECIPES.values() and self.preset in PRESETS.values()
         )
-        return named and not self.model_dump(include=variant, exclude_defaults=True)
+        varied = self.model_dump(include=variant, exclude_defaults=True)
+        return self.dataset not in REAL or (named and not varied)
 
 
 def build_network(config: RunConfig, field: xr.DataArray) -> nn.Module:

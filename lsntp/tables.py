@@ -13,7 +13,8 @@ from lsntp import published
 from lsntp.experiment import RunConfig, inner_cells
 from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.records import tabulate
-from lsntp.zoo import LABELS, NETWORKS
+from lsntp.studies import RELEASED_TOO, TRAINED_ALIKE
+from lsntp.zoo import LABELS, NETWORKS, REFERENCES
 
 COLUMNS = {  # score -> heading, digits
     "mae": ("MAE (K)", 3),
@@ -109,7 +110,7 @@ def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
 def pick(
     several: Sequence[xr.Dataset], dataset: str, model: str, recipe: str | None = None
 ) -> list[xr.Dataset]:
-    """Return the records of one data set and model (and recipe, if it is a network).
+    """Return the records of one data set and model (and recipe, if it was trained by several).
 
     Raises
     ------
@@ -120,7 +121,7 @@ def pick(
     for record in several:
         config = RunConfig.model_validate_json(record.attrs["config"])
         same = config.dataset == dataset and config.model == model
-        if same and (config.recipe is None or config.recipe.name == recipe):
+        if same and (config.recipe is None or config.recipe.name in (recipe, "tuned")):
             chosen.append(record)
     if not chosen:
         raise ValueError(f"no records of {model} on {dataset} with recipe {recipe} among these")
@@ -232,21 +233,91 @@ def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.Da
     return pd.DataFrame.from_dict(table, orient="index").fillna("–")
 
 
+def over_periods(
+    periods: Sequence[Mapping[str, Sequence[xr.Dataset]]], against: str
+) -> pd.DataFrame:
+    """One row a model, one column a test period: MAE, and over all of them the difference from one.
+
+    Parameters
+    ----------
+    periods : sequence of mappings
+        The same study on several test periods that do not overlap, each from
+        :func:`lsntp.studies.load`.
+    against : str
+        Label of the row that the others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        Mean ± standard deviation over seeds of the MAE (K) in each period, headed by its first day;
+        the mean of the periods; its ``change (K)`` from the row ``against``, and ``95 % interval``
+        and ``verdict`` as of :func:`difference`, days drawn from all periods, the standard
+        deviation over seeds that of their mean over the periods.
+    """
+
+    def errors(label: str) -> tuple[xr.DataArray, list[float]]:
+        windows = [seed_mean(period[label], "window_mae").mean("lead") for period in periods]
+        seeds = [[float(r["mae"].mean()) for r in period[label]] for period in periods]
+        return xr.concat(windows, "window"), list(np.mean(seeds, axis=0))
+
+    base, base_seeds = errors(against)
+    table = {}
+    for label in periods[0]:
+        ours, ours_seeds = errors(label)
+        cells = {
+            f"{period[label][0]['window'].dt.strftime('%Y-%m-%d').item(0)} on": mean_and_spread(
+                [float(r["mae"].mean()) for r in period[label]], 3
+            )
+            for period in periods
+        }
+        cells["mean"] = mean_and_spread(ours_seeds, 3)
+        if label != against:
+            spread = [np.std(s, ddof=1) if len(s) > 1 else 0.0 for s in (ours_seeds, base_seeds)]
+            d = interval(ours, base, float(np.hypot(spread[0], spread[1])))
+            cells["change (K)"] = signed(d["difference"])
+            cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
+            cells["verdict"] = d["verdict"]
+        table[label] = cells
+    return pd.DataFrame.from_dict(table, orient="index").fillna("–")
+
+
+def search_table(searches: Mapping[str, Mapping[str, Sequence[xr.Dataset]]]) -> pd.DataFrame:
+    """One row a candidate of a search: its lowest validation error, beside that of the first row.
+
+    Parameters
+    ----------
+    searches : mapping of data set -> rows
+        From :func:`lsntp.studies.load`.
+
+    Returns
+    -------
+    DataFrame
+        By data set the change of the validation error from the first row's, in per cent, and the
+        mean of these. Test data have no part in it.
+    """
+    lowest = pd.DataFrame(
+        {
+            d: {label: float(group[0]["validation_loss"].min()) for label, group in rows.items()}
+            for d, rows in searches.items()
+        }
+    )
+    percent = 100 * (lowest / lowest.iloc[0] - 1)
+    return percent.assign(mean=percent.mean(axis=1))
+
+
 def signed(value: float) -> str:
     """Write a difference in K to three places, with its sign."""
     return f"{value:+.3f}".replace("-", "−")
 
 
 PAIRS = (
-    ("convlstm", "persistence"),
-    ("convlstm", "ridge"),
-    ("lsntp-equations", "persistence"),
-    ("lsntp-equations", "ridge"),
-    ("lsntp-equations", "convlstm"),
-    ("lsntp-released", "persistence"),
-    ("lsntp-released", "ridge"),
-    ("lsntp-released", "convlstm"),
+    *((m, "persistence") for m in NETWORKS),
+    *((m, "ridge") for m in NETWORKS),
+    *((m, "convlstm") for m in ("lsntp-equations", "lsntp-released")),
+    *(("lsntp-equations", m) for m in TRAINED_ALIKE if m not in RELEASED_TOO),
+    *(("lsntp-tuned", m) for m in TRAINED_ALIKE),
 )
+"""Who is compared with whom: all networks with the simple forecasts, LS-NTP with its rivals."""
 
 
 def comparisons(
@@ -262,6 +333,7 @@ def comparisons(
         for recipe in recipes
         for model, rival in PAIRS
         if model in models and rival in models
+        if recipe == recipes[0] or {model, rival} <= {*RELEASED_TOO, *REFERENCES}
     ]
     return pd.DataFrame(rows).reset_index(drop=True)
 

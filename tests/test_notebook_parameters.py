@@ -19,7 +19,7 @@ def execute(tmp_path: Path, **parameters: object) -> nbformat.NotebookNode:
     ("parameters", "message"),
     [
         ({"dataset": "era5-uq"}, "did you mean 'era5-uk'"),
-        ({"preset": "huge"}, "expected one of smoke, laptop, paper"),
+        ({"preset": "huge"}, "expected one of smoke, laptop, tuned"),
         ({"seeds": 99}, "no record of .* pass rerun=True"),
     ],
 )

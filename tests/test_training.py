@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from lsntp.training import RECIPES, fit, forecast, learning_rate, predict
+from lsntp.training import RECIPES, Recipe, fit, forecast, learning_rate, predict
 from lsntp.windows import Windows, prepare
 from lsntp.zoo import NETWORKS
 
@@ -80,17 +83,21 @@ def test_best_validation_epoch_is_kept(data: Windows) -> None:
     assert history.validation_loss[history.best_epoch] == min(history.validation_loss)
 
 
-def test_resumed_is_uninterrupted_bit_for_bit(data: Windows, tmp_path: Path) -> None:
-    """Stopped after each epoch in turn (the schedule must not see that)."""
-    whole = network()
-    fit(whole, data, RECIPES["modern"], **SETTINGS)
+@pytest.mark.parametrize(("name", "average"), [("convlstm", 0.0), ("simvp", 0.9)])
+def test_resumed_is_uninterrupted_bit_for_bit(
+    data: Windows, tmp_path: Path, name: str, average: float
+) -> None:
+    """Stopped after each epoch in turn (the schedule, batch statistics and means must not see)."""
+    recipe = RECIPES["modern"].model_copy(update={"average": average})
+    whole = network(name)
+    fit(whole, data, recipe, **SETTINGS)
     for stop in range(1, SETTINGS["epochs"]):
         checkpoint = tmp_path / f"{stop}.safetensors"
 
         class Stop(Exception):
             pass
 
-        model = network()
+        model = network(name)
         seen = []
 
         def stop_after(*_: object, seen: list = seen, stop: int = stop) -> None:
@@ -101,11 +108,32 @@ def test_resumed_is_uninterrupted_bit_for_bit(data: Windows, tmp_path: Path) -> 
 
         model.register_forward_pre_hook(stop_after)
         with pytest.raises(Stop):
-            fit(model, data, RECIPES["modern"], **SETTINGS, checkpoint=checkpoint)
-        resumed = network()
-        fit(resumed, data, RECIPES["modern"], **SETTINGS, checkpoint=checkpoint)
-        for name, value in whole.state_dict().items():
-            assert torch.equal(value, resumed.state_dict()[name]), (stop, name)
+            fit(model, data, recipe, **SETTINGS, checkpoint=checkpoint)
+        resumed = network(name)
+        fit(resumed, data, recipe, **SETTINGS, checkpoint=checkpoint)
+        for weight, value in whole.state_dict().items():
+            assert torch.equal(value, resumed.state_dict()[weight]), (stop, weight)
+
+
+def test_the_mean_of_the_weights_is_what_is_kept(data: Windows) -> None:
+    """Against a mean taken by hand over the steps of one epoch."""
+    steps: list[torch.Tensor] = []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, *arguments: object) -> None:  # type: ignore[override]
+            super().step(*arguments)
+            steps.append(torch.nn.utils.parameters_to_vector(model.parameters()).detach().clone())
+
+    recipe = RECIPES["modern"].model_copy(update={"average": 0.8})
+    model = network()
+    with mock.patch("torch.optim.AdamW", Watched):
+        fit(model, data, recipe, epochs=1, batch_size=16, seed=0)
+    mean = steps[0]
+    for weights in steps[1:]:
+        mean = 0.8 * mean + 0.2 * weights
+    kept = torch.nn.utils.parameters_to_vector(model.parameters())
+    torch.testing.assert_close(kept, mean)
+    assert not torch.allclose(kept, steps[-1])
 
 
 def test_sigkill_at_random_moments_changes_nothing(tmp_path: Path) -> None:
@@ -154,14 +182,24 @@ def test_diverging_training_is_reported(data: Windows) -> None:
         fit(network(), data, recipe, **SETTINGS)
 
 
-def test_residual_forecast_adds_the_last_frame() -> None:
+def test_residual_forecast_adds_the_first_guess(data: Windows) -> None:
     class Ones(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.ones(len(x), 2, 1, 2, 2)
+            return torch.ones(len(x), 6, 1, 2, 2)
 
-    x = torch.arange(24.0).view(1, 6, 1, 2, 2)
-    assert torch.equal(forecast(Ones(), x, residual=True)[0, 1, 0], x[0, -1, 0] + 1)
-    assert torch.equal(forecast(Ones(), x, residual=False), torch.ones(1, 2, 1, 2, 2))
+    x = torch.arange(48.0).view(1, 12, 1, 2, 2)
+    frames = x[:, :6]
+    assert torch.equal(forecast(Ones(), frames, data, residual=False), torch.ones(1, 6, 1, 2, 2))
+    added = forecast(Ones(), frames, data, residual=True)
+    assert torch.equal(added[0, 1, 0], frames[0, -1, 0] + 1)
+    guessed = replace(data, guesses=torch.zeros(1))
+    assert torch.equal(forecast(Ones(), x, guessed, residual=True), x[:, 6:] + 1)
+
+
+def test_a_guess_needs_blocked_validation() -> None:
+    fields = RECIPES["tuned"].model_dump() | {"validation": "random"}
+    with pytest.raises(ValidationError, match='guess="ridge": expected residual=True'):
+        Recipe(**fields)
 
 
 def test_schedules() -> None:

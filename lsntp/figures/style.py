@@ -6,15 +6,24 @@ from collections.abc import Sequence
 
 import seaborn as sns
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; black for the truth.
+# Okabe and Ito's colours, and Tol's muted ones for the rivals, told apart by colour-blind readers
+# too; black for the truth.
 COLOURS = {
     "persistence": "#999999",
     "climatology": "#8c6d46",
     "ridge": "#e69f00",
+    "cnn-lstm": "#999933",
     "convlstm": "#0072b2",
+    "predrnn": "#44aa99",
+    "sa-convlstm": "#88ccee",
+    "agcrn": "#aa4499",
+    "dagg-convlstm": "#332288",
+    "simvp": "#117733",
     "lsntp-equations": "#d55e00",
     "lsntp-released": "#cc79a7",
+    "lsntp-tuned": "#882255",
 }
+PALETTE = ("ridge", "convlstm", "lsntp-equations", "lsntp-released")
 OTHER_COLOURS = ("#009e73", "#56b4e9", "#f0e442", "#000000")
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 WIDTH = 7.4  # inches; wider figures turn illegible on a phone
@@ -25,7 +34,7 @@ def style() -> None:
     sns.set_theme(
         context="notebook",
         style="ticks",
-        palette=[*list(COLOURS.values())[2:], *OTHER_COLOURS],
+        palette=[*(COLOURS[m] for m in PALETTE), *OTHER_COLOURS],
         rc={
             "figure.dpi": 96,
             "figure.constrained_layout.use": True,

@@ -1,0 +1,137 @@
+"""Figures of the studies: a table of variants, and an error against what is varied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from lsntp.figures.style import COLOURS, OTHER_COLOURS, WIDTH, model_colours
+
+VERDICTS = {
+    "lower": (COLOURS["convlstm"], "lower error"),
+    "higher": (COLOURS["lsntp-equations"], "higher error"),
+    "not separable": ("#777777", "not separable"),
+}
+"""Colour and name of each verdict of :func:`lsntp.tables.difference`."""
+
+MARKERS = "osD^vP"
+CURVES = (COLOURS["convlstm"], OTHER_COLOURS[0], "black", COLOURS["lsntp-released"])
+
+
+def variants(errors: pd.DataFrame, differences: pd.DataFrame, reference: str) -> np.ndarray:
+    """Draw one row a variant: the error of each seed, and the difference from a reference.
+
+    Left, a dot a seed and a bar at their mean; right, the difference with its 95 % interval, filled
+    where it is separable. The dotted lines mark the reference.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        Of :func:`lsntp.findings.errors`: ``row``, ``mae`` (K), a line a run.
+    differences : DataFrame
+        Of :func:`lsntp.findings.differences` from the reference.
+    reference : str
+        The row that the others are compared with.
+
+    Returns
+    -------
+    array of Axes (2,)
+    """
+    labels = list(dict.fromkeys(errors["row"]))
+    size = (WIDTH, 1.7 + 0.46 * len(labels))
+    figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True)
+    for y, label in enumerate(labels):
+        seeds = errors.loc[errors["row"] == label, "mae"].to_numpy()
+        colour = VERDICTS[differences.loc[label, "verdict"]][0] if label != reference else "black"
+        left.plot(seeds, np.full(len(seeds), y), "o", color=colour, alpha=0.55, markersize=7)
+        left.plot(seeds.mean(), y, "|", color=colour, markersize=20, markeredgewidth=2.5)
+        if label == reference:
+            left.axvline(seeds.mean(), color="black", linestyle=":", linewidth=1, zorder=0)
+            right.plot(0, y, "|", color=colour, markersize=20, markeredgewidth=2.5)
+            continue
+        d = differences.loc[label]
+        right.plot([d["low"], d["high"]], [y, y], "|-", color=colour, lw=2.5, markersize=9, mew=2)
+        fill = "white" if d["verdict"] == "not separable" else colour
+        right.plot(d["difference"], y, "o", color=colour, markerfacecolor=fill, markersize=8, mew=2)
+    right.axvline(0, color="black", linestyle=":", linewidth=1, zorder=0)
+    left.set_yticks(range(len(labels)), labels)
+    left.set_ylim(len(labels) - 0.5, -0.5)
+    left.set_xlabel("MAE (K)")
+    right.set_xlabel(f"difference from {reference} (K)")
+    right.tick_params(left=False)
+    for ax in (left, right):
+        ax.margins(x=0.08)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+    for colour, name in VERDICTS.values():
+        fill = "white" if name == "not separable" else colour
+        right.plot([], [], "o-", color=colour, markerfacecolor=fill, mew=2, lw=2.5, label=name)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return np.array([left, right])
+
+
+def swept(
+    table: pd.DataFrame,
+    value: str,
+    label: str,
+    along: str,
+    *,
+    levels: Mapping[str, np.ndarray] | None = None,
+    names: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a quantity against what is varied: a line a curve through the means, a dot a seed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``curve``, ``at`` and ``value``, a line a seed, as of
+        :func:`lsntp.findings.distance_curves` or :func:`lsntp.findings.kernel_curves`.
+    value, label : str
+        The column to draw, and what it is, with its unit.
+    along : str
+        What ``at`` is, with its unit. Its values stand at even distances.
+    levels : mapping of name -> values of the seeds, optional
+        Drawn as dashed lines at their means, with a band of one standard deviation.
+    names : mapping of curve -> str, optional
+        Names to show, for example `lsntp.zoo.LABELS`.
+    """
+    ax = ax or plt.subplots(figsize=(WIDTH, 4.6))[1]
+    stops = sorted(table["at"].unique())
+    curves = list(dict.fromkeys(table["curve"]))
+    colours = curve_colours(curves)
+    for k, curve in enumerate(curves):
+        rows = table[table["curve"] == curve]
+        shift = 0.09 * (k - (len(curves) - 1) / 2)
+        mean = rows.groupby("at")[value].mean()
+        marker, colour = MARKERS[k % len(MARKERS)], colours[curve]
+        x = np.searchsorted(stops, mean.index) + shift
+        shown = (names or {}).get(curve, curve)
+        ax.plot(x, mean, color=colour, linewidth=2, marker=marker, markersize=8, label=shown)
+        if rows["at"].duplicated().any():
+            seeds = np.searchsorted(stops, rows["at"]) + shift
+            ax.plot(seeds, rows[value], "_", color=colour, markersize=12, mew=1.6, alpha=0.8)
+    dashes = ("--", ":")
+    for k, (name, values) in enumerate((levels or {}).items()):
+        colour = COLOURS["lsntp-equations"] if k == 0 else "black"
+        mean = float(np.mean(values))
+        ax.axhline(mean, color=colour, linestyle=dashes[k % 2], linewidth=2, label=name)
+        if len(values) > 1:
+            spread = float(np.std(values, ddof=1))
+            ax.axhspan(mean - spread, mean + spread, color=colour, alpha=0.12, linewidth=0)
+    ax.set_xticks(range(len(stops)), [f"{s:g}" for s in stops])
+    ax.set(xlabel=along, ylabel=label)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return ax
+
+
+def curve_colours(curves: list[str]) -> dict[str, str]:
+    """Colour of each curve: a model's own where it has one, else apart from LS-NTP's."""
+    if set(curves) & set(COLOURS):
+        return model_colours(curves)
+    return dict(zip(curves, cycle(CURVES), strict=False))

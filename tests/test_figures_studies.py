@@ -1,0 +1,98 @@
+"""figures of the studies: what they draw, not how it looks."""
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from lsntp import figures
+from lsntp.figures import studies as study_figures
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    with matplotlib.rc_context():
+        figures.style()
+        yield
+        plt.close("all")
+
+
+def test_variants_show_seeds_means_and_intervals():
+    errors = pd.DataFrame(
+        [("full", 1.0), ("full", 1.2), ("less", 1.5), ("less", 1.7), ("other", 1.1)],
+        columns=["row", "mae"],
+    )
+    differences = pd.DataFrame(
+        {
+            "difference": [0.5, 0.0],
+            "low": [0.4, -0.1],
+            "high": [0.6, 0.1],
+            "verdict": ["higher", "not separable"],
+        },
+        index=["less", "other"],
+    )
+    left, right = study_figures.variants(errors, differences, "full")
+    assert [t.get_text() for t in left.get_yticklabels()] == ["full", "less", "other"]
+    assert (left.get_xlabel(), right.get_xlabel()) == ("MAE (K)", "difference from full (K)")
+    assert left.get_ylim()[0] > left.get_ylim()[1]  # the first row on top
+    drawn = [(line.get_marker(), line.get_xdata()) for line in left.lines]
+    seeds = [x for marker, x in drawn if marker == "o"]
+    np.testing.assert_allclose(np.concatenate(seeds), errors["mae"])
+    means = [x[0] for marker, x in drawn if marker == "|"]
+    np.testing.assert_allclose(means, [1.1, 1.6, 1.1])
+    bars = [line.get_xdata() for line in right.lines if list(line.get_xdata())[1:]]
+    assert [0.4, 0.6] in [list(x) for x in bars]
+    dots = {
+        line.get_xdata()[0]: line.get_markerfacecolor()
+        for line in right.lines
+        if line.get_marker() == "o" and len(line.get_xdata())
+    }
+    assert dots[0.0] == "white" and dots[0.5] != "white"  # filled where separable
+    legend = [t.get_text() for t in left.figure.legends[0].get_texts()]
+    assert legend == ["lower error", "higher error", "not separable"]
+
+
+def curves():
+    return pd.DataFrame(
+        [
+            (curve, at, base + at / 1000 + 0.1 * seed)
+            for curve, base in (("one way", 1.0), ("another", 2.0))
+            for at in (0, 100, 800)
+            for seed in range(2)
+        ],
+        columns=["curve", "at", "mae"],
+    )
+
+
+def test_swept_joins_the_means_at_even_distances():
+    ax = study_figures.swept(
+        curves(), "mae", "MAE (K)", "distance (km)", levels={"w/o": np.array([1.0, 1.4])}
+    )
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("distance (km)", "MAE (K)")
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "100", "800"]
+    lines = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_allclose(lines["one way"].get_ydata(), [1.05, 1.15, 1.85])
+    np.testing.assert_allclose(np.diff(lines["another"].get_xdata()), 1)
+    np.testing.assert_allclose(lines["w/o"].get_ydata(), 1.2)
+    seeds = [line for line in ax.lines if line.get_marker() == "_"]
+    assert [len(line.get_xdata()) for line in seeds] == [6, 6]
+    legend = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert legend == ["one way", "another", "w/o"]
+
+
+def test_swept_without_spread_draws_no_seeds_and_takes_names():
+    table = curves().drop_duplicates(["curve", "at"]).replace("one way", "convlstm")
+    ax = study_figures.swept(table, "mae", "MAE (K)", "k", names={"convlstm": "ConvLSTM"})
+    assert not [line for line in ax.lines if line.get_marker() == "_"]
+    assert ax.lines[0].get_label() == "ConvLSTM"
+    assert ax.lines[0].get_color() == figures.COLOURS["convlstm"]
+
+
+def test_curves_without_a_model_keep_clear_of_lsntps_colour():
+    colours = study_figures.curve_colours(["a", "b", "c", "d"])
+    assert len(set(colours.values())) == 4
+    assert figures.COLOURS["lsntp-equations"] not in colours.values()

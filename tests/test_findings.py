@@ -1,0 +1,252 @@
+"""Verdicts on the studies, on records made up so that each can come out each way."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lsntp import RunConfig, findings, published, records, studies
+from lsntp.findings import FAILS, HOLDS, OPEN, TESTED_CUT, TRAINED_CUT
+from lsntp.graph import great_circle_km, grid_nodes
+
+CUTS = (0, 100, 200, 400)
+
+
+def record(error: float, seed: int = 0, **settings: Any) -> xr.Dataset:
+    """A record whose MAE is about ``error``, a little more on some days, by seed."""
+    config = RunConfig(**{"dataset": "era5-uk", "model": studies.LSNTP, "seed": seed, **settings})
+    times = pd.date_range("2014-01-01", periods=80, freq="6h")
+    days = 0.1 * np.repeat(np.random.default_rng(1).standard_normal(20), 4)
+    by_window = xr.DataArray(
+        np.tile((error + 0.002 * seed + days - days.mean())[:, None], (1, 6)),
+        {"window": times, "lead": np.arange(1, 7)},
+        ("window", "lead"),
+    )
+    data = xr.Dataset({"mae": by_window.mean("window"), "window_mae": by_window})
+    data["train_loss"] = ("epoch", [1.0])
+    data.attrs = {"config": config.model_dump_json(), "key": config.key}
+    return data
+
+
+def row(error: float, seeds: int = 3, **settings: Any) -> list[xr.Dataset]:
+    return [record(error, s, **settings) for s in range(seeds)]
+
+
+def cut(whole: list[xr.Dataset], factors: tuple[float, ...]) -> list[xr.Dataset]:
+    """Give records their errors under cuts: factors of the error of the whole graph."""
+    by_cut = xr.DataArray(list(factors), {"cut": [float(km) for km in CUTS]}, ("cut",))
+    for r in whole:
+        r["cut_mae"] = by_cut * r["mae"]
+        r["cut_window_mae"] = by_cut * r["window_mae"].mean("lead")
+    return whole
+
+
+def distance_rows(*trained: float, factors: tuple[float, ...] = (2, 1.5, 1.1, 1)) -> dict:
+    """Rows of Q1: errors trained with each cut, the last with none."""
+    rows = {f"{km} km": row(e, cut_km=km) for km, e in zip(CUTS[:-1], trained, strict=False)}
+    rows["whole"] = cut(row(trained[-1], test_cuts_km=CUTS), factors)
+    rows["w/o LAGC"] = row(1.0, parts={"lagc": False})
+    return rows
+
+
+def test_errors_and_their_means() -> None:
+    rows = {"a": row(1.0), "b": row(2.0, seeds=1)}
+    table = findings.errors(rows)
+    assert table["row"].tolist() == ["a", "a", "a", "b"]
+    np.testing.assert_allclose(table["mae"], [1.0, 1.002, 1.004, 2.0])
+    np.testing.assert_allclose(findings.mean_errors(rows), [1.002, 2.0])
+
+
+def test_differences_leave_the_reference_out() -> None:
+    table = findings.differences({"a": row(1.0), "b": row(1.5), "c": row(1.0)}, "a")
+    assert table.index.tolist() == ["b", "c"]
+    assert table["verdict"].tolist() == ["higher", "not separable"]
+    assert table.loc["b", "difference"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("others", "verdict"),
+    [
+        ((1.5, 1.6), HOLDS),
+        ((1.5, 1.0), OPEN),
+        ((1.5, 0.5), FAILS),
+        ((1.0, 0.5), FAILS),
+    ],
+)
+def test_lowest_can_come_out_each_way(others: tuple[float, float], verdict: str) -> None:
+    rows = {"ours": row(1.0), "x": row(others[0]), "y": row(others[1])}
+    found = findings.lowest(rows, "ours")
+    assert found["verdict"] == verdict
+    assert sorted(found["higher"] + found["lower"] + found["open"]) == ["x", "y"]
+    said = findings.claim("Ours is best", rows, "ours", "era5-uk")
+    assert said.startswith(f"**Ours is best, on era5-uk: {verdict}.**")
+    assert f"ours has {1.002:.3f} K" in said
+
+
+def test_one_seed_separates_nothing() -> None:
+    rows = {"ours": row(1.0, seeds=1), "x": row(1.5, seeds=1)}
+    assert findings.lowest(rows, "ours")["verdict"] == OPEN
+
+
+def test_parts_can_help_or_not() -> None:
+    rows = {
+        "full": row(1.0),
+        "w/o NSA": row(1.5, parts={"nsa": False}),
+        "w/o LAGC": row(0.5, parts={"lagc": False}),
+        "w/o LSI": row(1.0),
+    }
+    table = findings.parts(rows)
+    assert table["part"].tolist() == ["NSA", "LAGC", "LSI"]
+    assert table["does"].tolist() == ["helps", "does not help", OPEN]
+    said = findings.report_parts(rows, "era5-uk").splitlines()
+    assert said[0].startswith("- **NSA: helps.** LS-NTP without NSA has a higher error than the")
+    assert "−0.500 K" in said[1]
+
+
+def test_every_row_of_the_ablation_has_its_part() -> None:
+    assert set(studies.ablation("era5-uk")) - {"full"} == set(findings.PARTS)
+
+
+def test_distance_curves_meet_at_the_whole() -> None:
+    rows = distance_rows(1.4, 1.2, 1.1, 1.0)
+    assert list(findings.cut_rows(rows)) == list(CUTS)
+    curves = findings.distance_curves(rows)
+    means = curves.groupby(["curve", "at"])["mae"].mean()
+    np.testing.assert_allclose(means[TRAINED_CUT], [1.402, 1.202, 1.102, 1.002])
+    np.testing.assert_allclose(means[TESTED_CUT], 1.002 * np.array([2, 1.5, 1.1, 1]))
+    assert len(curves) == 2 * 3 * len(CUTS)
+
+
+def test_the_cut_once_trained_is_compared_seed_by_seed() -> None:
+    whole = cut(row(1.0), (1.01, 1, 1, 1))
+    found = findings.cut_difference(whole)
+    assert found["difference"] == pytest.approx(0.01002)
+    assert found["seed_sd"] == pytest.approx(0.00002)  # of the difference, not 0.002 of a run
+    assert found["verdict"] == "higher"
+    assert findings.cut_difference(whole[:1])["verdict"] == "not separable"
+
+
+@pytest.mark.parametrize(
+    ("trained", "factors", "holds", "reach"),
+    [
+        ((1.4, 1.2, 1.1, 1.0), (2, 1.5, 1.1, 1), (HOLDS, HOLDS), 400),
+        ((1.4, 1.2, 1.0, 1.0), (1, 1, 1, 1), (HOLDS, OPEN), 200),
+        ((1.0, 1.0, 1.0, 1.0), (2, 1, 1, 1), (OPEN, HOLDS), 0),
+        ((0.5, 1.2, 1.0, 1.0), (0.5, 1, 1, 1), (FAILS, FAILS), 200),
+    ],
+)
+def test_distance_verdicts_can_come_out_each_way(
+    trained: tuple, factors: tuple, holds: tuple, reach: int
+) -> None:
+    rows = distance_rows(*trained, factors=factors)
+    table = findings.distance_verdicts(rows)
+    assert tuple(table.loc[[TRAINED_CUT, TESTED_CUT], "holds"]) == holds
+    assert findings.reach(rows) == reach
+    said = findings.report_distance(rows, "era5-uk").splitlines()
+    assert f"trained with the cut: {holds[0]}.**" in said[0]
+    assert f"cut once trained: {holds[1]}.**" in said[1]
+    assert f"{reach} km" in said[2]
+
+
+def test_the_graph_is_that_of_the_main_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path))
+    whole = row(1.0, seeds=1, test_cuts_km=CUTS)
+    with pytest.raises(records.RecordError, match="no record"):
+        findings.with_graph(whole)
+    main = record(1.0)
+    main["embedding"] = (("node", "feature"), np.ones((2, 3), np.float32))
+    records.write(main, records.path_of(RunConfig(dataset="era5-uk", model=studies.LSNTP)))
+    (found,) = findings.with_graph(whole)
+    assert found.attrs["key"] == main.attrs["key"] != whole[0].attrs["key"]
+    assert findings.with_graph([main])[0] is main
+
+
+def test_weight_within_by_hand() -> None:
+    field = xr.DataArray(
+        np.zeros((7, 9)), {"lat": 58 - np.arange(7.0), "lon": np.arange(9.0)}, ("lat", "lon")
+    )
+    inner = field[1::2, 1::2]
+    between = great_circle_km(*grid_nodes(inner))
+    alike, alone = record(1.0), record(1.0, 1)
+    alike["embedding"] = (("node", "feature"), np.zeros((12, 12)))
+    alone["embedding"] = (("node", "feature"), 10 * np.eye(12))
+    km = [0, 300, int(np.ceil(between.max()))]
+    table = findings.weight_within([alike, alone], field, km)
+    uniform = table[table["curve"] == "all nodes alike"]
+    np.testing.assert_allclose(uniform["share"], [1 / 12, (between <= 300).mean(), 1])
+    trained = table[table["curve"] == "after training"].groupby("at")["share"]
+    np.testing.assert_allclose(trained.min(), uniform["share"], atol=1e-12)
+    np.testing.assert_allclose(trained.max(), 1)
+
+
+def kernel_rows(*errors: float) -> dict:
+    return {
+        f"{k}@{k}": row(e, preset=studies.with_kernel("laptop", k))
+        for k, e in zip(studies.KERNELS, errors, strict=True)
+    }
+
+
+def test_table_5_agrees_with_the_papers_row() -> None:
+    for source, theirs in findings.TABLE_5[findings.TABLE_5["kernel"] == 3].groupby("dataset"):
+        rows = published.LSNTP[published.LSNTP["dataset"].str.startswith(str(source))]
+        row_of_paper = rows[rows["model"].str.endswith("Table 5")]
+        columns = ["mae", "rmse", "ssim_released", "psnr_released"]
+        np.testing.assert_array_equal(theirs[columns], row_of_paper[columns])
+    assert len(findings.TABLE_5) == 2 * len(studies.KERNELS)
+
+
+def test_kernel_curves_and_ratios() -> None:
+    rows = kernel_rows(1.1, 1.0, 1.2, 1.3)
+    curves = findings.kernel_curves(rows)
+    assert curves["at"].unique().tolist() == [1, 3, 5, 7]
+    assert set(curves["curve"]) == {studies.LSNTP}
+    ratios = findings.kernel_ratios(rows, "era5-uk", "ERA5")
+    means = ratios.groupby(["curve", "at"])["ratio"].mean()
+    np.testing.assert_allclose(
+        means["here, era5-uk"], np.array([1.102, 1.002, 1.202, 1.302]) / 1.002
+    )
+    np.testing.assert_allclose(means["paper's Table 5, ERA5"][7], 1.118 / 0.897)
+    assert set(findings.kernel_ratios(rows, "own.nc", None)["curve"]) == {"here, own.nc"}
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [((1.1, 1.0, 1.2, 1.3), HOLDS), ((1.1, 1.0, 1.0, 1.3), OPEN), ((0.9, 1.0, 1.2, 1.3), FAILS)],
+)
+def test_kernels_can_come_out_each_way(errors: tuple, verdict: str) -> None:
+    rows = kernel_rows(*errors)
+    said = findings.report_kernels(rows, "era5-uk", "ERA5")
+    assert f"on era5-uk: {verdict}.**" in said
+    assert "the paper's worst on ERA5, 7@7, 24.6 % more" in said
+    assert "paper" not in findings.report_kernels(rows, "own.nc", None)
+
+
+def test_rivals_with_larger_kernels() -> None:
+    errors = {("convlstm", 3): 1.5, ("convlstm", 5): 1.2, ("predrnn", 3): 1.3, ("predrnn", 5): 1.4}
+    rows = {
+        f"{m} {k}×{k}": row(e, model=m, preset=studies.with_kernel("laptop", k))
+        for (m, k), e in reversed(errors.items())
+    }
+    rivals = findings.by_rival(rows)
+    assert list(rivals) == ["ConvLSTM", "PredRNN"]
+    assert list(rivals["ConvLSTM"]) == ["convlstm 3×3", "convlstm 5×5"]
+    said = findings.report_rivals(rivals, row(1.0), "era5-uk", "LS-NTP").splitlines()
+    assert len(said) == 4
+    assert f"on era5-uk: {HOLDS}.**" in said[0]
+    assert f"LS-NTP is ahead of convlstm 3×3: {HOLDS}.**" in said[1]
+    assert "for ConvLSTM, convlstm 5×5 at best: helps.**" in said[2]
+    assert "for PredRNN, predrnn 5×5 at best: does not help.**" in said[3]
+    behind = findings.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
+    assert f"on era5-uk: {FAILS}.**" in behind[0]
+
+
+def test_keys_by_seed() -> None:
+    rows = {"a": row(1.0), "b": row(1.0, parts={"nsa": False})}
+    table = findings.keys(rows)
+    assert table.shape == (2, 3)
+    assert table.loc["b", 2] == rows["b"][2].attrs["key"]
