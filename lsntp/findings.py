@@ -36,6 +36,9 @@ PARTS = {
 }
 """Rows of the ablation: the part that it tests, and what the row is."""
 
+ERRS_LESS = {"lower": HOLDS, "higher": FAILS, "not separable": OPEN}
+"""Of the verdict on our error against a rival's: the claim that ours is lower."""
+
 HELPS = {"higher": "helps", "lower": "does not help", "not separable": OPEN}
 """Of the verdict on the error without a part: what the part does."""
 
@@ -100,7 +103,15 @@ def lowest(rows: Rows, label: str) -> pd.Series:
 
 
 def claim(said: str, rows: Rows, label: str, dataset: str) -> str:
-    """Say whether one row has the lowest error of a study, and how the others compare."""
+    """Say whether one row has the lowest error of a study, and why (:func:`standing`)."""
+    return (
+        f"**{said}, on {dataset}: {lowest(rows, label)['verdict']}.** Compared with {label}, "
+        f"{standing(rows, label)}"
+    )
+
+
+def standing(rows: Rows, label: str) -> str:
+    """Say how the other rows of a study compare with one of them, and which errs least."""
     found = lowest(rows, label)
     means = mean_errors(rows)
     best = str(means.idxmin())
@@ -109,8 +120,8 @@ def claim(said: str, rows: Rows, label: str, dataset: str) -> str:
         f"{word}: {', '.join(found[key])}" for key, word in words.items() if found[key]
     )
     return (
-        f"**{said}, on {dataset}: {found['verdict']}.** Compared with {label}, {others}. "
-        f"The lowest mean is that of {best}, {means[best]:.3f} K; {label} has {means[label]:.3f} K."
+        f"{others}. The lowest mean is that of {best}, {means[best]:.3f} K; {label} has "
+        f"{means[label]:.3f} K."
     )
 
 

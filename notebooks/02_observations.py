@@ -154,6 +154,9 @@ for name, record in records.items():
     glue(f"{name}-lowest-km", f"{float(anomaly.lowest_km):.0f} km", display=False)
     glue(f"{name}-q99", f"{float(anomaly.far_q99):.2f}", display=False)
     glue(f"{name}-chance", f"{float(record.far_q99_shifted.max()):.2f}", display=False)
+    for v in verdicts.verdicts(record).itertuples():
+        glue(f"{name} {v.observation} {v.series}", verdicts.ANSWERS[v.holds], display=False)
+        glue(f"{name} {v.observation} {v.series} why", v.why, display=False)
     print(f"{name}, anomalies: {verdicts.survivors(record)}.")
 
 # %% [markdown]

@@ -35,7 +35,7 @@ import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import StrongestLinks, campaign, figures, observations, records
+from lsntp import StrongestLinks, figures, observations, records, studies
 from lsntp.bench import flops, released, scale, store
 from lsntp.bench.machine import float32_peak
 from lsntp.product import TILE
@@ -374,12 +374,11 @@ for (value, method), fit in fits.items():
 # ({meth}`lsntp.StrongestLinks.error`).
 
 # %%
-runs = campaign.collect(
-    ["ncep-na", "era5-uk"], ["lsntp-equations", "lsntp-released"], ["modern"], "laptop", 1
-)
-fields = observations.studies(["ncep-na", "era5-uk"])
+sets, forms = ["ncep-na", "era5-uk"], ["lsntp-equations", "lsntp-released"]
+rows = [studies.load(studies.main(d, "laptop", 1, forms, ["modern"])) for d in sets]
+fields = observations.studies(sets)
 errors = {}
-for run in runs:
+for run in [run for study in rows for row in study.values() for run in row]:
     config = records.RunConfig.model_validate_json(run.attrs["config"])
     frames = fields[config.dataset]["case"][:, 1::2, 1::2]  # the cells of the halved grid
     x = torch.tensor((frames - frames.mean()).values.reshape(len(frames), -1).T.astype("float32"))

@@ -3,7 +3,9 @@
     python -m tools.browser _build/html [--screenshots DIR]
 
 A fault is a console error, any request that leaves the disk, a broken image, a link to a page or
-a heading that does not exist, mathematics that did not render, or a page wider than its window.
+a heading that does not exist, mathematics that did not render, or a page wider than its window. On
+the page of learned graphs it is, too, a map that does not follow clicks, keys and menus, or that
+does not show what the record holds.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from lsntp import learned, records
 
 WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -39,6 +44,66 @@ ANCHORS = "() => [...document.querySelectorAll('[id], a[name]')].map(e => e.id |
 OVERFLOW = "width => document.documentElement.scrollWidth - width"
 
 
+# What the page of learned graphs shows now: colours of the map, the text, and the row behind them.
+GRAPH = """() => {
+    const root = document.getElementById("learned-graph");
+    const cells = [...root.querySelectorAll("rect[data-node]")];
+    return {
+        colours: cells.map(c => c.getAttribute("fill")),
+        text: root.querySelector('[data-part="said"]').textContent,
+        list: root.querySelector('[data-part="list"]').textContent,
+        key: root.querySelector('[data-part="error"]').textContent.match(/Run (\\w+)/)[1],
+        weights: root.weights,
+    };
+}"""
+
+COLUMNS = """() => {
+    const tops = [...document.querySelectorAll("#learned-graph rect[data-node]")]
+        .map(c => c.getAttribute("y"));
+    return tops.filter(y => y === tops[0]).length;
+}"""
+
+
+def check_learned_graph(page: Page) -> list[str]:
+    """Click a cell, press arrow keys, turn the menus: the map must change, and show the record."""
+    faults = []
+    page.wait_for_selector("#learned-graph rect[data-node]", timeout=5000)
+    svg = page.locator('#learned-graph svg[data-part="map"]')
+    sets = page.locator('#learned-graph [data-part="set"] option')
+    for name in [option.get_attribute("value") or "" for option in sets.all()]:
+        page.select_option('#learned-graph [data-part="set"]', name)
+        page.select_option('#learned-graph [data-part="run"]', index=0)
+        columns = page.evaluate(COLUMNS)
+        steps = {
+            "a click": lambda: svg.locator('rect[data-node="1"]').click(),
+            "an arrow key right": lambda: svg.press("ArrowRight"),
+            "an arrow key down": lambda: svg.press("ArrowDown"),
+            "another graph": lambda: page.select_option(
+                '#learned-graph [data-part="run"]', index=1
+            ),
+        }
+        for what, act in steps.items():
+            before = page.evaluate(GRAPH)
+            act()
+            after = page.evaluate(GRAPH)
+            for part in ("colours", "text", "list"):
+                if before[part] == after[part]:
+                    faults.append(f"learned graph of {name}: {what} does not change the {part}")
+        cell = 2 + columns  # node 1, one to the right, one down
+        exact = learned.adjacency(records.find_by_key(after["key"])["embedding"].values)
+        if not np.allclose(after["weights"], exact[cell], rtol=1e-3, atol=0):
+            faults.append(
+                f"learned graph of {name}: the row of node {cell} is not the recorded one"
+            )
+        page.select_option('#learned-graph [data-part="side"]', "column")
+        if not np.allclose(page.evaluate(GRAPH)["weights"], exact[:, cell], rtol=1e-3, atol=0):
+            faults.append(
+                f"learned graph of {name}: the column of node {cell} is not the recorded one"
+            )
+        page.select_option('#learned-graph [data-part="side"]', "row")
+    return faults
+
+
 def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
     """Open the file `path`; return its faults, its local links and its anchors."""
     faults: list[str] = []
@@ -58,6 +123,8 @@ def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
         page.wait_for_url(lambda url: url != path.as_uri(), wait_until="load")
     faults += [f"mathematics not rendered: {text}" for text in page.evaluate(MATHS)]
     faults += [f"broken image: {source}" for source in page.evaluate(BROKEN_IMAGES)]
+    if path.name == "learned-graph.html":
+        faults += check_learned_graph(page)
     width = (page.viewport_size or {"width": 0})["width"]
     if (excess := page.evaluate(OVERFLOW, width)) > 0:
         faults.append(f"wider than its window by {excess} px")

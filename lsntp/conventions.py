@@ -1,0 +1,391 @@
+"""How much a score moves by convention alone: one forecast, scored in the ways that are in use.
+
+Explained in the notebook ``12_paper_and_code``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from skimage.metrics import structural_similarity
+
+from lsntp import metrics
+from lsntp.findings import TABLE_5, Rows, compared, differences
+from lsntp.graph import AdaptiveGraph
+
+FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "parity" / "released_metrics.npz"
+"""Scores that the released code gave for a made-up forecast."""
+GAUSSIAN_WINDOW = 11
+"""Side of the window of SSIM's first paper: a Gaussian of 1.5 cells, cut at 3.5 s.d."""
+SCORES = {"mae": "MAE (K)", "rmse": "RMSE (K)", "ssim": "SSIM", "psnr": "PSNR (dB)"}
+OURS = {
+    "mae": "mean over all",
+    "rmse": "pooled for each lead, then the mean",
+    "ssim": "fields scaled to 0–1 by the range of the set",
+    "psnr": "range of the set, mean over fields",
+}
+"""The conventions of :func:`lsntp.score`."""
+RELEASED = {
+    "mae": "mean over all",
+    "rmse": "pooled for each lead, then the mean",
+    "ssim": "kelvin, data range 2 (released)",
+    "psnr": "data range 255, mean over fields (released)",
+}
+"""The conventions of the released code."""
+
+
+def released_fixture() -> tuple[np.ndarray, np.ndarray]:
+    """Return forecast and truth of the fixture, each (sample, lead, lat, lon) in K."""
+    with np.load(FIXTURE) as stored:
+        return stored["pred"][:, :, 0], stored["target"][:, :, 0]
+
+
+def released_scores() -> dict[str, float]:
+    """Return what the released code gave for the fixture, mean over leads."""
+    with np.load(FIXTURE) as stored:
+        return {score: float(stored[score].mean()) for score in SCORES}
+
+
+def scored(pred: np.ndarray, target: np.ndarray) -> pd.DataFrame:
+    """Score one set of forecasts by every convention.
+
+    Parameters
+    ----------
+    pred, target : array (S, L, H, W)
+        S samples, L leads, K.
+
+    Returns
+    -------
+    DataFrame
+        ``score`` (of `SCORES`), ``convention`` and ``value``. Fields here means one lead of one
+        sample. SSIM with the Gaussian window is left out on grids too small for it.
+    """
+    p, t = pred.astype(np.float64), target.astype(np.float64)
+    square = np.square(p - t)
+    by_field = square.mean(axis=(2, 3))
+    values = {
+        ("mae", OURS["mae"]): float(np.abs(p - t).mean()),
+        **_rmse(by_field, np.sqrt(square.mean(axis=0)).mean(axis=(1, 2))),
+        **_ssim(p, t),
+        **_psnr(by_field, np.ptp(t)),
+        ("psnr", "range of each lead"): _psnr_of(by_field, np.ptp(t, axis=(0, 2, 3))),
+        ("psnr", "range of each field"): _psnr_of(by_field, np.ptp(t, axis=(2, 3))),
+    }
+    return _table(values)
+
+
+def of_record(record: xr.Dataset) -> pd.DataFrame:
+    """Score the forecasts of a whole test period by every convention its record allows.
+
+    That is all but SSIM's, of which the record holds two.
+
+    Parameters
+    ----------
+    record : Dataset
+        Of the main table, with ``window_mse``.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`scored`.
+    """
+    by_field = record["window_mse"].transpose("window", "lead").to_numpy().astype(np.float64)
+    # psnr and psnr_released differ by 20 log10(range / 255)
+    data_range = 255 * 10 ** (float((record["psnr"] - record["psnr_released"]).mean()) / 20)
+    values = {
+        ("mae", OURS["mae"]): float(record["mae"].mean()),
+        **_rmse(by_field, record["rmse_per_cell"].to_numpy()),
+        ("ssim", OURS["ssim"]): float(record["ssim"].mean()),
+        ("ssim", RELEASED["ssim"]): float(record["ssim_released"].mean()),
+        **_psnr(by_field, data_range),
+    }
+    return _table(values)
+
+
+def _rmse(by_field: np.ndarray, per_cell: np.ndarray) -> dict[tuple[str, str], float]:
+    """Roots of the mean squared error (S, L) of fields, and of cells by lead (L,)."""
+    return {
+        ("rmse", "pooled over all"): float(np.sqrt(by_field.mean())),
+        ("rmse", OURS["rmse"]): float(np.sqrt(by_field.mean(axis=0)).mean()),
+        ("rmse", "one for each window, then the mean"): float(
+            np.sqrt(by_field.mean(axis=1)).mean()
+        ),
+        ("rmse", "one for each field, then the mean"): float(np.sqrt(by_field).mean()),
+        ("rmse", "one for each cell and lead, then the mean"): float(per_cell.mean()),
+    }
+
+
+def _psnr(by_field: np.ndarray, data_range: float) -> dict[tuple[str, str], float]:
+    """PSNR of fields with mean squared errors (S, L), by range and order of the mean."""
+    return {
+        ("psnr", RELEASED["psnr"]): _psnr_of(by_field, 255),
+        ("psnr", "data range 255, of the pooled error"): _psnr_of(by_field.mean(), 255),
+        ("psnr", OURS["psnr"]): _psnr_of(by_field, data_range),
+    }
+
+
+def _psnr_of(squares: np.ndarray | float, data_range: np.ndarray | float) -> float:
+    return float((20 * np.log10(data_range) - 10 * np.log10(squares)).mean())
+
+
+def _ssim(p: np.ndarray, t: np.ndarray) -> dict[tuple[str, str], float]:
+    """SSIM of (S, L, H, W) by data range, offset and window."""
+    lowest, data_range = t.min(), np.ptp(t)
+    p01, t01 = (p - lowest) / data_range, (t - lowest) / data_range
+    fields, truths = (a.reshape(-1, *a.shape[2:]) for a in (p, t))
+    leads = range(p.shape[1])
+    found: dict[str, float | np.floating] = {
+        RELEASED["ssim"]: metrics.ssim_released(fields, truths),
+        "kelvin, range of each field": np.mean(
+            [metrics.ssim(a[None], b[None], np.ptp(b)) for a, b in zip(fields, truths, strict=True)]
+        ),
+        "kelvin, range of each lead": np.mean(
+            [metrics.ssim(p[:, k], t[:, k], np.ptp(t[:, k])) for k in leads]
+        ),
+        "kelvin, range of the set": metrics.ssim(fields, truths, data_range),
+        "kelvin, data range 255": metrics.ssim(fields, truths, 255),
+        OURS["ssim"]: np.mean([metrics.ssim(p01[:, k], t01[:, k], 1) for k in leads]),
+    }
+    if min(p.shape[2:]) >= GAUSSIAN_WINDOW:
+        smooth = p01.reshape(fields.shape), t01.reshape(fields.shape)
+        found["the same, Gaussian window"] = np.mean(
+            [
+                structural_similarity(
+                    b, a, data_range=1, gaussian_weights=True, use_sample_covariance=False
+                )
+                for a, b in zip(*smooth, strict=True)
+            ]
+        )
+    return {("ssim", name): float(value) for name, value in found.items()}
+
+
+def _table(values: dict[tuple[str, str], float]) -> pd.DataFrame:
+    rows = [{"score": s, "convention": c, "value": v} for (s, c), v in values.items()]
+    return pd.DataFrame(rows)
+
+
+def gaps(table: pd.DataFrame = TABLE_5) -> pd.DataFrame:
+    """How far the paper's best kernel is from its second, by data set and score.
+
+    Returns
+    -------
+    DataFrame
+        Index the data set, a column a score, in its unit, all positive.
+    """
+    rows = {}
+    for name, group in table.groupby("dataset", sort=False):
+        rows[name] = {
+            score: float(abs(np.subtract(*sorted(group[column] * sign)[:2])))
+            for score, column, sign in (
+                ("mae", "mae", 1),
+                ("rmse", "rmse", 1),
+                ("ssim", "ssim_released", -1),
+                ("psnr", "psnr_released", -1),
+            )
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def spread(table: pd.DataFrame) -> pd.DataFrame:
+    """Range that the conventions of each score make, beside the paper's own differences.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`scored` or :func:`of_record`.
+
+    Returns
+    -------
+    DataFrame
+        One row a score: how many conventions, lowest and highest value, their difference, and the
+        difference between the paper's best and second kernel on either of its data sets.
+    """
+    apart, rows = gaps(), {}
+    for score, group in table.groupby("score", sort=False):
+        low, high = group["value"].min(), group["value"].max()
+        rows[SCORES[str(score)]] = {
+            "conventions": len(group),
+            "lowest": low,
+            "highest": high,
+            "by convention": high - low,
+            **{f"paper, best to second, {name}": apart.loc[name, score] for name in apart.index},
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def spread_verdict(table: pd.DataFrame, forecast: str) -> str:
+    """Say in words which scores a convention moves further than the paper's kernels lie apart.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`scored` or :func:`of_record`.
+    forecast : str
+        What was scored, for the sentence.
+    """
+    said = []
+    for name, row in spread(table).iterrows():
+        if row["conventions"] == 1:
+            said.append(f"- **{name}** is the same by every convention.")
+            continue
+        apart = row.filter(like="paper").max()
+        more = row["by convention"] > apart
+        said.append(
+            f"- **{name}** of {forecast} lies between {row['lowest']:.3f} and "
+            f"{row['highest']:.3f}, as the convention goes: {row['by convention']:.3f}, "
+            f"{'more' if more else 'less'} than the {apart:.3f} by which the paper's best kernel "
+            "is ahead of its second."
+        )
+    return "\n".join(said)
+
+
+def least_rmse(psnr: float | np.ndarray) -> float | np.ndarray:
+    """Lowest pooled RMSE, K, that a PSNR with data range 255 allows.
+
+    A mean of PSNRs fixes the *geometric* mean of the fields' RMSEs; a pooled RMSE is never below
+    the geometric mean (:math:`255 · 10^{-PSNR / 20}`), and equal only if all fields err alike.
+    """
+    return 255 * 10 ** (-np.asarray(psnr) / 20)
+
+
+def allowed(table: pd.DataFrame = TABLE_5) -> pd.DataFrame:
+    """Hold the paper's RMSE against what its own PSNR allows for a pooled one.
+
+    Returns
+    -------
+    DataFrame
+        ``printed`` and ``least pooled`` RMSE, K, and ``possible``: whether the printed one, with
+        both rounded as far in its favour as they can be, could be pooled.
+    """
+    favoured = least_rmse(table["psnr_released"].to_numpy() + 0.0005)
+    return pd.DataFrame(
+        {
+            "dataset": table["dataset"],
+            "kernel": [f"{k}@{k}" for k in table["kernel"]],
+            "printed RMSE (K)": table["rmse"],
+            "least pooled RMSE (K)": least_rmse(table["psnr_released"].to_numpy()),
+            "possible": table["rmse"] + 0.0005 >= favoured,
+        }
+    )
+
+
+def allowed_verdict(ours: xr.Dataset) -> str:
+    """Say in words what :func:`allowed` finds, and where one of our own records lies.
+
+    Parameters
+    ----------
+    ours : Dataset
+        A record of the main table.
+    """
+    table = allowed()
+    below = int((~table["possible"]).sum())
+    ratio = float((ours["rmse_per_cell"] / least_rmse(ours["psnr_released"].to_numpy())).mean())
+    pooled = float((ours["rmse"] / least_rmse(ours["psnr_released"].to_numpy())).mean())
+    theirs = table["printed RMSE (K)"] / table["least pooled RMSE (K)"]
+    return (
+        f"In {below} of {len(table)} rows of the paper's Table 5 the printed RMSE is below what "
+        "the PSNR of the same row allows for a pooled RMSE: the two cannot come from the same "
+        "fields by the released code's rule. The printed RMSE is "
+        f"{theirs.min():.3f} to {theirs.max():.3f} times that least value; in our record the "
+        f"pooled RMSE is {pooled:.3f} times it, the mean of one RMSE for each cell {ratio:.3f} "
+        "times."
+    )
+
+
+def first_graph(nodes: int, size: int, seed: int = 0) -> pd.Series:
+    """Say how near to uniform an untrained graph is.
+
+    Parameters
+    ----------
+    nodes, size : int
+        N and E.
+    seed : int
+        Of the embedding.
+
+    Returns
+    -------
+    Series
+        In multiples of 1/N: ``deviation`` (s.d. of the off-diagonal weights around 1), ``lowest``,
+        ``highest``, ``own`` (mean weight of a node for itself); ``zero_scores``: share of scores
+        that the ReLU sets to zero, and whose weight is the row's floor, not zero.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        graph = AdaptiveGraph(nodes, size)
+    with torch.no_grad():
+        relative = graph().double().numpy() * nodes
+        scores = (graph.embedding @ graph.embedding.T).numpy()
+    others = ~np.eye(nodes, dtype=bool)
+    return pd.Series(
+        {
+            "deviation": float(relative[others].std()),
+            "lowest": float(relative[others].min()),
+            "highest": float(relative[others].max()),
+            "own": float(relative.diagonal().mean()),
+            "zero_scores": float((scores[others] <= 0).mean()),
+        }
+    )
+
+
+# ---- the code's choices, switched one at a time
+
+REFERENCE = "as the equations"
+"""The row of :func:`lsntp.studies.paper_and_code` that the others differ from by one thing."""
+BLOCKED, LEAKY = REFERENCE, "validation at random"
+ERRS = {
+    "higher": "the error rises",
+    "lower": "the error falls",
+    "not separable": "not separable at this scale",
+}
+"""Of the verdict on a row's error against the reference's: what the change does."""
+
+
+def report(rows: Rows, dataset: str) -> str:
+    """Say in words, as Markdown, what each change of :func:`lsntp.studies.paper_and_code` does."""
+    table = differences(rows, REFERENCE)
+    return "\n".join(
+        f"- **{label}: {ERRS[row['verdict']]}.** "
+        + compared(row, f"LS-NTP with {label}", "LS-NTP as the equations print it", dataset)
+        for label, row in table.iterrows()
+    )
+
+
+def leak(rows: Rows) -> pd.DataFrame:
+    """Validation loss beside training loss and test error, with blocked and with random windows.
+
+    Returns
+    -------
+    DataFrame
+        Means over seeds, at the epoch of the lowest validation loss: ``training`` and
+        ``validation`` loss in scaled units, their ``ratio``, and ``test MAE (K)``.
+    """
+    found = {}
+    for label in (BLOCKED, LEAKY):
+        per_seed = []
+        for record in rows[label]:
+            best = int(record["validation_loss"].to_numpy().argmin())
+            train, held_out = (
+                float(record[f"{part}_loss"][best]) for part in ("train", "validation")
+            )
+            per_seed.append((train, held_out, held_out / train, float(record["mae"].mean())))
+        found[label] = np.mean(per_seed, axis=0)
+    columns = ["training", "validation", "ratio", "test MAE (K)"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=columns)
+
+
+def leak_verdict(rows: Rows, dataset: str) -> str:
+    """Say in words what random validation windows make of the validation loss."""
+    table = leak(rows)
+    ratio = table["ratio"]
+    lower = table.loc[LEAKY, "validation"] / table.loc[BLOCKED, "validation"] - 1
+    return (
+        f"- On **{dataset}** the validation loss is {ratio[BLOCKED]:.2f} times the training loss "
+        f"with blocks and {ratio[LEAKY]:.2f} times with random windows; drawn at random it is "
+        f"{abs(100 * lower):.0f} % {'lower' if lower < 0 else 'higher'} than with blocks, while "
+        f"the test error goes from {table.loc[BLOCKED, 'test MAE (K)']:.3f} to "
+        f"{table.loc[LEAKY, 'test MAE (K)']:.3f} K."
+    )

@@ -1,0 +1,394 @@
+"""Where the error is: maps of MAE against land and sea, latitude and the region's rim.
+
+Explained in the notebook ``11_q6_error_maps``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+from scipy.fft import dctn
+
+from lsntp import studies, tables
+from lsntp.graph import EARTH_RADIUS_KM
+from lsntp.land import land_mask
+from lsntp.studies import Study
+from lsntp.zoo import LABELS
+
+RIM = 3
+"""The rim of a region: so many outermost rows and columns."""
+MODES, WIDER = 8, 1.5
+"""Waves in the first band of a map's spectrum, and how much wider each further band is."""
+CONTRASTS = {
+    "land": ("over land", "over the sea"),
+    "north": ("in the northern half", "in the southern half"),
+    "rim": (f"in the outer {RIM} cells", "further inside"),
+    "west": ("along the western rim", "along the eastern rim"),
+}
+"""What is compared: the name of the cells of either group."""
+SHIFTED = ("land", "rim")
+"""The contrasts whose cells are also laid elsewhere, as a null."""
+
+
+def rows(dataset: str, models: Sequence[str], preset: str, seeds: int) -> Study:
+    """Take some models' rows, and those of persistence and ridge, from the study ``main``."""
+    study = studies.main(dataset, preset, seeds)
+    return {LABELS[m]: study[LABELS[m]] for m in dict.fromkeys(("persistence", "ridge", *models))}
+
+
+def maps(several: Sequence[xr.Dataset]) -> xr.DataArray:
+    """MAE by cell of a row of a study, K (seed, lead, lat, lon)."""
+    found = xr.concat([r["mae_map"] for r in several], "seed", join="exact")
+    return found.assign_attrs(units="K", long_name="MAE")
+
+
+def quantities(
+    found: Mapping[str, Sequence[xr.Dataset]], models: Sequence[str]
+) -> dict[str, xr.DataArray]:
+    """What is asked of each cell, mean over leads: (seed, lat, lon) each.
+
+    Parameters
+    ----------
+    found : mapping
+        Records of :func:`rows`.
+    models : sequence of str
+        Names in :data:`lsntp.zoo.LABELS`.
+
+    Returns
+    -------
+    dict
+        For each model its MAE (K), its MAE minus ridge's (K), and its MAE as a share of
+        persistence's, that is of how much the temperature of the cell changes. First of all
+        persistence's MAE, which has no seed.
+    """
+    mean = {label: maps(several).mean("lead", keep_attrs=True) for label, several in found.items()}
+    still, linear = (mean[LABELS[m]].isel(seed=0, drop=True) for m in ("persistence", "ridge"))
+    asked = {"MAE of Persistence": still}
+    for m in models:
+        ours = mean[LABELS[m]]
+        asked[f"MAE of {LABELS[m]}"] = ours
+        asked[f"{LABELS[m]} minus Ridge"] = (ours - linear).assign_attrs(units="K")
+        asked[f"{LABELS[m]} over Persistence"] = (ours / still).assign_attrs(units="1")
+    return asked
+
+
+def geography(field: xr.DataArray) -> xr.Dataset:
+    """What is known of each cell of a map.
+
+    Parameters
+    ----------
+    field : DataArray (..., lat, lon)
+        Only its coordinates count, rows from north to south.
+
+    Returns
+    -------
+    Dataset (lat, lon)
+        ``land``, ``north`` (half), ``rim``: bool. ``west``, ``east``: whether in the western or
+        eastern `RIM` columns. ``area``: cos(latitude).
+    """
+    lat, lon = field["lat"].to_numpy(), field["lon"].to_numpy()
+    row, column = np.meshgrid(np.arange(len(lat)), np.arange(len(lon)), indexing="ij")
+    from_side = {
+        "north": row,
+        "south": len(lat) - 1 - row,
+        "west": column,
+        "east": len(lon) - 1 - column,
+    }
+    cells = {
+        "land": land_mask(lat, lon),
+        "north": row < len(lat) / 2,
+        "rim": np.min(list(from_side.values()), axis=0) < RIM,
+        "west": from_side["west"] < RIM,
+        "east": from_side["east"] < RIM,
+        "area": np.repeat(np.cos(np.radians(lat))[:, None], len(lon), axis=1),
+    }
+    dims = ("lat", "lon")
+    return xr.Dataset(
+        {name: (dims, values) for name, values in cells.items()}, {"lat": lat, "lon": lon}
+    )
+
+
+def groups(cells: xr.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two groups of cells that one of `CONTRASTS` compares, (H, W) of bool each."""
+    one = cells[name].to_numpy()
+    return one, cells["east"].to_numpy() if name == "west" else ~one
+
+
+def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
+    """Compare the area-weighted mean of a map over two groups of cells.
+
+    Maps are smooth, so cells are not so many independent values. The interval asks how far the two
+    groups would differ by chance on a map as smooth as this one that knows nothing of them
+    (:func:`chance`). For `SHIFTED` contrasts there is a second null: the pattern of cells is laid
+    over the map at every other place, leaving the region on one side and entering it on the other,
+    and the share of places where the two groups differ as much is ``p``. This keeps the pattern
+    and the map as they are, and breaks only their tie.
+
+    Parameters
+    ----------
+    values : DataArray (seed, lat, lon), or (lat, lon) of what has no seed
+    cells : Dataset
+        From :func:`geography`.
+    name : str
+        One of `CONTRASTS`.
+
+    Returns
+    -------
+    Series
+        ``one``, ``other``: mean of either group; ``difference``, ``low``, ``high``, ``seed_sd``
+        (of the difference; of one seed nan, without a seed 0), ``p`` (nan without a null),
+        ``verdict``: "higher" or "lower" (in the first group) or "not separable": the interval holds
+        0, or p > 0.05, or the difference is within two seed s.d., or there is one seed only.
+    """
+    seeds = _by_seed(values).to_numpy().astype(float)
+    area = cells["area"].to_numpy()
+    one, other = groups(cells, name)
+    if not one.any() or not other.any():
+        raise ValueError(f"no two groups of cells: {' and '.join(CONTRASTS[name])}")
+
+    by_seed = [_mean(s, area, one) - _mean(s, area, other) for s in seeds]
+    mean = seeds.mean(axis=0)
+    ends = _mean(mean, area, one), _mean(mean, area, other)
+    difference = ends[0] - ends[1]
+    half = chance(
+        mean, area * one / (area * one).sum() - area * other / (area * other).sum(), cells
+    )
+    p = _share_of_shifts(mean, area, one, difference) if name in SHIFTED else np.nan
+    sd = float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else float("nan")
+    sd = sd if "seed" in values.dims else 0.0
+    separable = abs(difference) > half and abs(difference) > 2 * sd and not p > 0.05
+    return pd.Series(
+        {
+            "one": ends[0],
+            "other": ends[1],
+            "difference": difference,
+            "low": difference - half,
+            "high": difference + half,
+            "seed_sd": sd,
+            "p": p,
+            "verdict": ("higher" if difference > 0 else "lower") if separable else "not separable",
+        }
+    )
+
+
+def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> float:
+    """Half the width of the 95 % interval of a contrast, Σ weights · values, of one map.
+
+    The map is taken apart into waves (cosines along rows and columns). Were its pattern one of
+    chance without a preferred direction, the size of a wave would depend on its length alone; its
+    mean square P is estimated in bands of wave length, `MODES` waves in the first. A contrast is
+    then normal with the variance Σ w² P, where w are the waves of its weights. As P is an estimate,
+    Student's t takes the place of the normal distribution, its degrees of freedom by Satterthwaite.
+    On maps made by chance, as smooth as those of errors or smoother, the interval excludes zero in
+    about one of ten at most; an interval from leaving out a block of the map at a time did so in up
+    to half of them.
+
+    Parameters
+    ----------
+    values, weights : array (H, W)
+        The weights add up to 0.
+    cells : Dataset
+        Gives the coordinates.
+    """
+    lat, lon = cells["lat"].to_numpy(), cells["lon"].to_numpy()
+    height = len(lat) * abs(lat[1] - lat[0])
+    width = len(lon) * abs(lon[1] - lon[0]) * np.cos(np.radians(lat.mean()))
+    rows, columns = np.indices(values.shape)
+    order = np.argsort(np.hypot(rows / height, columns / width).ravel(), kind="stable")[1:]
+    wave, weight = (np.square(dctn(a, norm="ortho")).ravel()[order] for a in (values, weights))
+    parts, counts = [], []
+    first, size = 0, float(MODES)
+    while first < len(order):
+        band = slice(first, first + int(size))
+        parts.append(weight[band].sum() * wave[band].mean())
+        counts.append(len(wave[band]))
+        first, size = first + int(size), size * WIDER
+    variance = sum(parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(p**2 / n for p, n in zip(parts, counts, strict=True))
+    return float(stats.t.ppf(0.975, freedom) * np.sqrt(variance))
+
+
+def _by_seed(values: xr.DataArray) -> xr.DataArray:
+    """Put the map of each seed first; a map without a seed is one."""
+    several = values if "seed" in values.dims else values.expand_dims("seed")
+    return several.transpose("seed", "lat", "lon")
+
+
+def _mean(values: np.ndarray, area: np.ndarray, where: np.ndarray) -> float:
+    """Area-weighted mean over some cells; nan where there are none."""
+    weight = (area * where).sum()
+    return float((values * area * where).sum() / weight) if weight else float("nan")
+
+
+def _share_of_shifts(
+    values: np.ndarray, area: np.ndarray, pattern: np.ndarray, difference: float
+) -> float:
+    """Share of all shifts of a pattern, none included, whose two groups differ as much."""
+    height, width = pattern.shape
+    as_much = 0
+    for down in range(height):
+        for across in range(width):
+            shifted = np.roll(pattern, (down, across), (0, 1))
+            change = _mean(values, area, shifted) - _mean(values, area, ~shifted)
+            as_much += abs(change) >= abs(difference) * (1 - 1e-9)
+    return as_much / pattern.size
+
+
+def contrasts(asked: Mapping[str, xr.DataArray], cells: xr.Dataset) -> pd.DataFrame:
+    """Every contrast of every quantity; those without two groups (a region all sea) are left out.
+
+    Parameters
+    ----------
+    asked : mapping
+        From :func:`quantities`.
+    cells : Dataset
+        From :func:`geography`.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`contrast`, one row a quantity and contrast.
+    """
+    found = {
+        (what, name): contrast(values, cells, name)
+        for what, values in asked.items()
+        for name in CONTRASTS
+        if all(group.any() for group in groups(cells, name))
+    }
+    table = pd.DataFrame.from_dict(found, orient="index")
+    table.index = table.index.set_names(["quantity", "contrast"])
+    return table
+
+
+def readable(table: pd.DataFrame, cells: xr.Dataset) -> pd.DataFrame:
+    """Write :func:`contrasts` for a reader: groups in words, numbers with their sign."""
+    area = cells["area"] / cells["area"].sum()
+    shares = {name: float((cells[name] * area).sum()) for name in CONTRASTS}
+    written = {}
+    for (what, name), c in table.iterrows():
+        low, high = tables.signed(c["low"]), tables.signed(c["high"])
+        written[what, name] = {
+            "first group": f"{CONTRASTS[name][0]} ({100 * shares[name]:.0f} % of the area)",
+            "second group": CONTRASTS[name][1],
+            "first": f"{c['one']:.3f}",
+            "second": f"{c['other']:.3f}",
+            "difference": tables.signed(c["difference"]),
+            "95 % interval": f"{low} to {high}",
+            "seed s.d.": "–" if np.isnan(c["seed_sd"]) else f"{c['seed_sd']:.3f}",
+            "p of shifts": "–" if np.isnan(c["p"]) else _probability(c["p"]),
+            "first group is": c["verdict"],
+        }
+    out = pd.DataFrame.from_dict(written, orient="index")
+    out.index = out.index.set_names(["quantity", "contrast"])
+    return out
+
+
+def answer(table: pd.DataFrame, dataset: str, model: str) -> str:
+    """Say in words, as Markdown, whether land, latitude and the rim matter to a model's error.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`contrasts`.
+    dataset : str
+    model : str
+        A name in :data:`lsntp.zoo.LABELS`.
+    """
+    label, words = LABELS[model], {"higher": "holds", "lower": "does not hold; the reverse does"}
+    said = []
+    for name, (one, other) in CONTRASTS.items():
+        what = f"MAE of {label}"
+        if (what, name) not in table.index:
+            said.append(f"- **{dataset}** has no cells {one} or none {other}.")
+            continue
+        c = table.loc[(what, name)]
+        verdict = words.get(c["verdict"], "not separable at this scale")
+        p = "" if np.isnan(c["p"]) else f"; p {_probability(c['p'], '= ')} over shifts"
+        share = table.loc[(f"{label} over Persistence", name)]
+        gain = table.loc[(f"{label} minus Ridge", name)]
+        said.append(
+            f"- **The error of {label} on {dataset} is larger {one} than {other}: {verdict}.** "
+            f"{c['one']:.2f} K against {c['other']:.2f} K, {tables.signed(c['difference'])} K "
+            f"(95 % interval {tables.signed(c['low'])} to {tables.signed(c['high'])} K{p}). "
+            f"As a share of persistence's error: {100 * share['one']:.0f} % against "
+            f"{100 * share['other']:.0f} % ({_word(share['verdict'])}). Minus Ridge: "
+            f"{tables.signed(gain['one'])} K against {tables.signed(gain['other'])} K "
+            f"({_word(gain['verdict'])})."
+        )
+    return "\n".join(said)
+
+
+def _probability(p: float, sign: str = "") -> str:
+    return "< 0.01" if p < 0.01 else f"{sign}{p:.2f}"
+
+
+def _word(verdict: str) -> str:
+    return verdict if verdict == "not separable" else f"{verdict}, separably"
+
+
+def _area(values: xr.DataArray) -> xr.DataArray:
+    return xr.DataArray(np.cos(np.radians(values["lat"])))
+
+
+def by_latitude(values: xr.DataArray, bands: int = 6) -> pd.DataFrame:
+    """Mean of a map over bands of latitude: mean and s.d. over seeds, by middle of the band.
+
+    Parameters
+    ----------
+    values : DataArray (seed, lat, lon)
+    bands : int
+        At most so many, of as equal a number of rows as can be.
+    """
+    values = _by_seed(values)
+    count = min(bands, values.sizes["lat"])
+    found = []
+    for part in np.array_split(np.arange(values.sizes["lat"]), count):
+        band = values.isel(lat=part)
+        means = band.weighted(_area(band)).mean(["lat", "lon"]).to_numpy()
+        sd = float(means.std(ddof=1)) if len(means) > 1 else 0.0
+        found.append({"latitude": float(band["lat"].mean()), "mean": means.mean(), "sd": sd})
+    return pd.DataFrame(found)
+
+
+def by_distance(values: xr.DataArray) -> pd.DataFrame:
+    """Mean of a map by the distance to each side of the region, up to its middle.
+
+    Rows and columns within `RIM` of the two other sides are left out, where there are enough, so
+    that a corner does not count for both.
+
+    Parameters
+    ----------
+    values : DataArray (seed, lat, lon)
+        Rows from north to south.
+
+    Returns
+    -------
+    DataFrame
+        ``side``, ``km`` (from the edge of the outermost cell to the cell's centre), ``mean`` and
+        ``sd`` over seeds.
+    """
+    values = _by_seed(values)
+    lat, lon = values["lat"].to_numpy(), values["lon"].to_numpy()
+    degree = np.radians(1) * EARTH_RADIUS_KM
+    found = []
+    for side in ("west", "east", "north", "south"):
+        along, across = ("lon", "lat") if side in ("west", "east") else ("lat", "lon")
+        size = values.sizes[across]
+        inside = slice(RIM, size - RIM) if size > 2 * RIM else slice(None)
+        profile = values.isel({across: inside})
+        lines = profile.weighted(_area(profile)).mean(across).to_numpy()  # (seed, along)
+        lines = lines if side in ("west", "north") else lines[:, ::-1]
+        spacing = abs(lon[1] - lon[0]) * np.cos(np.radians(lat.mean()))
+        step = degree * (spacing if along == "lon" else abs(lat[1] - lat[0]))
+        for k in range((lines.shape[1] + 1) // 2):
+            sd = float(lines[:, k].std(ddof=1)) if len(lines) > 1 else 0.0
+            found.append(
+                {"side": side, "km": (k + 0.5) * step, "mean": lines[:, k].mean(), "sd": sd}
+            )
+    return pd.DataFrame(found)

@@ -1,0 +1,213 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Q6: maps of the error
+#
+# Where does the forecast err? The talk shows maps of LS-NTP's mean absolute error on both of its
+# data sets; what it concludes from them is not in what we have. Here are such maps for this book's
+# data sets and three leads, the difference from a linear model, and three plain questions with
+# numbers that could have come out either way: is the error larger over land than over the sea, does
+# it depend on latitude, and does it grow towards the edge of the region, where what flows in is not
+# seen?
+
+# %% tags=["parameters"]
+dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+models = ["lsntp-equations", "convlstm"]  # networks; the first one's maps are shown lead by lead
+preset = "laptop"  # how large and how long: "smoke", "laptop"
+seeds = 3  # of each network
+rerun = False  # True: train everything now instead of reading the records
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Markdown, display
+from myst_nb import glue
+
+from lsntp import errors, figures, studies
+from lsntp.figures import cases as case_figures
+from lsntp.zoo import LABELS
+
+figures.style()
+datasets = [dataset] if isinstance(dataset, str) else dataset
+focus = LABELS[models[0]]
+runs = {d: studies.load(errors.rows(d, models, preset, seeds), rerun) for d in datasets}
+asked = {d: errors.quantities(runs[d], models) for d in datasets}
+cells = {d: errors.geography(asked[d]["MAE of Persistence"]) for d in datasets}
+
+# %% [markdown]
+# ## The error of each cell
+#
+# Mean absolute error over all windows of the test period, mean over the seeds, at leads of one,
+# three and six steps: of LS-NTP as the equations print it, with the `modern` recipe of the main
+# table ({func}`lsntp.figures.cases.error_maps`; the errors are
+# {func}`lsntp.metrics.error_maps`'s).
+
+# %%
+for d in datasets:
+    by_lead = errors.maps(runs[d][focus]).mean("seed", keep_attrs=True).isel(lead=[0, 2, 5])
+    case_figures.error_maps(by_lead, f"{d}, MAE of {focus}")
+    plt.show()
+
+# %% [markdown]
+# A map like this shows two things at once: how well the model forecasts, and how much the
+# temperature of a place changes at all. So the same map once more, as a share of persistence's
+# error, mean over leads: 1 is no better than no change; blue is better
+# ({func}`lsntp.figures.cases.ratio_map`).
+
+# %%
+for d in datasets:
+    share = asked[d][f"{focus} over Persistence"].mean("seed")
+    case_figures.ratio_map(share, f"{d}, {focus}")
+    plt.show()
+
+# %% [markdown]
+# ## Minus the linear model
+#
+# MAE minus that of ridge, mean over leads and seeds. Blue: the network is better. Red: the linear
+# model is ({func}`lsntp.figures.cases.change_maps`).
+
+# %%
+for d in datasets:
+    changes = {LABELS[m]: asked[d][f"{LABELS[m]} minus Ridge"].mean("seed") for m in models}
+    case_figures.change_maps(changes, "MAE minus that of Ridge (K)", d)
+    plt.show()
+
+# %% [markdown]
+# ## Land, latitude, edge: how the questions are asked
+#
+# For each question the cells are put into two groups, and the area-weighted means (weight:
+# cos latitude) of a map over both are compared:
+#
+# - cells whose centre is **land** against those at sea ({func}`lsntp.land.land_mask`; lakes count
+#   as land);
+# - the **northern** half of the rows against the southern;
+# - the **rim**, the three outermost rows and columns, against all cells further inside;
+# - the **western** rim against the eastern. At these latitudes weather mostly moves eastwards, so
+#   that the unknown enters in the west.
+#
+# Each is asked of four maps: the error of persistence, which is the weather's own variability; the
+# model's error; that minus ridge's; and that as a share of persistence's (the mean of the cells'
+# shares, not the share of the means).
+#
+# **Intervals.** A map of errors is smooth: its hundreds of cells are far fewer independent values,
+# and a test that took them as independent would find something everywhere. The maps are means over
+# the test period, so that its days cannot be drawn anew. What is done instead:
+#
+# 1. The *interval* asks how far two groups would differ by chance on a map as smooth as this one,
+#    with no preferred direction. The map is taken apart into waves, the mean square of each band of
+#    wave lengths is estimated from the map itself, and the variance of the contrast follows
+#    ({func}`lsntp.errors.chance`). Tests hold it to be wrong in about one of ten made-up smooth
+#    maps at most; leaving out one block of the map at a time, which we tried first, was wrong in up
+#    to half of them.
+# 2. For land and for the rim there is a second null: the pattern of land (or the frame) is laid
+#    over the map at every other place, wrapping round, and *p* is the share of places where the
+#    two groups differ by as much. This keeps the pattern and the map as they are and breaks only the
+#    tie between them. It makes no sense for halves of the map: shifted by half the region, a half
+#    is the other half.
+# 3. The *spread over seeds* stands beside both.
+#
+# A difference is called one only if the interval excludes zero, *p* is at most 0.05 where there is
+# one, and it is larger than two standard deviations of the seeds
+# ({func}`lsntp.errors.contrast`).
+
+# %%
+found = {d: errors.contrasts(asked[d], cells[d]) for d in datasets}
+
+# %% tags=["hide-output"]
+for d in datasets:
+    display(Markdown(f"**{d}**"))
+    display(errors.readable(found[d], cells[d]))
+
+# %% [markdown]
+# ## What came out
+#
+# ({func}`lsntp.errors.answer`.)
+
+# %%
+for d in datasets:
+    display(Markdown("\n".join(errors.answer(found[d], d, m) for m in models)))
+    for (what, name), c in found[d].iterrows():
+        for column in ("one", "other", "difference"):
+            glue(f"{d} {what} {name} {column}", float(c[column]), display=False)
+
+# %% [markdown]
+# ## Latitude
+#
+# The means of six bands of rows, weighted by area; bars are one standard deviation over the seeds
+# ({func}`lsntp.errors.by_latitude`, {func}`lsntp.figures.cases.latitude_profile`). The lines of the
+# models against that of persistence show how much of the dependence is the weather's own.
+
+# %%
+for d in datasets:
+    bands = {
+        what.removeprefix("MAE of "): errors.by_latitude(asked[d][what])
+        for what in asked[d]
+        if what.startswith("MAE of ")
+    }
+    case_figures.latitude_profile(bands, "MAE (K)").set_title(d)
+    plt.show()
+
+# %% [markdown]
+# ## The edge of the region
+#
+# Beyond the edge no model sees anything: all of them read zeros there. Ridge has coefficients of
+# its own for each cell and so can take that into account; the networks share theirs over the grid,
+# apart from peepholes and node embeddings. The error by the distance to each side, up to the
+# middle of the region, three cells along the two other sides left out, bands one standard deviation
+# over the seeds ({func}`lsntp.errors.by_distance`, {func}`lsntp.figures.cases.edge_profiles`).
+
+# %%
+for d in datasets:
+    panels = {
+        f"{d}, {focus}": ("MAE of", "MAE (K)"),
+        "as a share of persistence's": ("over", "MAE / MAE"),
+        "minus Ridge": ("minus", "difference (K)"),
+    }
+    names = {"MAE of": f"MAE of {focus}", "over": f"{focus} over Persistence"}
+    names["minus"] = f"{focus} minus Ridge"
+    case_figures.edge_profiles(
+        {title: (errors.by_distance(asked[d][names[k]]), y) for title, (k, y) in panels.items()}
+    )
+    plt.show()
+
+# %% [markdown]
+# ## Limits
+#
+# - Land, latitude and edge are not independent of each other in one small region: on `ncep-na` the
+#   land lies in the middle and the north, the western and the southern rim are mostly sea. A
+#   difference between two groups does not say which of these makes it. The share of persistence's
+#   error takes the weather's own variability off, not more.
+# - Two regions are two regions. One map is about one value where halves of it are compared, so that
+#   only a very strong dependence on latitude can be told from chance.
+# - The null that shifts a pattern lets it wrap round the edge, and few of its hundreds of places
+#   are independent. It is a guard against reading a pattern into any smooth map, and weak where
+#   only few shifts differ.
+# - Sixteen comparisons a data set and model at 95 %: one in twenty comes out by chance.
+# - `era5-uk` is tested on one week of March: its map is a map of that week's weather.
+
+# %% [markdown]
+# ## Checks
+
+# %%
+for d in datasets:
+    for label, several in runs[d].items():
+        for record in several:
+            mean = record["mae_map"].mean(["lat", "lon"])
+            assert np.allclose(mean, record["mae"], rtol=1e-3), f"{label}: maps and scores"
+    for record in runs[d][focus]:
+        assert record.attrs["fingerprint"] == runs[d][LABELS["ridge"]][0].attrs["fingerprint"]
+    rim = cells[d]["rim"].to_numpy()
+    assert not rim[errors.RIM : -errors.RIM, errors.RIM : -errors.RIM].any() and rim[0].all()

@@ -1,0 +1,403 @@
+"""errors, cases, conventions and their figures: known answers on made-up records."""
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from skimage.metrics import structural_similarity
+
+from lsntp import cases, conventions, errors, figures, metrics, observations
+from lsntp.experiment import scores
+from lsntp.figures import cases as drawn
+from lsntp.zoo import LABELS
+
+LAT, LON = 65 - 2.5 * np.arange(21), -125 + 2.5 * np.arange(35)
+PERSISTENCE, RIDGE, OURS = LABELS["persistence"], LABELS["ridge"], LABELS["lsntp-equations"]
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    with matplotlib.rc_context():
+        figures.style()
+        yield
+        plt.close("all")
+
+
+def made_up_map(*maps):
+    """Maps of errors, one a seed."""
+    coords = {"lat": LAT, "lon": LON}
+    return xr.DataArray(np.array(maps, float), coords, ("seed", "lat", "lon"), attrs={"units": "K"})
+
+
+def smooth(seed=0):
+    """A smooth map around 2 K that knows nothing of land."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = np.random.default_rng(seed).standard_normal((21, 35))
+    return 2 + 2 * gaussian_filter(noise, 3, mode="wrap")
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return errors.geography(made_up_map(np.ones((21, 35))))
+
+
+def forecasts(seed, windows=60, leads=6, bias=0.0):
+    """Truth and a forecast of it, (window, lead, lat, lon), K; the change grows with the window."""
+    rng = np.random.default_rng(7)
+    coords = {
+        "window": pd.date_range("2014-01-01", periods=windows, freq="6h"),
+        "lead": ("lead", 6.0 * np.arange(1, leads + 1), {"units": "h"}),
+        "lat": 60 - 5.0 * np.arange(8),
+        "lon": -100 + 5.0 * np.arange(9),
+    }
+    size = 0.5 + np.arange(windows)[:, None, None, None] / 10
+    change = size * (1 + 0.1 * rng.standard_normal((windows, leads, 8, 9)))
+    truth = xr.DataArray(
+        280 + change, coords, ("window", "lead", "lat", "lon"), attrs={"units": "K"}
+    )
+    noise = np.random.default_rng(seed).standard_normal(truth.shape)
+    return truth, truth + bias + 0.3 * noise, xr.full_like(truth, 280.0)
+
+
+def record(prediction, truth, trained):
+    made = scores(prediction, truth)
+    if trained:
+        made["train_loss"] = ("epoch", [0.5, 0.4])
+        made["validation_loss"] = ("epoch", [0.6, 0.5])
+    return made
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Rows of a study: persistence, a ridge with a bias of 0.5 K, ours with a smaller error."""
+    truth, ours, still = forecasts(1)
+    return {
+        PERSISTENCE: [record(still, truth, False)],
+        RIDGE: [record(forecasts(2, bias=0.5)[1], truth, False)],
+        OURS: [record(p, truth, True) for p in (ours, forecasts(3)[1])],
+    }
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Records of the study "cases": forecasts 0.1 K and 0.2 K too warm, but 1 K in the typical."""
+    truth, _, _ = forecasts(1)
+    chosen = [3, 30, 59]
+    frames = truth.isel(window=chosen).transpose("window", "lead", "lat", "lon").to_numpy()
+    frames = np.concatenate([np.full((3, 6, 8, 9), 280.0), frames], axis=1)
+    rows = {}
+    for label, warm in ((RIDGE, [0.1, 0.1, 0.2]), (OURS, [0.2, 1.0, 0.1])):
+        made = xr.Dataset(coords={"case": list(cases.CASES), "step": np.arange(-5, 7)})
+        shifted = truth.isel(window=chosen) + xr.DataArray(warm, dims="window")
+        made["cases_prediction"] = shifted.drop_vars("window").rename(window="case")
+        made["cases_truth"] = ("case", "step", "lat", "lon"), frames, {"units": "K"}
+        made["cases_time"] = "case", truth["window"].to_numpy()[chosen]
+        made["mae"] = "lead", np.full(6, 1.0 if label == OURS else 2.0)
+        made["window_mae"] = ("window", "lead"), np.ones((60, 6))
+        rows[label] = [made]
+    return rows
+
+
+# ---- where
+
+
+def test_geography_knows_land_edges_and_area(cells):
+    assert cells["rim"].sum() == 21 * 35 - 15 * 29
+    assert cells["west"].sum() == cells["east"].sum() == 3 * 21
+    assert bool(cells["north"].sel(lat=65, lon=-40)) and not bool(
+        cells["north"].sel(lat=15, lon=-40)
+    )
+    assert bool(cells["land"].sel(lat=40, lon=-100)) and not bool(
+        cells["land"].sel(lat=40, lon=-60)
+    )
+    np.testing.assert_allclose(cells["area"].sel(lon=-40), np.cos(np.radians(LAT)))
+
+
+def test_an_error_that_follows_the_land_is_found(cells):
+    land = cells["land"].to_numpy()
+    found = errors.contrast(made_up_map(smooth() + land, smooth() + 1.1 * land), cells, "land")
+    assert found["difference"] == pytest.approx(found["one"] - found["other"])
+    assert found["difference"] == pytest.approx(1.05, abs=0.4)
+    assert found["low"] < found["difference"] < found["high"]
+    assert found["p"] <= 0.05
+    assert found["seed_sd"] == pytest.approx(0.1 / np.sqrt(2))
+    assert found["verdict"] == "higher"
+    reversed_ = errors.contrast(made_up_map(smooth() - land, smooth() - land), cells, "land")
+    assert reversed_["verdict"] == "lower"
+
+
+@pytest.mark.parametrize("name", errors.CONTRASTS)
+def test_a_map_that_knows_nothing_is_rarely_separable(cells, name):
+    """Smooth maps by chance: the interval alone is wrong in at most about one of ten."""
+    from scipy.ndimage import gaussian_filter
+
+    one, other = errors.groups(cells, name)
+    area = cells["area"].to_numpy()
+    weights = area * one / (area * one).sum() - area * other / (area * other).sum()
+    wrong = 0
+    for seed in range(100):
+        noise = np.random.default_rng(seed).standard_normal((81, 95))
+        values = gaussian_filter(noise, 3)[30:-30, 30:-30]
+        wrong += abs((weights * values).sum()) > errors.chance(values, weights, cells)
+    assert wrong <= 12
+
+
+def test_one_seed_is_never_separable_and_no_seed_can_be(cells):
+    field = made_up_map(smooth() + cells["land"].to_numpy())
+    assert errors.contrast(field, cells, "land")["verdict"] == "not separable"
+    assert errors.contrast(field.isel(seed=0), cells, "land")["verdict"] == "higher"
+
+
+def test_means_are_weighted_by_area(cells):
+    latitude = np.repeat(LAT[:, None], 35, axis=1)
+    found = errors.contrast(made_up_map(latitude, latitude), cells, "north")
+    north = LAT[:11]
+    expected = (north * np.cos(np.radians(north))).sum() / np.cos(np.radians(north)).sum()
+    assert found["one"] == pytest.approx(expected)
+    assert np.isnan(found["p"])
+
+
+def test_a_region_without_sea_has_no_such_contrast(cells):
+    inland = cells.assign(land=xr.ones_like(cells["land"]))
+    with pytest.raises(ValueError, match="over land and over the sea"):
+        errors.contrast(made_up_map(smooth(), smooth()), inland, "land")
+    table = errors.contrasts({f"MAE of {OURS}": made_up_map(smooth(), smooth())}, inland)
+    assert list(table.index.get_level_values("contrast")) == ["north", "rim", "west"]
+
+
+@pytest.mark.parametrize(
+    ("sign", "said"), [(1, "holds"), (-1, "does not hold"), (0, "not separable at this scale")]
+)
+def test_the_answer_comes_out_either_way(cells, sign, said):
+    ours = 2 + sign * cells["land"].to_numpy() + 0.2 * smooth()
+    maps = made_up_map(ours, ours)
+    asked = {
+        f"MAE of {OURS}": maps,
+        f"{OURS} minus Ridge": maps - 2,
+        f"{OURS} over Persistence": maps / 4,
+    }
+    table = errors.contrasts(asked, cells)
+    text = errors.answer(table, "made-up", "lsntp-equations")
+    first = text.splitlines()[0]
+    assert f"over land than over the sea: {said}" in first, first
+    assert len(text.splitlines()) == 4
+    shown = errors.readable(table, cells)
+    assert shown.shape[0] == 12 and "nan" not in shown.to_string()
+
+
+def test_profiles_by_latitude_and_distance():
+    row, column = np.indices((21, 35))
+    bands = errors.by_latitude(made_up_map(row, row))
+    assert len(bands) == 6 and (np.diff(bands["latitude"]) < 0).all()
+    assert bands["mean"].is_monotonic_increasing and (bands["sd"] == 0).all()
+    profile = errors.by_distance(made_up_map(column, column + 2))
+    west, east = (profile[profile["side"] == side] for side in ("west", "east"))
+    np.testing.assert_allclose(west["mean"], np.arange(18) + 1)
+    np.testing.assert_allclose(east["mean"], 35 - np.arange(18))
+    np.testing.assert_allclose(west["sd"], np.sqrt(2))
+    north = profile.loc[profile["side"] == "north", "km"]
+    assert north.iloc[0] == pytest.approx(1.25 * 111.19, rel=1e-3)
+
+
+def test_quantities_are_of_persistence_and_ridge(study):
+    asked = errors.quantities(study, ["lsntp-equations"])
+    assert list(asked) == [
+        f"MAE of {PERSISTENCE}",
+        f"MAE of {OURS}",
+        f"{OURS} minus Ridge",
+        f"{OURS} over Persistence",
+    ]
+    assert float(asked[f"{OURS} minus Ridge"].mean()) < 0
+    assert asked[f"{OURS} over Persistence"].dims == ("seed", "lat", "lon")
+
+
+def test_rows_come_from_the_main_table():
+    study = errors.rows("ncep-na", ["convlstm", "ridge"], "smoke", 2)
+    assert list(study) == [PERSISTENCE, RIDGE, "ConvLSTM"]
+    assert [len(row) for row in study.values()] == [1, 1, 2]
+
+
+# ---- when
+
+
+def test_cases_are_scored_against_their_truth(three):
+    table = cases.scores(three)
+    assert list(table.index.get_level_values("model"))[:3] == [PERSISTENCE, RIDGE, OURS]
+    assert table.loc[("typical", OURS), "mean"] == pytest.approx(1.0)
+    assert table.loc[("extreme", RIDGE), "36 h"] == pytest.approx(0.2)
+    assert table.loc[("extreme", PERSISTENCE), "mean"] == pytest.approx(6.4, abs=0.1)
+    assert cases.describe(three, "quiet").startswith("quiet: last input 2014-01-01 18 h UTC, mean")
+
+
+def test_the_verdict_names_the_best_and_says_what_it_is_worth(three):
+    said = cases.verdict(three, "made-up")
+    assert f"{OURS} has the lowest error, 0.10 K, 0.10 K (50 %) below {RIDGE}" in said
+    assert "no evidence" in said and "In neither other case" in said
+    assert f"put {OURS} first, with 1.000 K" in said
+
+
+def test_rows_that_show_other_windows_are_told(three):
+    other = three[OURS][0].assign(cases_time=three[OURS][0]["cases_time"] + np.timedelta64(6, "h"))
+    with pytest.raises(ValueError, match="not those of the other rows"):
+        cases.frames({**three, OURS: [other]}, "quiet")
+
+
+def test_fifths_are_ordered_by_change(study):
+    table = cases.by_change(study, RIDGE)
+    assert list(table["fifth"]) == [0, 1, 2, 3, 4] and set(table["model"]) == {OURS}
+    assert table["change"].is_monotonic_increasing
+    assert (table["windows"] == 12).all() and (table["days"] <= 4).all()
+    assert (table["verdict"] == "lower").all()  # ridge is biased by 0.5 K
+    said = cases.change_verdict(table, "made-up", RIDGE)
+    assert "lower in every fifth" in said and "mean little" in said
+    table.loc[[0, 4], "verdict"] = "not separable"
+    said = cases.change_verdict(table, "made-up", RIDGE)
+    assert "lower in the second, middle and fourth fifth; not separable in the calmest and" in said
+    one_seed = cases.by_change({**study, OURS: study[OURS][:1]}, RIDGE)
+    assert (one_seed["verdict"] == "not separable").all()
+
+
+# ---- how it is scored
+
+
+def test_the_released_conventions_are_the_released_codes():
+    table = conventions.scored(*conventions.released_fixture()).set_index(["score", "convention"])
+    for score, theirs in conventions.released_scores().items():
+        ours = table.loc[(score, conventions.RELEASED[score]), "value"]
+        assert ours == pytest.approx(theirs, rel=1e-4), score
+
+
+def test_our_conventions_are_those_of_score_and_of_records():
+    pred, target = conventions.released_fixture()
+    dims = ("window", "lead", "lat", "lon")
+    pair = [xr.DataArray(a, dims=dims, attrs={"units": "K"}) for a in (pred, target)]
+    made = metrics.score(*pair)
+    made["window_mse"] = np.square((pair[0] - pair[1]).astype(float)).mean(["lat", "lon"])
+    of_fields = conventions.scored(pred, target).set_index(["score", "convention"])["value"]
+    of_record = conventions.of_record(made).set_index(["score", "convention"])["value"]
+    for score, name in conventions.OURS.items():
+        assert of_fields[(score, name)] == pytest.approx(float(made[score].mean()), rel=1e-6)
+    assert set(of_record.index) < set(of_fields.index)
+    for key, value in of_record.items():
+        assert value == pytest.approx(of_fields[key], rel=1e-6), key
+
+
+def test_conventions_by_hand():
+    """Two windows of one lead: one errs by 1 K everywhere, the other by 3 K."""
+    rng = np.random.default_rng(0)
+    target = 280 + rng.standard_normal((2, 1, 12, 12))
+    pred = target + np.array([1.0, 3.0])[:, None, None, None]
+    table = conventions.scored(pred, target).set_index(["score", "convention"])["value"]
+    assert table["mae"].item() == pytest.approx(2)
+    assert table["rmse", "pooled over all"] == pytest.approx(np.sqrt(5))
+    assert table["rmse", "one for each field, then the mean"] == pytest.approx(2)
+    assert table["rmse", "one for each cell and lead, then the mean"] == pytest.approx(np.sqrt(5))
+    assert table["psnr", "data range 255, of the pooled error"] == pytest.approx(
+        20 * np.log10(255) - 10 * np.log10(5)
+    )
+    one = structural_similarity(target[0, 0], pred[0, 0], data_range=np.ptp(target))
+    two = structural_similarity(target[1, 0], pred[1, 0], data_range=np.ptp(target))
+    assert table["ssim", "kelvin, range of the set"] == pytest.approx((one + two) / 2)
+    small = conventions.scored(pred[..., :8, :8], target[..., :8, :8])
+    assert not small["convention"].str.contains("Gaussian").any()
+
+
+def test_spread_beside_the_papers_kernels():
+    assert conventions.gaps().loc["NCEP"].round(3).to_dict() == {
+        "mae": 0.052,
+        "rmse": 0.068,
+        "ssim": 0.005,
+        "psnr": 0.266,
+    }
+    table = conventions.scored(*conventions.released_fixture())
+    found = conventions.spread(table)
+    assert found.loc["MAE (K)", "by convention"] == 0
+    assert found.loc["PSNR (dB)", "by convention"] > 10
+    said = conventions.spread_verdict(table, "it")
+    assert "the same by every convention" in said and "more than the 0.068" in said
+
+
+def test_psnr_bounds_the_pooled_rmse(study):
+    table = conventions.allowed().set_index(["dataset", "kernel"])
+    assert table.loc[("NCEP", "3@3"), "least pooled RMSE (K)"] == pytest.approx(2.367, abs=5e-4)
+    assert not table.loc[("NCEP", "3@3"), "possible"]
+    assert table.loc[("ERA5", "5@5"), "possible"]
+    for several in study.values():
+        for made in several:  # no forecast of ours can break it
+            least = conventions.least_rmse(made["psnr_released"].to_numpy())
+            assert (made["rmse"] >= least * (1 - 1e-9)).all()
+    assert "5 of 8 rows" in conventions.allowed_verdict(study[OURS][0])
+
+
+def test_the_first_graph_is_nearly_uniform():
+    start = conventions.first_graph(735, 512)
+    assert start["deviation"] < 0.05 and start["lowest"] > 0.9
+    assert start["zero_scores"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_reports_of_the_switches(study):
+    rows = {
+        conventions.REFERENCE: study[OURS],
+        conventions.LEAKY: study[OURS],
+        "worse": [r.assign(window_mae=r["window_mae"] + 0.3, mae=r["mae"]) for r in study[OURS]],
+    }
+    said = conventions.report(rows, "made-up").splitlines()
+    assert "not separable at this scale" in said[0] and "the error rises" in said[1]
+    table = conventions.leak(rows)
+    np.testing.assert_allclose(table["ratio"], 0.5 / 0.4)
+    assert "1.25 times the training loss" in conventions.leak_verdict(rows, "made-up")
+
+
+# ---- figures
+
+
+def bars_of(axes):
+    figure = np.ravel(axes)[0].figure
+    return [a.get_ylabel() for a in figure.axes if a.get_label() == "<colorbar>"]
+
+
+def test_case_maps(three):
+    truth, shown = cases.frames(three, "typical")
+    axes = drawn.case_maps(truth, shown, title="a case")
+    assert axes.shape == (5, 3)
+    assert [a.get_title() for a in axes[0]] == ["lead 6 h", "lead 18 h", "lead 36 h"]
+    assert axes[4, 0].get_ylabel() == f"{OURS}\nminus truth"
+    np.testing.assert_allclose(axes[4, 0].collections[0].get_array(), 1.0, atol=1e-5)
+    assert bars_of(axes) == ["temperature (K)", "forecast minus truth (K)"]
+    assert all(any(c.get_gid() == "coastline" for c in a.collections) for a in axes.flat)
+
+
+def test_error_and_change_maps():
+    case = observations.load("ncep-na")["case"].sel(step=[1, 3, 6]).rename(step="lead")
+    mae = abs(case - 280).drop_vars("case_time").assign_coords(lead=("lead", [6, 18, 36]))
+    axes = drawn.error_maps(mae, "all")
+    assert len(axes) == 3 and axes[0].collections[0].get_clim()[0] == 0
+    assert bars_of(axes) == ["MAE (K)"]
+    change = (mae - 5).mean("lead")
+    axes = drawn.change_maps({"one": change, "other": -change}, "difference (K)")
+    low, high = axes[1].collections[0].get_clim()
+    assert low == -high and bars_of(axes) == ["difference (K)"]
+    ax = drawn.ratio_map(xr.full_like(change, 0.5), "share")
+    np.testing.assert_allclose(ax.collections[0].get_array(), -1)
+    assert bars_of(ax) == ["MAE / MAE of persistence"]
+
+
+def test_lines_and_dots(study):
+    ax = drawn.by_change(cases.by_change(study, RIDGE), RIDGE)
+    assert ax.get_ylabel() == f"MAE minus {RIDGE}'s (K)" and len(ax.get_xticks()) == 5
+    maps = made_up_map(smooth(), smooth(1))
+    ax = drawn.latitude_profile({OURS: errors.by_latitude(maps)}, "MAE (K)")
+    assert ax.get_xlabel() == "MAE (K)"
+    axes = drawn.edge_profiles({"a": (errors.by_distance(maps), "MAE (K)")})
+    assert len(axes[0].lines) == 4 and "km" in axes[0].get_xlabel()
+    table = conventions.scored(*conventions.released_fixture())
+    axes = drawn.convention_dots(table, conventions.SCORES, {"rmse": 0.1})
+    assert [a.get_xlabel() for a in axes] == list(conventions.SCORES.values())
+    values = table.loc[table["score"] == "psnr", "value"]
+    np.testing.assert_allclose(axes[3].lines[0].get_xdata(), values)

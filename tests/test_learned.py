@@ -1,0 +1,333 @@
+"""learned, learned_verdicts, pearson, their figures, and the data of the interactive page."""
+
+import json
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from matplotlib.axes import Axes
+from scipy.stats import spearmanr
+
+from lsntp import RunConfig, figures, learned, learned_verdicts, observations, pearson, studies
+from lsntp.datasets import DataError, open_dataset
+from lsntp.experiment import build_network, inner_cells
+from lsntp.figures import learned as graph_figures
+from lsntp.graph import great_circle_km, grid_nodes
+from lsntp.planted import far_auc
+from lsntp.synthetic import synthetic
+from tools import learned_page
+
+HEIGHT, WIDTH_CELLS = 12, 16
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    with matplotlib.rc_context():
+        figures.style()
+        yield
+        plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def field() -> xr.DataArray:
+    return synthetic(height=HEIGHT, width=WIDTH_CELLS, steps=400, links=2, seed=3).t2m
+
+
+@pytest.fixture(scope="module")
+def matrices(field) -> xr.Dataset:
+    config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
+    return pearson.matrix(inner_cells(config, field))
+
+
+def record(embedding: np.ndarray, seed: int = 0, **settings) -> xr.Dataset:
+    config = RunConfig(
+        dataset="synthetic", model="lsntp-equations", preset="smoke", seed=seed, **settings
+    )
+    attrs = {"config": config.model_dump_json(), "key": config.key}
+    return xr.Dataset({"embedding": (("node", "feature"), embedding)}, attrs=attrs)
+
+
+def embedding_of(similarity: np.ndarray) -> np.ndarray:
+    """An embedding E with E Eᵀ = a symmetric matrix, made positive definite by its diagonal."""
+    values, vectors = np.linalg.eigh(similarity)
+    return vectors * np.sqrt(np.maximum(values, 0))
+
+
+@pytest.fixture(scope="module")
+def graphs(field, matrices) -> xr.Dataset:
+    """Two seeds of a graph that is Pearson's r of the anomalies."""
+    r = matrices["r"].sel(series="anomaly").values
+    runs = [record(embedding_of(4 * r), seed) for seed in range(2)]
+    return learned.study(runs, field, matrices)
+
+
+# ---- measurements
+
+
+def test_share_beyond_by_hand():
+    km = np.array([[0.0, 1, 2], [1, 0, 1], [2, 1, 0]])
+    a = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.6, 0.0, 0.4]])
+    expected = [(0.5 + 0.2 + 0.6) / 3, (0.2 + 0.0 + 0.6) / 3]
+    np.testing.assert_allclose(learned.share_beyond(a, km, [0, 1]), expected)
+    others = [1.0, (0.4 + 0.0 + 1.0) / 3]
+    np.testing.assert_allclose(learned.share_beyond(a, km, [0, 1], others=True), others)
+
+
+def test_row_ranks_give_spearman():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 20, 20)).round(1)  # with ties
+    among = ~np.eye(20, dtype=bool)
+    among[3, 5:] = False  # too few cells in a row
+    rho = (learned.row_ranks(a, among) * learned.row_ranks(b, among)).sum(axis=1)
+    assert np.isnan(rho[3])
+    for n in (0, 7, 19):
+        expected = spearmanr(a[n, among[n]], b[n, among[n]]).statistic
+        assert rho[n] == pytest.approx(expected)
+
+
+def test_partial_is_that_of_residuals():
+    rng = np.random.default_rng(1)
+    d = rng.normal(size=500)
+    a, b = d + rng.normal(size=500), 2 * d + rng.normal(size=500)
+
+    def off(x):
+        return x - np.polyval(np.polyfit(d, x, 1), d)
+
+    r = np.corrcoef([a, b, d])
+    expected = np.corrcoef(off(a), off(b))[0, 1]
+    assert learned.partial(r[0, 1], r[0, 2], r[1, 2]) == pytest.approx(expected)
+
+
+def test_far_distances_suit_the_region():
+    assert learned.far_distances(np.array([0, 8000.0])) == (500, 1000, 2000)
+    assert learned.far_distances(np.array([0, 1120.0])) == (100, 250, 500)
+    assert learned.far_distances(np.array([0, 400.0])) == (40, 100, 200)
+
+
+def test_nearest_node(field):
+    lat, lon = grid_nodes(field)
+    assert learned.nearest_node(field, lat[37] + 0.1, lon[37] - 0.1) == 37
+
+
+def test_untrained_is_what_the_run_starts_from(field):
+    config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke", seed=5)
+    with torch.no_grad():
+        expected = build_network(config, field).graph()
+    np.testing.assert_allclose(learned.untrained(config, field), expected, rtol=1e-5)
+
+
+def test_a_graph_of_correlations_is_found_to_be_one(graphs):
+    rank = graphs["rank"].sel(series="anomaly")
+    assert (rank.sel(measure="learned") > 0.95).all()
+    assert (rank.sel(measure="given distance") > 0.9).all()
+    assert (abs(rank.sel(measure="untrained")) < 0.1).all()
+    assert (rank.sel(measure="shuffled") < 0.2).all()
+    assert (rank.sel(measure="mirrored") < rank.sel(measure="given distance")).all()
+    np.testing.assert_allclose(graphs["agreement"], 1)
+
+
+def test_a_graph_of_distances_is_no_more_than_that(field, matrices):
+    config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
+    km = great_circle_km(*grid_nodes(inner_cells(config, field)))
+    near = embedding_of(8 * np.exp(-((km / 2000) ** 2)))
+    study = learned.study([record(near)], field, matrices)
+    assert study["nearness"].item() > 0.9
+    assert study["beyond"].sel(graph="learned", far_km=2000) < 0.5
+    rank = study["rank"].sel(series="anomaly", seed=0)
+    assert abs(rank.sel(measure="given distance")) < rank.sel(measure="learned") / 2
+    table = learned_verdicts.verdicts(study).set_index("claim")["verdict"]
+    assert (table == "not separable at this scale").all()  # one seed tells nothing
+
+
+def test_uniform_share_is_the_share_of_pairs(graphs):
+    expected = [(graphs["km"].values > k).mean() for k in graphs["far_km"].values]
+    np.testing.assert_allclose(graphs["beyond"].sel(graph="uniform")[0], expected)
+    assert (graphs["own"].sel(graph="learned") > graphs["own"].sel(graph="uniform")).all()
+
+
+# ---- verdicts
+
+
+@pytest.mark.parametrize(
+    ("true", "seeds", "expected"),
+    [
+        ([True, True, True], 3, "holds"),
+        ([False, False, False], 3, "does not hold"),
+        ([True, False, True], 3, "not separable at this scale"),
+        ([True], 1, "not separable at this scale"),
+    ],
+)
+def test_verdict(true, seeds, expected):
+    assert learned_verdicts.verdict(np.array(true), seeds) == expected
+
+
+def test_verdicts_come_out_either_way(graphs):
+    table = learned_verdicts.verdicts(graphs).set_index("claim")["verdict"]
+    assert table["meaning"] == table["same"] == "holds"
+    assert table["reach"] == "does not hold"
+    turned = graphs.copy(deep=True)
+    turned["rank"].loc[{"measure": ["given distance", "far"]}] = 0.0
+    turned["beyond"].loc[{"graph": "learned"}] = 0.99
+    turned["agreement"][:] = 0.2
+    table = learned_verdicts.verdicts(turned).set_index("claim")["verdict"]
+    assert table["meaning"] == table["far"] == table["same"] == "does not hold"
+    assert table["reach"] == "holds"
+    said = learned_verdicts.report(turned)
+    assert said.startswith("**synthetic, LS-NTP (equations)**")
+    assert said.count("does not hold") == 3
+
+
+def test_numbers_are_written_well():
+    assert learned_verdicts.number(-0.004) == "0.00"
+    assert learned_verdicts.number(-0.12) == "−0.12"
+    assert learned_verdicts.spread(np.array([10.0, 30]), 0, " %") == "20 % (seeds: 10 % to 30 %)"
+
+
+# ---- planted links
+
+
+def test_recovery_finds_a_graph_of_the_planted_links():
+    world = synthetic()
+    config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
+    inner = learned.inner_world(world, config)
+    links = inner["links"].values
+    assert len(links) == inner["t2m"][0].size
+    cells = world["t2m"][0].copy(data=np.arange(world["t2m"][0].size).reshape(16, 24))
+    one, other = np.argwhere(links)[0]
+    kept = inner_cells(config, cells).values.ravel()
+    assert world["links"].values[kept[one], kept[other]]
+
+    both = (links | links.T).astype(float)
+    truth = embedding_of(3 * both + 20 * np.eye(len(both)))
+    noise = np.random.default_rng(0).normal(size=truth.shape) / 10
+    rows = {
+        "knows": [record(truth, seed) for seed in range(2)],
+        "guesses": [record(noise, seed) for seed in range(2)],
+        "is silent": [record(noise).drop_vars("embedding")],
+    }
+    found = learned.recovery(rows)
+    assert (found["auc"].sel(way="knows") == 1).all()
+    assert far_auc(both, inner) == 1
+    assert found["chance"].quantile([0.05, 0.95]).to_numpy() == pytest.approx([0.5, 0.5], abs=0.15)
+    assert (found["auc"].sel(way="Pearson at lag, anomalies") > 0.9).all()
+    said = learned_verdicts.planted_report(found)
+    assert "*Links are found by the network that knows*: **holds**" in said
+    assert "**holds**" not in said.split("guesses")[1]
+    assert "the network that is silent keep no graph" in said
+
+
+# ---- Pearson's r of the nodes
+
+
+def test_pearson_matrix_is_that_of_numpy(field, matrices):
+    config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
+    nodes = inner_cells(config, field)
+    train = nodes.sel(time=nodes.time < np.datetime64(str(field.attrs["test_start"])))
+    series = train.values.reshape(train.sizes["time"], -1)
+    r = matrices["r"].sel(series="raw").values
+    assert r[3, 20] == pytest.approx(np.corrcoef(series[:, 3], series[:, 20])[0, 1])
+    assert (abs(matrices["r"].sel(series="anomaly") - matrices["r"].sel(series="raw")) > 0.1).any()
+
+
+def test_pearson_record_is_read_back(field, matrices, tmp_path, monkeypatch):
+    named = field.assign_attrs(name="synthetic", source="made", licence="MIT", fingerprint="0")
+    monkeypatch.setattr(pearson, "open_dataset", lambda name: named)
+    path = pearson.record("synthetic", tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["synthetic.nc"]
+    kept = pearson.load("synthetic", tmp_path)
+    np.testing.assert_allclose(kept["r"], matrices["r"], atol=pearson.STEP)
+    monkeypatch.setattr(pearson, "RECORDS", tmp_path)
+    nodes = inner_cells(RunConfig(dataset="synthetic", model="lsntp-equations"), field)
+    assert pearson.of_nodes("synthetic", nodes).attrs["fingerprint"] == "0"  # the record
+    assert "fingerprint" not in pearson.of_nodes("synthetic", nodes[:, 1:]).attrs  # the data
+    path.write_bytes(b"no")
+    with pytest.raises(DataError, match="not a readable record"):
+        pearson.load("synthetic", tmp_path)
+    with pytest.raises(DataError, match=r"lsntp.pearson.record\('x'\) makes it"):
+        pearson.load("x", tmp_path)
+
+
+@pytest.mark.parametrize("name", studies.REAL_SETS)
+def test_committed_pearson_records(name):
+    kept, field = pearson.load(name), observations.load(name)
+    nodes = inner_cells(RunConfig(dataset=name, model="lsntp-equations"), field["case"])
+    for c in ("lat", "lon"):
+        np.testing.assert_array_equal(kept[c], nodes[c])
+    assert kept.attrs["fingerprint"] == field.attrs["fingerprint"]
+    assert float(kept["r"].min()) >= float(field["lowest"].min()) - pearson.STEP
+    assert (pearson.RECORDS / f"{name}.nc").stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("name", studies.REAL_SETS)
+def test_committed_pearson_records_can_be_remade(name, real_data):
+    field = open_dataset(name)
+    nodes = inner_cells(RunConfig(dataset=name, model="lsntp-equations"), field)
+    np.testing.assert_allclose(pearson.load(name)["r"], pearson.matrix(nodes)["r"], atol=1e-4)
+
+
+# ---- figures
+
+
+def test_matrix_and_maps(graphs, matrices):
+    n = graphs.sizes["node"]
+    ax = graph_figures.matrix(graphs, cell=5)
+    assert ax.get_xlabel() == "node that is heard (column)"
+    assert ax.get_ylabel() == "node that receives (row)"
+    values = ax.collections[0].get_array().reshape(n, n)
+    np.testing.assert_allclose(values, graphs["adjacency"][0] * n)
+
+    axes = graph_figures.columns(graphs, 5)
+    assert [a.get_title() for a in axes] == ["seed 0", "seed 1", "at initialisation"]
+    column = axes[0].collections[0].get_array().ravel()
+    np.testing.assert_allclose(column, graphs["adjacency"][0, :, 5] * n)
+
+    axes = graph_figures.row_and_pearson(graphs, matrices, 5, 30)
+    assert len(axes) == 4 and all(isinstance(a, Axes) and len(a.lines) == 2 for a in axes)
+    row = axes[1].collections[0].get_array().ravel()
+    np.testing.assert_allclose(row, graphs["adjacency"][1, 5] * n)
+    single = graphs.isel(seed=[0])
+    assert graph_figures.row_and_pearson(single, matrices, 5, 30)[1].get_title() == (
+        "at initialisation"
+    )
+    bars = [a.get_ylabel() for a in axes[0].figure.axes if a.get_label() == "<colorbar>"]
+    assert bars == ["weight × N\n(1: as in a uniform graph)", "Pearson's r"]
+
+
+def test_lines_and_dots(graphs):
+    ax = graph_figures.share_by_distance({"lsntp-equations": graphs})
+    assert "(km)" in ax.get_xlabel() and "(%)" in ax.get_ylabel()
+    labels = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert labels == ["uniform graph", "at initialisation", "LS-NTP (equations)"]
+    ax = graph_figures.rank_dots({"lsntp-equations": graphs})
+    assert len(ax.get_yticklabels()) == len(learned.MEASURES)
+    np.testing.assert_allclose(
+        ax.lines[0].get_xdata(), graphs["rank"].sel(measure="learned", series="anomaly")
+    )
+
+
+# ---- the interactive page
+
+
+def test_packing_keeps_the_weights():
+    embedding = np.random.default_rng(0).normal(size=(30, 16)) / 3
+    packed = learned_page.pack(embedding)
+    json.dumps(packed)
+    back = learned_page.unpack(packed, 30)
+    np.testing.assert_allclose(back, embedding, atol=packed["scale"])
+    exact = learned.adjacency(embedding)
+    np.testing.assert_allclose(learned.adjacency(back), exact, rtol=1e-3)
+
+
+def test_coast_lies_in_its_region():
+    lines = learned_page.coast(np.arange(57.75, 50, -0.5), np.arange(-9.75, 2, 0.5))
+    assert len(lines) > 5
+    points = np.concatenate([np.reshape(line, (-1, 2)) for line in lines])
+    assert points.min(0)[0] >= -10 and points.max(0)[0] <= 2
+    assert points.min(0)[1] >= 50 and points.max(0)[1] <= 58
+    assert learned_page.coast(38 - np.arange(8.0), -42 + np.arange(8.0)) == []  # open sea
