@@ -258,8 +258,11 @@ display(Markdown(learned_verdicts.planted_report(planted)))
 held = {}
 for d in datasets:
     for m, study in graphs[d].items():
-        table = learned_verdicts.verdicts(study).set_index("claim")["verdict"]
-        held[d, LABELS[m]] = table.rename(learned_verdicts.CLAIMS)
+        table = learned_verdicts.verdicts(study).set_index("claim")
+        held[d, LABELS[m]] = table["verdict"].rename(learned_verdicts.CLAIMS)
+        for claim, (verdict, why) in table[["verdict", "why"]].iterrows():
+            glue(f"{d} {m} {claim}", verdict, display=False)
+            glue(f"{d} {m} {claim} why", why, display=False)
         far = study["beyond"].sel(far_km=study.attrs["far"])
         rank = study["rank"].sel(series="anomaly").mean("seed")
         glue(f"{d} {m} far", 100 * float(far.sel(graph="learned").mean()), display=False)
@@ -276,9 +279,8 @@ pd.DataFrame(held).T
 # ## Limits
 #
 # - A weight is not its effect. What a link does also depends on the convolution after the graph and on the
-#   network's many steps, and the same weights $\Theta$ serve a node and its links. Whether far links help
-#   the forecast is the subject of {doc}`06_q1_distance`, and whether the graph does at all of
-#   {doc}`05_ablation`.
+#   network's many steps, and the same weights $\Theta$ serve a node and its links. Whether the graph
+#   helps the forecast at all is the subject of {doc}`05_ablation`.
 # - Pearson's $r$ at one and the same time is one meaning of "physically meaningful", the talk's own. A link
 #   to where the weather comes from would show little of it.
 # - $E E^{\top}$ is symmetric: before the softmax, $m$ speaks to $n$ as much as $n$ to $m$, so such a graph
