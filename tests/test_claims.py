@@ -3,6 +3,7 @@
 A new campaign that changes one of these changes a sentence in ``04_main_table`` or ``intro``.
 """
 
+import numpy as np
 import pytest
 
 from lsntp import observations, records, studies, tables
@@ -58,15 +59,34 @@ def test_lsntp_does_not_beat_convlstm(runs: list) -> None:
     assert behind["low"] > 0
 
 
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_convlstm_has_the_lowest_mean_of_those_trained_alike(runs: list, dataset: str) -> None:
+    means = {
+        m: np.mean([float(r["mae"].mean()) for r in tables.pick(runs, dataset, m, "modern")])
+        for m in TRAINED_ALIKE
+    }
+    assert min(means, key=means.__getitem__) == "convlstm"
+
+
 def test_a_linear_model_is_as_good(runs: list) -> None:
-    for model in LSNTPS:
-        assert verdict(runs, "era5-uk", model, "ridge") == "higher"
-    assert verdict(runs, "era5-uk", "convlstm", "ridge") == "not separable"
-    for model in NETWORKS:
-        assert verdict(runs, "ncep-na", model, "ridge") == "not separable"
+    for model in TRAINED_ALIKE:
+        expected = "not separable" if model == "convlstm" else "higher"
+        assert verdict(runs, "era5-uk", model, "ridge") == expected, model
+        assert verdict(runs, "ncep-na", model, "ridge") != "lower", model
+    for dataset in DATASETS:
+        for model in ("cnn-lstm", "agcrn", "dagg-convlstm"):
+            assert verdict(runs, dataset, model, "ridge") == "higher"
+    for model in RELEASED_TOO:
         ours = tables.seed_mean(tables.pick(runs, "ncep-na", model, "modern"), "mae")
         ridge = tables.seed_mean(tables.pick(runs, "ncep-na", "ridge"), "mae")
         assert ours[0] > ridge[0] and ours[-1] < ridge[-1], model
+
+
+def test_the_tuned_network_beats_all_on_one_set_and_not_ridge_on_the_other(runs: list) -> None:
+    for rival in ("ridge", *TRAINED_ALIKE):
+        found = tables.compare(runs, "ncep-na", "lsntp-tuned", rival, "modern")
+        assert found["verdict"] == "lower" and found["percent"] < -5, rival
+    assert verdict(runs, "era5-uk", "lsntp-tuned", "ridge") != "lower"
 
 
 def test_training_turns_the_long_range_down(runs: list) -> None:
