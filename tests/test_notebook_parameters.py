@@ -6,12 +6,21 @@ import nbformat
 import papermill
 import pytest
 
-MAIN_TABLE = Path(__file__).parent.parent / "notebooks" / "04_main_table.ipynb"
+from lsntp.zoo import LABELS
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+STUDIES = ("05_ablation", "09_q4_learned_graph", "10_q5_forecasts", "11_q6_error_maps")
 
 
-def execute(tmp_path: Path, **parameters: object) -> nbformat.NotebookNode:
+def execute(
+    tmp_path: Path, name: str = "04_main_table", **parameters: object
+) -> nbformat.NotebookNode:
     return papermill.execute_notebook(
-        MAIN_TABLE, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False
+        NOTEBOOKS / f"{name}.ipynb",
+        tmp_path / "out.ipynb",
+        parameters,
+        cwd=tmp_path,
+        progress_bar=False,
     )
 
 
@@ -28,14 +37,33 @@ def test_unknown_values_are_told(tmp_path: Path, parameters: dict, message: str)
         execute(tmp_path, **parameters)
 
 
-def test_rerun_trains_on_a_field_of_ones_own(tmp_path: Path) -> None:
+@pytest.fixture
+def own_field(tmp_path: Path) -> str:
     """Another data set than the book's, no data and no network at hand."""
     from lsntp.synthetic import synthetic
 
     field = synthetic(height=10, width=12, steps=500, links=1, seed=1).t2m
     field.attrs = {"units": "K"}
     field.to_netcdf(tmp_path / "own.nc")
-    notebook = execute(tmp_path, dataset="own.nc", preset="smoke", seeds=1, rerun=True)
-    text = str(notebook.cells)
-    assert "LS-NTP (equations)" in text and "own.nc" in text
-    assert not any(o.output_type == "error" for c in notebook.cells for o in c.get("outputs", []))
+    return "own.nc"
+
+
+def assert_it_went_well(notebook: nbformat.NotebookNode) -> None:
+    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    assert not any(o.output_type == "error" or o.get("name") == "stderr" for o in outputs)
+    assert "own.nc" in str(outputs)
+
+
+def test_the_main_table_trains_on_a_field_of_ones_own(tmp_path: Path, own_field: str) -> None:
+    notebook = execute(
+        tmp_path, dataset=own_field, rotated=[own_field], preset="smoke", seeds=1, rerun=True
+    )
+    assert_it_went_well(notebook)
+    assert all(label in str(notebook.cells) for label in LABELS.values())
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_trains_on_a_field_of_ones_own(tmp_path: Path, own_field: str, name: str) -> None:
+    assert_it_went_well(
+        execute(tmp_path, name, dataset=own_field, preset="smoke", seeds=1, rerun=True)
+    )
