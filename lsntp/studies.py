@@ -118,12 +118,17 @@ def cases(dataset: str, preset: str = "laptop") -> Study:
     return study
 
 
-def rotated(dataset: str, rotation: int, preset: str = "laptop", seeds: int = 3) -> Study:
+def rotated(
+    dataset: str,
+    rotation: int,
+    preset: str = "laptop",
+    seeds: int = 3,
+    models: Sequence[str] = tuple(LABELS),
+) -> Study:
     """Table 3 by the modern recipe on another test period, everything fitted outside it."""
-    common: dict[str, Any] = {"dataset": dataset, "rotation": rotation}
-    study = {LABELS[m]: seeded(1, model=m, **common) for m in REFERENCES}
-    return study | {
-        LABELS[m]: seeded(seeds, model=m, preset=preset, **common) for m in TRAINED_ALIKE
+    return {
+        label: [RunConfig(**(config.model_dump() | {"rotation": rotation})) for config in row]
+        for label, row in main(dataset, preset, seeds, models, ("modern",)).items()
     }
 
 
