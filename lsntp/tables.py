@@ -121,7 +121,8 @@ def pick(
     for record in several:
         config = RunConfig.model_validate_json(record.attrs["config"])
         same = config.dataset == dataset and config.model == model
-        if same and (config.recipe is None or config.recipe.name in (recipe, "tuned")):
+        trained = config.recipe.name if config.recipe else None
+        if same and (trained in (None, recipe) or model == "lsntp-tuned"):
             chosen.append(record)
     if not chosen:
         raise ValueError(f"no records of {model} on {dataset} with recipe {recipe} among these")

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lsntp import LSNTP
 from lsntp.forecaster import our_name
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import NETWORKS, STACKED
+from lsntp.zoo.tuned import Block
 
 PARITY = Path(__file__).parent / "parity"
 FORMS = {
@@ -124,7 +125,10 @@ def test_checkpoint_of_another_grid_or_form() -> None:
 def test_any_grid_and_any_number_of_leads(
     name: str, downsample: bool, grid: tuple[int, int]
 ) -> None:
-    model = NETWORKS[name](*grid, hidden=2, embedding=3, downsample=downsample, lead_steps=4)
+    frames = {"input_steps": 5} if name in STACKED else {}
+    model = NETWORKS[name](
+        *grid, hidden=2, embedding=3, downsample=downsample, lead_steps=4, **frames
+    )
     assert model(torch.randn(2, 5, 1, *grid)).shape == (2, 4, 1, *grid)
 
 
@@ -132,7 +136,11 @@ def test_any_grid_and_any_number_of_leads(
 def test_every_weight_gets_a_gradient(name: str) -> None:
     """Nothing is left out; but an attention on the decoder's zero input has nothing to weigh."""
     torch.manual_seed(0)
-    model = NETWORKS[name](8, 9, hidden=3, embedding=4, downsample=False)
+    hidden = 4 if name == "simvp" else 3
+    model = NETWORKS[name](8, 9, hidden=hidden, embedding=4, downsample=False)
+    for module in model.modules():
+        if isinstance(module, Block):  # starts as if it were not there
+            torch.nn.init.normal_(module.leave.weight)
     model(torch.randn(2, 6, 1, 8, 9)).square().sum().backward()
     idle = "decoder.0.cell.operator.nsa.0." if name == "lsntp-equations" else "none"
     for parameter_name, parameter in model.named_parameters():
