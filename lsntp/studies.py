@@ -85,8 +85,6 @@ def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
         "as chosen": {},
         "16 hidden channels": altered("preset", "hidden-16", hidden=16),
         "48 hidden channels": altered("preset", "hidden-48", hidden=48),
-        "kernel 5": altered("preset", "kernel-5", kernel=5),
-        "learning rate 1e-3": altered("recipe", "rate-1e-3", learning_rate=1e-3),
         "learning rate 4e-3": altered("recipe", "rate-4e-3", learning_rate=4e-3),
         "weights not averaged": altered("recipe", "last", average=0.0),
         "from the last frame, no first guess": altered("recipe", "no-guess", guess="persistence"),

@@ -37,7 +37,7 @@ def own_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     [
         ("persistence", "released", ("anomaly", "blocked")),
         ("convlstm", "modern", ("anomaly", "blocked")),
-        ("convlstm", "released", ("minmax", "random")),
+        ("convlstm", "released", ("minmax", "random", 0)),
     ],
 )
 def test_recipe_decides_scaler_and_split(
@@ -49,9 +49,9 @@ def test_recipe_decides_scaler_and_split(
 ) -> None:
     seen = []
 
-    def spy(field: xr.DataArray, inputs: int, leads: int, scaler: str, validation: str):
-        seen.append((scaler, validation))
-        return prepare(field, inputs, leads, scaler, validation)
+    def spy(field: xr.DataArray, inputs: int, leads: int, *how: object):
+        seen.append(how)
+        return prepare(field, inputs, leads, *how)
 
     monkeypatch.setattr(experiment, "prepare", spy)
     experiment.execute(RunConfig(dataset=own_field, model=model, recipe=recipe, preset="smoke"))
