@@ -35,8 +35,8 @@ def own_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     ("model", "recipe", "expected"),
     [
-        ("persistence", "released", ("anomaly", "blocked")),
-        ("convlstm", "modern", ("anomaly", "blocked")),
+        ("persistence", "released", ("anomaly", "blocked", 0)),
+        ("convlstm", "modern", ("anomaly", "blocked", 0)),
         ("convlstm", "released", ("minmax", "random", 0)),
     ],
 )
