@@ -8,7 +8,7 @@ import pytest
 
 from lsntp import observations, records, studies, tables
 from lsntp.studies import RELEASED_TOO, TRAINED_ALIKE
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import LABELS, NETWORKS
 
 DATASETS = ("ncep-na", "era5-uk")
 RECIPES = ("modern", "released")
@@ -87,6 +87,24 @@ def test_the_tuned_network_beats_all_on_one_set_and_not_ridge_on_the_other(runs:
         found = tables.compare(runs, "ncep-na", "lsntp-tuned", rival, "modern")
         assert found["verdict"] == "lower" and found["percent"] < -5, rival
     assert verdict(runs, "era5-uk", "lsntp-tuned", "ridge") != "lower"
+
+
+def test_over_four_weeks_the_linear_model_loses(runs: list) -> None:
+    models = ("ridge", "convlstm", "lsntp-tuned")
+    weeks = [
+        studies.load(studies.rotated("era5-uk", back, models=models))
+        for back in range(studies.ROTATIONS)
+    ]
+    over = tables.over_periods(weeks, LABELS["ridge"])["verdict"]
+    assert over[LABELS["convlstm"]] == over[LABELS["lsntp-tuned"]] == "lower"
+    over = tables.over_periods(weeks, LABELS["convlstm"])["verdict"]
+    assert over[LABELS["lsntp-tuned"]] == "not separable"
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_convolution_is_as_good_in_the_tuned_network(dataset: str) -> None:
+    rows = studies.load(studies.tuned_ablation(dataset))
+    assert tables.difference(rows["LS-Conv"], rows["convolution"])["verdict"] == "not separable"
 
 
 def test_training_turns_the_long_range_down(runs: list) -> None:
