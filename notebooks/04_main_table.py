@@ -341,8 +341,8 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    alike = [m for m in trained if m in studies.RELEASED_TOO]
-    histories = {r: {m: tables.pick(runs, d, m, r) for m in alike} for r in recipes}
+    twice = [m for m in trained if m in studies.RELEASED_TOO]
+    histories = {r: {m: tables.pick(runs, d, m, r) for m in twice} for r in recipes}
     figures.training_curves(histories, LABELS)[0].figure.suptitle(d)
 
 # %% [markdown]
