@@ -261,8 +261,8 @@ for d in datasets:
         table = learned_verdicts.verdicts(study).set_index("claim")
         held[d, LABELS[m]] = table["verdict"].rename(learned_verdicts.CLAIMS)
         for claim, (verdict, why) in table[["verdict", "why"]].iterrows():
-            glue(f"{d} {m} {claim}", verdict, display=False)
-            glue(f"{d} {m} {claim} why", why, display=False)
+            glue(f"{d} {m} claim {claim}", verdict, display=False)
+            glue(f"{d} {m} claim {claim} why", why, display=False)
         far = study["beyond"].sel(far_km=study.attrs["far"])
         rank = study["rank"].sel(series="anomaly").mean("seed")
         glue(f"{d} {m} far", 100 * float(far.sel(graph="learned").mean()), display=False)

@@ -63,3 +63,4 @@ LABELS = {
     "lsntp-released": "LS-NTP (released)",
     "lsntp-tuned": "LS-NTP (tuned)",
 }
+"""What to call them in tables and figures."""
