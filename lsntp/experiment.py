@@ -68,7 +68,7 @@ PRESETS = {
         epochs=12,
         batch_size=8,
     ),
-    "tuned": Preset(  # as the search found
+    "tuned": Preset(  # of LS-NTP (tuned)
         name="tuned",
         hidden=32,
         embedding=32,

@@ -75,7 +75,7 @@ def tuned(dataset: str, preset: str = "laptop", seeds: int = 3) -> list[RunConfi
 
 
 def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
-    """The search behind LS-NTP (tuned): one thing altered at a time, to be read on validation."""
+    """Around LS-NTP (tuned): one thing altered at a time, to be read on validation windows."""
     (base,) = tuned(dataset, preset, 1)
 
     def altered(field: str, name: str, **values: Any) -> dict[str, Any]:

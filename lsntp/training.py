@@ -92,7 +92,7 @@ RECIPES = {
         update={"name": "tuned", "learning_rate": 2e-3, "guess": "ridge", "average": 0.99}
     ),
 }
-"""The recipes, by name: ``modern``; ``released`` as in the paper; ``tuned`` as the search found."""
+"""The recipes, by name: ``modern``; ``released`` as in the paper; ``tuned`` for LS-NTP (tuned)."""
 
 LOSSES = {"mae": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
 
