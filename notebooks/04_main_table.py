@@ -58,9 +58,7 @@ from lsntp.zoo import LABELS, NETWORKS
 
 figures.style()
 datasets = [dataset] if isinstance(dataset, str) else dataset
-rows = {
-    d: studies.load(studies.main(d, preset, seeds, models, recipes), rerun) for d in datasets
-}
+rows = {d: studies.load(studies.main(d, preset, seeds, models, recipes), rerun) for d in datasets}
 runs = [run for study in rows.values() for row in study.values() for run in row]
 table = records.tabulate(runs)
 fields = observations.studies(datasets)
@@ -198,7 +196,9 @@ for d in datasets:
 for d in datasets:
     apart = {k: row for k, row in rows[d].items() if k not in first[d] or k == LABELS["ridge"]}
     display(Markdown(f"**{d}**"))
-    display(tables.study_table(apart, LABELS["ridge"])[["MAE (K)", "RMSE (K)", "SSIM", "PSNR (dB)"]])
+    display(
+        tables.study_table(apart, LABELS["ridge"])[["MAE (K)", "RMSE (K)", "SSIM", "PSNR (dB)"]]
+    )
 
 # %% [markdown]
 # The same by lead, one panel a recipe:

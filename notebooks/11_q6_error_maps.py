@@ -25,7 +25,7 @@
 
 # %% tags=["parameters"]
 dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
-models = ["lsntp-equations", "convlstm", "lsntp-tuned"]  # networks; the first one's maps are shown lead by lead
+models = ["lsntp-equations", "convlstm", "lsntp-tuned"]  # the first one: lead by lead
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
