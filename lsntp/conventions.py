@@ -17,8 +17,8 @@ from lsntp import metrics
 from lsntp.findings import TABLE_5, Rows, compared, differences
 from lsntp.graph import AdaptiveGraph
 
+# scores that the released code gave for a made-up forecast
 FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "parity" / "released_metrics.npz"
-"""Scores that the released code gave for a made-up forecast."""
 GAUSSIAN_WINDOW = 11
 """Side of the window of SSIM's first paper: a Gaussian of 1.5 cells, cut at 3.5 s.d."""
 SCORES = {"mae": "MAE (K)", "rmse": "RMSE (K)", "ssim": "SSIM", "psnr": "PSNR (dB)"}

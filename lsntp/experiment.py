@@ -166,6 +166,9 @@ class RunConfig(BaseModel):
         canonical = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
+    def __hash__(self) -> int:
+        return hash(self.key)
+
     @property
     def title(self) -> str:
         """A readable name, for file names and progress."""
