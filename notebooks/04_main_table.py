@@ -19,7 +19,7 @@
 # The talk's overall comparison (its Table 3) and the scores at each lead (its Fig. 8), on two real
 # data sets that anyone can have. Every number comes from a recorded run. The paper's own list of
 # rivals is not public in what we have; ours are the simple forecasts that any network has to beat,
-# and six networks from the literature.
+# and seven networks from the literature.
 
 # %% tags=["parameters"]
 dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
@@ -79,8 +79,9 @@ rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("ls
 # recent steps linearly to the future; its penalty is chosen on the validation windows
 # ({mod}`lsntp.zoo.ridge`).
 #
-# **Rivals**, each from its paper's equations and tested against a plain loop-written copy of them
-# or a published number of parameters. *CNN then LSTM*: the talk's intuitive way, each frame
+# **Rivals**, each written from its equations and tested against a plain loop-written copy of them
+# or a published number of parameters. The papers of PredRNN and SA-ConvLSTM were not at hand in full:
+# their equations were checked against the authors' code and public reimplementations. *CNN then LSTM*: the talk's intuitive way, each frame
 # flattened to a vector ({mod}`lsntp.zoo.cnn_lstm`). *ConvLSTM* {cite}`shi2015convlstm`: our network
 # with a convolution as its operator. *PredRNN* {cite}`wang2017predrnn`: a second memory that passes
 # through the layers ({mod}`lsntp.zoo.predrnn`). *SA-ConvLSTM* {cite}`lin2020saconvlstm`: every cell

@@ -56,7 +56,7 @@ rows = {d: studies.load(studies.ablation(d, preset, seeds), rerun) for d in data
 #   cell. The network still halves the grid with a 3×3 convolution at its start and undoes it at its
 #   end, so neighbours are not wholly unseen.
 # - **DAGG-ConvLSTM**: in LS-Conv's place the learned graph convolution of AGCRN
-#   {cite}`bai2020agcrn`, DAGG, by that paper's equation 5:
+#   {cite}`bai2020agcrn`, DAGG:
 #   $(I + \operatorname{softmax}(\operatorname{relu}(E E^{\top})))\,X\,\Theta + b$. How the authors
 #   built this row is not public. Read so, it is LS-NTP without NSA and without LSI at once.
 #

@@ -85,7 +85,7 @@ class NodeAdaptiveGRU(nn.Module):
 class AGCRN(GridForecaster):
     """Two :class:`NodeAdaptiveGRU` layers; their last state is mapped to all leads at once.
 
-    Adaptive Graph Convolutional Recurrent Network, sections 3.2 to 3.4 of the paper. The nodes are
+    Adaptive Graph Convolutional Recurrent Network. The nodes are
     the cells of the inner grid. The last map gives F channels a lead, for the head that all
     networks share, in place of one value.
 

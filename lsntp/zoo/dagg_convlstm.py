@@ -16,7 +16,7 @@ def dagg_convlstm(
 ) -> Forecaster:
     """Build the forecaster whose operator is DAGG, ``(I + softmax(relu(E Eᵀ))) X Θ + b``.
 
-    This is equation 5 of Bai et al. (2020), data-adaptive graph generation. LS-Conv is it without
+    This is data-adaptive graph generation (DAGG) of Bai et al. (2020). LS-Conv is it without
     attention and with a 1×1 convolution, so that ``kernel`` is not used.
 
     Parameters as of :meth:`lsntp.LSNTP.equations`.

@@ -10,15 +10,16 @@ from lsntp.zoo.rolled import Rolled, remember
 
 
 class STLSTMCell(nn.Module):
-    """The spatiotemporal LSTM, equation 3 of the paper.
+    """The spatiotemporal LSTM.
 
     ``g, i, f = tanh, σ, σ(W_x*X + W_h*H + b)``, ``C = f∘C + i∘g``;
     ``g', i', f' = tanh, σ, σ(W'_x*X + W_m*M + b')``, ``M = f'∘M + i'∘g'``, where M comes from the
     layer below; ``o = σ(W_xo*X + W_ho*H + W_co*C + W_mo*M + b_o)`` (the new C and M);
     ``H = o∘tanh(W_1×1*[C, M])``.
 
-    As printed: the authors' code adds layer norm and 1 to the forget gates, and biases to
-    W_co, W_mo and W_1×1. This has neither.
+    The paper was not at hand in full: these equations were checked against the authors' code. That
+    adds layer norm, 1 to the forget gates, and biases to W_co, W_mo and W_1×1; this has none of
+    them.
 
     Parameters
     ----------

@@ -17,8 +17,9 @@ class SAM(nn.Module):
     ``i', o' = σ(W_z'*Z + W_h'*H + b)``, ``g' = tanh(…)`` likewise;
     ``M = (1 − i')∘M + i'∘g'``, ``Ĥ = o'∘M``.
 
-    The products Qᵀ K are not scaled by their width. The gates' convolutions are 1×1 too, as in most
-    public reimplementations.
+    The products Qᵀ K are not scaled by their width. The paper was not at hand in full: these
+    equations were checked against public reimplementations, most of which have gates of 1×1
+    convolutions, as here.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class SAConvLSTMCell(nn.Module):
     """A ConvLSTM step, then :class:`SAM` on its H.
 
     ``i, f, o, g = σ, σ, σ, tanh(W_x*X + W_h*Ĥ + b)``, ``C = f∘C + i∘g``, ``H = o∘tanh(C)``,
-    ``Ĥ, M = SAM(H, M)``. As printed there, this ConvLSTM has no peepholes.
+    ``Ĥ, M = SAM(H, M)``. This ConvLSTM has no peepholes.
 
     Parameters
     ----------
