@@ -209,6 +209,16 @@ def paper_and_code(dataset: str, preset: str = "laptop", seeds: int = 3) -> Stud
     return {label: seeded(seeds, **(common | changed)) for label, changed in rows.items()}
 
 
+def field_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """LS-NTP that forecasts the field, not its change, with and without LAGC."""
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP, "preset": preset}
+    field = altered(residual=False)
+    return {
+        "full": seeded(seeds, recipe=field, **common),
+        "w/o LAGC": seeded(seeds, recipe=field, parts={"lagc": False}, **common),
+    }
+
+
 def planted(preset: str = "laptop", seeds: int = 3) -> Study:
     """Q4's world with planted links: LS-NTP that forecasts the change, and the field."""
     common: dict[str, Any] = {"dataset": "synthetic", "model": LSNTP, "preset": preset}
@@ -225,9 +235,6 @@ def _both(build: Callable[..., Study], **settings: Any) -> Callable[[str, int], 
 REAL_SETS = ("ncep-na", "era5-uk")
 STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
     "main": _both(main),
-    "weeks": lambda preset, seeds: [
-        rotated("era5-uk", r, preset, seeds) for r in range(1, ROTATIONS)
-    ],
     "ablation": _both(ablation),
     "search": lambda preset, seeds: [search(d, preset) for d in REAL_SETS],
     "tuned": _both(tuned_ablation),
@@ -235,8 +242,12 @@ STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
     "kernel": _both(kernel),
     "distance": _both(distance),
     "planted": lambda preset, seeds: [planted(preset, seeds)],
-    "ablation-released": _both(ablation, model="lsntp-released"),
     "paper-and-code": _both(paper_and_code),
+    "ablation-field": _both(field_ablation),
+    "ablation-released": _both(ablation, model="lsntp-released"),
+    "weeks": lambda preset, seeds: [
+        rotated("era5-uk", r, preset, seeds) for r in range(1, ROTATIONS)
+    ],
     "baseline-kernels": _both(baseline_kernels),
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
