@@ -20,7 +20,7 @@ book: $(VENV)/.installed
 	$(BIN)/jupyter-book build . --all -W --keep-going
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --nbval --nbval-current-env tests notebooks
+	$(BIN)/python -m pytest --nbval --nbval-current-env -n auto --dist loadscope notebooks tests
 
 notebooks: $(VENV)/.installed
 	$(BIN)/python -m tools.execute
