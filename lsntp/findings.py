@@ -1,23 +1,19 @@
-"""What came out of the studies of LS-NTP's parts, of its graph's reach and of kernels, in words.
+"""How the rows of a study compare, in words, and what the parts of LS-NTP do.
 
 Every verdict comes from :func:`lsntp.tables.difference` and can come out either way. Records are
 given as :func:`lsntp.studies.load` returns them, row by row. Shown in the notebooks
-``05_ablation``, ``06_q1_distance``, ``07_q2_kernel`` and ``08_q3_baseline_kernels``.
+``04_main_table`` and ``05_ablation``; Q1 to Q3 have modules of their own (:mod:`lsntp.reach`,
+:mod:`lsntp.kernels`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 
-from lsntp import records, tables
-from lsntp.experiment import RunConfig, inner_cells
-from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
-from lsntp.zoo import LABELS
+from lsntp import tables
 
 Rows = Mapping[str, Sequence[xr.Dataset]]
 
@@ -41,24 +37,6 @@ ERRS_LESS = {"lower": HOLDS, "higher": FAILS, "not separable": OPEN}
 
 HELPS = {"higher": "helps", "lower": "does not help", "not separable": OPEN}
 """Of the verdict on the error without a part: what the part does."""
-
-TABLE_5 = pd.DataFrame(
-    [
-        ("ERA5", 1, 0.939, 1.233, 0.878, 46.308),
-        ("ERA5", 3, 0.897, 1.176, 0.883, 46.639),
-        ("ERA5", 5, 1.034, 1.357, 0.869, 45.585),
-        ("ERA5", 7, 1.118, 1.455, 0.845, 44.937),
-        ("NCEP", 1, 1.799, 2.386, 0.910, 40.380),
-        ("NCEP", 3, 1.740, 2.318, 0.915, 40.646),
-        ("NCEP", 5, 1.792, 2.397, 0.908, 40.377),
-        ("NCEP", 7, 1.860, 2.465, 0.908, 40.123),
-    ],
-    columns=["dataset", "kernel", "mae", "rmse", "ssim_released", "psnr_released"],
-)
-"""The paper's Table 5: LS-Conv's kernel, on other data than ours; K, K, –, dB."""
-
-TRAINED_CUT, TESTED_CUT = "trained with the cut", "cut once trained"
-"""The two ways of Q1."""
 
 
 def errors(rows: Rows) -> pd.DataFrame:
@@ -131,6 +109,12 @@ def compared(found: pd.Series, ours: str, theirs: str, dataset: str) -> str:
     return tables.sentence(pd.concat([names, found]))
 
 
+def keys(rows: Rows) -> pd.DataFrame:
+    """Return the keys of the records: a line a row, a column a seed."""
+    table = {label: [r.attrs["key"] for r in group] for label, group in rows.items()}
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis(index="row", columns="seed")
+
+
 # ---- the parts
 
 
@@ -155,267 +139,3 @@ def report_parts(rows: Rows, dataset: str) -> str:
         + compared(row, PARTS[str(label)][1], "the full network", dataset)
         for label, row in parts(rows).iterrows()
     )
-
-
-# ---- the reach of the graph
-
-
-def cut_rows(rows: Rows) -> dict[int, Sequence[xr.Dataset]]:
-    """Return the rows of Q1 trained with a cut, by its distance, km; the last is the whole."""
-    by_km = {int(label.split()[0]): group for label, group in rows.items() if label.endswith(" km")}
-    return by_km | {int(rows["whole"][0]["cut"][-1]): rows["whole"]}
-
-
-def distance_curves(rows: Rows) -> pd.DataFrame:
-    """MAE against the distance of the cut, both ways: ``curve``, ``at`` (km), ``mae`` (K)."""
-    trained = [
-        (TRAINED_CUT, km, float(record["mae"].mean()))
-        for km, group in cut_rows(rows).items()
-        for record in group
-    ]
-    tested = [
-        (TESTED_CUT, int(km), float(record["cut_mae"].sel(cut=km).mean()))
-        for record in rows["whole"]
-        for km in record["cut"].to_numpy()
-    ]
-    return pd.DataFrame(trained + tested, columns=["curve", "at", "mae"])
-
-
-def cut_difference(whole: Sequence[xr.Dataset]) -> pd.Series:
-    """Difference in MAE of trained networks between their graph cut at 0 and whole, K.
-
-    As of :func:`lsntp.tables.difference`; ``seed_sd`` is the standard deviation over seeds of the
-    difference, since each seed's network is its own rival.
-    """
-    by_window = tables.seed_mean(whole, "cut_window_mae")
-    change = [float((r["cut_mae"][0] - r["cut_mae"][-1]).mean()) for r in whole]
-    seed_sd = float(np.std(change, ddof=1)) if len(change) > 1 else float("nan")
-    return tables.interval(
-        by_window.isel(cut=0, drop=True), by_window.isel(cut=-1, drop=True), seed_sd
-    )
-
-
-def reach(rows: Rows) -> int:
-    """Return the shortest distance, km, from which on no cut has a higher error than the whole.
-
-    Of the rows trained with a cut. 0: self-links alone are not separably worse.
-    """
-    by_km = cut_rows(rows)
-    shortest = max(by_km)
-    for km in sorted(by_km, reverse=True)[1:]:
-        if tables.difference(by_km[km], rows["whole"])["verdict"] == "higher":
-            break
-        shortest = km
-    return shortest
-
-
-def distance_verdicts(rows: Rows) -> pd.DataFrame:
-    """Whether links help, tested both ways: error with self-links alone against the whole graph.
-
-    Returns
-    -------
-    DataFrame
-        A line a way (`TRAINED_CUT`, `TESTED_CUT`): ``holds``, and the difference.
-    """
-    alone = cut_rows(rows)[0]
-    found = {
-        TRAINED_CUT: tables.difference(alone, rows["whole"]),
-        TESTED_CUT: cut_difference(rows["whole"]),
-    }
-    table = pd.DataFrame.from_dict(found, orient="index")
-    table.insert(0, "holds", table["verdict"].map(CLAIM))
-    return table
-
-
-def report_distance(rows: Rows, dataset: str) -> str:
-    """Write :func:`distance_verdicts` as Markdown, with how the curves fall and :func:`reach`."""
-    curves = distance_curves(rows)
-    items = []
-    for way, row in distance_verdicts(rows).iterrows():
-        means = curves[curves["curve"] == way].groupby("at")["mae"].mean()
-        falls = int((np.diff(means) < 0).sum())
-        items.append(
-            f"- **Links help, {way}: {row['holds']}.** "
-            + compared(row, "The graph of self-links alone", "the whole graph", dataset)
-            + f" The mean error falls in {falls} of the {len(means) - 1} steps of growing distance "
-            f"and is lowest at {means.idxmin()} km."
-        )
-    km = reach(rows)
-    said = (
-        "not even self-links alone have a separably higher error than the whole graph"
-        if km == 0
-        else f"no cut at {km} km or further has a separably higher error than the whole graph"
-        if km < max(cut_rows(rows))
-        else "already the longest cut that removes links has a separably higher error"
-    )
-    return "\n".join([*items, f"- **Reach, {TRAINED_CUT}: {km} km.** On {dataset}, {said}."])
-
-
-def with_graph(whole: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Return records of the same networks that hold their embedding.
-
-    The records of a study keep scores alone; the main table's of the same configs keep the graph.
-
-    Raises
-    ------
-    RecordError
-        If the main table has no record of one of them.
-    """
-    found = []
-    for record in whole:
-        config = RunConfig.model_validate_json(record.attrs["config"])
-        main = RunConfig(**{**dict(config), "test_cuts_km": ()})
-        found.append(record if "embedding" in record else records.find(main))
-    return found
-
-
-def weight_within(
-    several: Sequence[xr.Dataset], field: xr.DataArray, distances_km: Iterable[float]
-) -> pd.DataFrame:
-    """Share of a learned graph's weight that stays within a distance, mean over nodes.
-
-    Parameters
-    ----------
-    several : sequence of Dataset
-        Records with the node ``embedding``, one a seed.
-    field : DataArray (..., lat, lon)
-        Gives the coordinates of the full grid.
-    distances_km : iterable of float
-        Cuts; at 0 the share is the weight of a node's link to itself.
-
-    Returns
-    -------
-    DataFrame
-        ``curve`` ("after training", a line a seed, and "all nodes alike", 1/N each), ``at`` (km),
-        ``share``.
-    """
-    config = RunConfig.model_validate_json(several[0].attrs["config"])
-    between = great_circle_km(*grid_nodes(inner_cells(config, field)))
-    lines = []
-    for km in distances_km:
-        kept = between <= km + 1e-3  # as lsntp.graph.DistanceCut
-        lines.append(("all nodes alike", int(km), kept.mean()))
-        for record in several:
-            embedding = torch.from_numpy(record["embedding"].to_numpy()).double()
-            adjacency = adaptive_adjacency(embedding).numpy()
-            lines.append(("after training", int(km), (adjacency * kept).sum(1).mean()))
-    table = pd.DataFrame(lines, columns=["curve", "at", "share"])
-    return table.sort_values(["curve", "at"], ignore_index=True)
-
-
-# ---- kernels
-
-
-def kernel_of(record: xr.Dataset) -> int:
-    """Return the kernel of a record's network."""
-    config = RunConfig.model_validate_json(record.attrs["config"])
-    assert config.preset is not None
-    return config.preset.kernel
-
-
-def kernel_curves(rows: Rows) -> pd.DataFrame:
-    """MAE against the kernel, a curve a model: ``curve`` (its name in the zoo), ``at``, ``mae``."""
-    lines = [
-        (
-            RunConfig.model_validate_json(r.attrs["config"]).model,
-            kernel_of(r),
-            float(r["mae"].mean()),
-        )
-        for group in rows.values()
-        for r in group
-    ]
-    return pd.DataFrame(lines, columns=["curve", "at", "mae"])
-
-
-def kernel_ratios(rows: Rows, dataset: str, source: str | None) -> pd.DataFrame:
-    """MAE through that of the 3×3 kernel: ours, a line a seed, and the paper's.
-
-    Parameters
-    ----------
-    rows : mapping
-        Of :func:`lsntp.studies.kernel`.
-    dataset : str
-        Ours, to name the curve.
-    source : str, optional
-        The data set of `TABLE_5` to put beside it.
-
-    Returns
-    -------
-    DataFrame
-        ``curve``, ``at``, ``ratio``; ours is divided by the mean over seeds of the 3×3 kernel.
-    """
-    ours = kernel_curves(rows).assign(curve=f"here, {dataset}")
-    ours["ratio"] = ours["mae"] / ours.loc[ours["at"] == 3, "mae"].mean()
-    theirs = TABLE_5[TABLE_5["dataset"] == source].rename(columns={"kernel": "at"})
-    theirs = theirs.assign(
-        curve=f"paper's Table 5, {source}",
-        ratio=theirs["mae"] / theirs.loc[theirs["at"] == 3, "mae"].mean(),
-    )
-    return pd.concat([ours, theirs], ignore_index=True)[["curve", "at", "ratio"]]
-
-
-def report_kernels(rows: Rows, dataset: str, source: str | None) -> str:
-    """Say whether 3@3 is best, and which kernel is best in the paper's Table 5."""
-    said = claim("The 3×3 kernel is best", rows, "3@3", dataset)
-    theirs = TABLE_5[TABLE_5["dataset"] == source].set_index("kernel")["mae"]
-    if theirs.empty:
-        return f"- {said}"
-    ours = mean_errors(rows)
-    worst = str(ours.idxmax())
-    return (
-        f"- {said} The worst kernel, {worst}, errs {100 * (ours[worst] / ours['3@3'] - 1):.1f} % "
-        f"more than 3@3; the paper's worst on {source}, {theirs.idxmax()}@{theirs.idxmax()}, "
-        f"{100 * (theirs.max() / theirs[3] - 1):.1f} % more."
-    )
-
-
-def report_rivals(
-    rivals: Mapping[str, Rows], ours: Sequence[xr.Dataset], dataset: str, name: str
-) -> str:
-    """Say whether larger kernels bring the rivals what LS-Conv brings.
-
-    Parameters
-    ----------
-    rivals : mapping of model -> rows
-        Of :func:`by_rival`.
-    ours : sequence of Dataset
-        LS-NTP's records.
-    name : str
-        What to call it.
-    """
-    everyone = {label: group for rows in rivals.values() for label, group in rows.items()}
-    said = f"{name} errs less than every rival at every kernel"
-    items = [claim(said, {**everyone, name: ours}, name, dataset)]
-    for rival, rows in rivals.items():
-        first, *larger = rows
-        if rival == LABELS["convlstm"]:
-            found = tables.difference(rows[first], ours)
-            items.append(
-                f"**{name} is ahead of {first}: {CLAIM[found['verdict']]}.** "
-                + compared(found, first, name, dataset)
-            )
-        best = str(mean_errors({label: rows[label] for label in larger}).idxmin())
-        found = tables.difference(rows[best], rows[first])
-        helps = {"lower": "helps", "higher": "does not help", "not separable": OPEN}
-        items.append(
-            f"**A larger kernel for {rival}, {best} at best: {helps[found['verdict']]}.** "
-            + compared(found, best, first, dataset)
-            + " "
-            + compared(tables.difference(rows[best], ours), best, name, dataset)
-        )
-    return "\n".join(f"- {item}" for item in items)
-
-
-def by_rival(rows: Rows) -> dict[str, dict[str, Sequence[xr.Dataset]]]:
-    """Return the rows of Q3 by the model's name, the smallest kernel first."""
-    sorted_rows: dict[str, dict[str, Sequence[xr.Dataset]]] = {}
-    for label, group in sorted(rows.items(), key=lambda row: kernel_of(row[1][0])):
-        model = RunConfig.model_validate_json(group[0].attrs["config"]).model
-        sorted_rows.setdefault(LABELS[model], {})[label] = group
-    return {LABELS[m]: sorted_rows[LABELS[m]] for m in LABELS if LABELS[m] in sorted_rows}
-
-
-def keys(rows: Rows) -> pd.DataFrame:
-    """Return the keys of the records: a line a row, a column a seed."""
-    table = {label: [r.attrs["key"] for r in group] for label, group in rows.items()}
-    return pd.DataFrame.from_dict(table, orient="index").rename_axis(index="row", columns="seed")

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from skimage.metrics import structural_similarity
 
-from lsntp import cases, conventions, errors, figures, metrics, observations
+from lsntp import cases, conventions, errors, figures, metrics, observations, paper_and_code
 from lsntp.experiment import scores
 from lsntp.figures import cases as drawn
 from lsntp.zoo import LABELS
@@ -336,22 +336,22 @@ def test_psnr_bounds_the_pooled_rmse(study):
 
 
 def test_the_first_graph_is_nearly_uniform():
-    start = conventions.first_graph(735, 512)
+    start = paper_and_code.first_graph(735, 512)
     assert start["deviation"] < 0.05 and start["lowest"] > 0.9
     assert start["zero_scores"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_reports_of_the_switches(study):
     rows = {
-        conventions.REFERENCE: study[OURS],
-        conventions.LEAKY: study[OURS],
+        paper_and_code.REFERENCE: study[OURS],
+        paper_and_code.LEAKY: study[OURS],
         "worse": [r.assign(window_mae=r["window_mae"] + 0.3, mae=r["mae"]) for r in study[OURS]],
     }
-    said = conventions.report(rows, "made-up").splitlines()
+    said = paper_and_code.report(rows, "made-up").splitlines()
     assert "not separable at this scale" in said[0] and "the error rises" in said[1]
-    table = conventions.leak(rows)
+    table = paper_and_code.leak(rows)
     np.testing.assert_allclose(table["ratio"], 0.5 / 0.4)
-    assert "1.25 times the training loss" in conventions.leak_verdict(rows, "made-up")
+    assert "1.25 times the training loss" in paper_and_code.leak_verdict(rows, "made-up")
 
 
 # ---- figures

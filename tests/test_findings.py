@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from lsntp import RunConfig, findings, published, records, studies
-from lsntp.findings import FAILS, HOLDS, OPEN, TESTED_CUT, TRAINED_CUT
+from lsntp import RunConfig, findings, kernels, published, reach, records, studies
+from lsntp.findings import FAILS, HOLDS, OPEN
 from lsntp.graph import great_circle_km, grid_nodes
+from lsntp.reach import TESTED_CUT, TRAINED_CUT
 
 CUTS = (0, 100, 200, 400)
 
@@ -112,8 +113,8 @@ def test_every_row_of_the_ablation_has_its_part() -> None:
 
 def test_distance_curves_meet_at_the_whole() -> None:
     rows = distance_rows(1.4, 1.2, 1.1, 1.0)
-    assert list(findings.cut_rows(rows)) == list(CUTS)
-    curves = findings.distance_curves(rows)
+    assert list(reach.cut_rows(rows)) == list(CUTS)
+    curves = reach.distance_curves(rows)
     means = curves.groupby(["curve", "at"])["mae"].mean()
     np.testing.assert_allclose(means[TRAINED_CUT], [1.402, 1.202, 1.102, 1.002])
     np.testing.assert_allclose(means[TESTED_CUT], 1.002 * np.array([2, 1.5, 1.1, 1]))
@@ -122,15 +123,15 @@ def test_distance_curves_meet_at_the_whole() -> None:
 
 def test_the_cut_once_trained_is_compared_seed_by_seed() -> None:
     whole = cut(row(1.0), (1.01, 1, 1, 1))
-    found = findings.cut_difference(whole)
+    found = reach.cut_difference(whole)
     assert found["difference"] == pytest.approx(0.01002)
     assert found["seed_sd"] == pytest.approx(0.00002)  # of the difference, not 0.002 of a run
     assert found["verdict"] == "higher"
-    assert findings.cut_difference(whole[:1])["verdict"] == "not separable"
+    assert reach.cut_difference(whole[:1])["verdict"] == "not separable"
 
 
 @pytest.mark.parametrize(
-    ("trained", "factors", "holds", "reach"),
+    ("trained", "factors", "holds", "km"),
     [
         ((1.4, 1.2, 1.1, 1.0), (2, 1.5, 1.1, 1), (HOLDS, HOLDS), 400),
         ((1.4, 1.2, 1.0, 1.0), (1, 1, 1, 1), (HOLDS, OPEN), 200),
@@ -139,16 +140,16 @@ def test_the_cut_once_trained_is_compared_seed_by_seed() -> None:
     ],
 )
 def test_distance_verdicts_can_come_out_each_way(
-    trained: tuple, factors: tuple, holds: tuple, reach: int
+    trained: tuple, factors: tuple, holds: tuple, km: int
 ) -> None:
     rows = distance_rows(*trained, factors=factors)
-    table = findings.distance_verdicts(rows)
+    table = reach.distance_verdicts(rows)
     assert tuple(table.loc[[TRAINED_CUT, TESTED_CUT], "holds"]) == holds
-    assert findings.reach(rows) == reach
-    said = findings.report_distance(rows, "era5-uk").splitlines()
+    assert reach.reach(rows) == km
+    said = reach.report_distance(rows, "era5-uk").splitlines()
     assert f"trained with the cut: {holds[0]}.**" in said[0]
     assert f"cut once trained: {holds[1]}.**" in said[1]
-    assert f"{reach} km" in said[2]
+    assert f"{km} km" in said[2]
 
 
 def test_the_graph_is_that_of_the_main_table(
@@ -157,13 +158,13 @@ def test_the_graph_is_that_of_the_main_table(
     monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path))
     whole = row(1.0, seeds=1, test_cuts_km=CUTS)
     with pytest.raises(records.RecordError, match="no record"):
-        findings.with_graph(whole)
+        reach.with_graph(whole)
     main = record(1.0)
     main["embedding"] = (("node", "feature"), np.ones((2, 3), np.float32))
     records.write(main, records.path_of(RunConfig(dataset="era5-uk", model=studies.LSNTP)))
-    (found,) = findings.with_graph(whole)
+    (found,) = reach.with_graph(whole)
     assert found.attrs["key"] == main.attrs["key"] != whole[0].attrs["key"]
-    assert findings.with_graph([main])[0] is main
+    assert reach.with_graph([main])[0] is main
 
 
 def test_weight_within_by_hand() -> None:
@@ -176,7 +177,7 @@ def test_weight_within_by_hand() -> None:
     alike["embedding"] = (("node", "feature"), np.zeros((12, 12)))
     alone["embedding"] = (("node", "feature"), 10 * np.eye(12))
     km = [0, 300, int(np.ceil(between.max()))]
-    table = findings.weight_within([alike, alone], field, km)
+    table = reach.weight_within([alike, alone], field, km)
     uniform = table[table["curve"] == "all nodes alike"]
     np.testing.assert_allclose(uniform["share"], [1 / 12, (between <= 300).mean(), 1])
     trained = table[table["curve"] == "after training"].groupby("at")["share"]
@@ -192,26 +193,26 @@ def kernel_rows(*errors: float) -> dict:
 
 
 def test_table_5_agrees_with_the_papers_row() -> None:
-    for source, theirs in findings.TABLE_5[findings.TABLE_5["kernel"] == 3].groupby("dataset"):
+    for source, theirs in published.TABLE_5[published.TABLE_5["kernel"] == 3].groupby("dataset"):
         rows = published.LSNTP[published.LSNTP["dataset"].str.startswith(str(source))]
         row_of_paper = rows[rows["model"].str.endswith("Table 5")]
         columns = ["mae", "rmse", "ssim_released", "psnr_released"]
         np.testing.assert_array_equal(theirs[columns], row_of_paper[columns])
-    assert len(findings.TABLE_5) == 2 * len(studies.KERNELS)
+    assert len(published.TABLE_5) == 2 * len(studies.KERNELS)
 
 
 def test_kernel_curves_and_ratios() -> None:
     rows = kernel_rows(1.1, 1.0, 1.2, 1.3)
-    curves = findings.kernel_curves(rows)
+    curves = kernels.kernel_curves(rows)
     assert curves["at"].unique().tolist() == [1, 3, 5, 7]
     assert set(curves["curve"]) == {studies.LSNTP}
-    ratios = findings.kernel_ratios(rows, "era5-uk", "ERA5")
+    ratios = kernels.kernel_ratios(rows, "era5-uk", "ERA5")
     means = ratios.groupby(["curve", "at"])["ratio"].mean()
     np.testing.assert_allclose(
         means["here, era5-uk"], np.array([1.102, 1.002, 1.202, 1.302]) / 1.002
     )
     np.testing.assert_allclose(means["paper's Table 5, ERA5"][7], 1.118 / 0.897)
-    assert set(findings.kernel_ratios(rows, "own.nc", None)["curve"]) == {"here, own.nc"}
+    assert set(kernels.kernel_ratios(rows, "own.nc", None)["curve"]) == {"here, own.nc"}
 
 
 @pytest.mark.parametrize(
@@ -220,10 +221,10 @@ def test_kernel_curves_and_ratios() -> None:
 )
 def test_kernels_can_come_out_each_way(errors: tuple, verdict: str) -> None:
     rows = kernel_rows(*errors)
-    said = findings.report_kernels(rows, "era5-uk", "ERA5")
+    said = kernels.report_kernels(rows, "era5-uk", "ERA5")
     assert f"on era5-uk: {verdict}.**" in said
     assert "the paper's worst on ERA5, 7@7, 24.6 % more" in said
-    assert "paper" not in findings.report_kernels(rows, "own.nc", None)
+    assert "paper" not in kernels.report_kernels(rows, "own.nc", None)
 
 
 def test_rivals_with_larger_kernels() -> None:
@@ -232,16 +233,16 @@ def test_rivals_with_larger_kernels() -> None:
         f"{m} {k}×{k}": row(e, model=m, preset=studies.with_kernel("laptop", k))
         for (m, k), e in reversed(errors.items())
     }
-    rivals = findings.by_rival(rows)
+    rivals = kernels.by_rival(rows)
     assert list(rivals) == ["ConvLSTM", "PredRNN"]
     assert list(rivals["ConvLSTM"]) == ["convlstm 3×3", "convlstm 5×5"]
-    said = findings.report_rivals(rivals, row(1.0), "era5-uk", "LS-NTP").splitlines()
+    said = kernels.report_rivals(rivals, row(1.0), "era5-uk", "LS-NTP").splitlines()
     assert len(said) == 4
     assert f"on era5-uk: {HOLDS}.**" in said[0]
     assert f"LS-NTP is ahead of convlstm 3×3: {HOLDS}.**" in said[1]
     assert "for ConvLSTM, convlstm 5×5 at best: helps.**" in said[2]
     assert "for PredRNN, predrnn 5×5 at best: does not help.**" in said[3]
-    behind = findings.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
+    behind = kernels.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
     assert f"on era5-uk: {FAILS}.**" in behind[0]
 
 

@@ -91,7 +91,7 @@ def swept(
     ----------
     table : DataFrame
         ``curve``, ``at`` and ``value``, a line a seed, as of
-        :func:`lsntp.findings.distance_curves` or :func:`lsntp.findings.kernel_curves`.
+        :func:`lsntp.reach.distance_curves` or :func:`lsntp.kernels.kernel_curves`.
     value, label : str
         The column to draw, and what it is, with its unit.
     along : str

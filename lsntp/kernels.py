@@ -1,0 +1,126 @@
+"""Q2 and Q3: the kernel of LS-Conv, and larger kernels for its rivals.
+
+Shown in the notebooks ``07_q2_kernel`` and ``08_q3_baseline_kernels``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import xarray as xr
+
+from lsntp import tables
+from lsntp.experiment import RunConfig
+from lsntp.findings import CLAIM, OPEN, Rows, claim, compared, mean_errors
+from lsntp.published import TABLE_5
+from lsntp.zoo import LABELS
+
+
+def kernel_of(record: xr.Dataset) -> int:
+    """Return the kernel of a record's network."""
+    config = RunConfig.model_validate_json(record.attrs["config"])
+    assert config.preset is not None
+    return config.preset.kernel
+
+
+def kernel_curves(rows: Rows) -> pd.DataFrame:
+    """MAE against the kernel, a curve a model: ``curve`` (its name in the zoo), ``at``, ``mae``."""
+    lines = [
+        (
+            RunConfig.model_validate_json(r.attrs["config"]).model,
+            kernel_of(r),
+            float(r["mae"].mean()),
+        )
+        for group in rows.values()
+        for r in group
+    ]
+    return pd.DataFrame(lines, columns=["curve", "at", "mae"])
+
+
+def kernel_ratios(rows: Rows, dataset: str, source: str | None) -> pd.DataFrame:
+    """MAE through that of the 3×3 kernel: ours, a line a seed, and the paper's.
+
+    Parameters
+    ----------
+    rows : mapping
+        Of :func:`lsntp.studies.kernel`.
+    dataset : str
+        Ours, to name the curve.
+    source : str, optional
+        The data set of `TABLE_5` to put beside it.
+
+    Returns
+    -------
+    DataFrame
+        ``curve``, ``at``, ``ratio``; ours is divided by the mean over seeds of the 3×3 kernel.
+    """
+    ours = kernel_curves(rows).assign(curve=f"here, {dataset}")
+    ours["ratio"] = ours["mae"] / ours.loc[ours["at"] == 3, "mae"].mean()
+    theirs = TABLE_5[TABLE_5["dataset"] == source].rename(columns={"kernel": "at"})
+    theirs = theirs.assign(
+        curve=f"paper's Table 5, {source}",
+        ratio=theirs["mae"] / theirs.loc[theirs["at"] == 3, "mae"].mean(),
+    )
+    return pd.concat([ours, theirs], ignore_index=True)[["curve", "at", "ratio"]]
+
+
+def report_kernels(rows: Rows, dataset: str, source: str | None) -> str:
+    """Say whether 3@3 is best, and which kernel is best in the paper's Table 5."""
+    said = claim("The 3×3 kernel is best", rows, "3@3", dataset)
+    theirs = TABLE_5[TABLE_5["dataset"] == source].set_index("kernel")["mae"]
+    if theirs.empty:
+        return f"- {said}"
+    ours = mean_errors(rows)
+    worst = str(ours.idxmax())
+    return (
+        f"- {said} The worst kernel, {worst}, errs {100 * (ours[worst] / ours['3@3'] - 1):.1f} % "
+        f"more than 3@3; the paper's worst on {source}, {theirs.idxmax()}@{theirs.idxmax()}, "
+        f"{100 * (theirs.max() / theirs[3] - 1):.1f} % more."
+    )
+
+
+def report_rivals(
+    rivals: Mapping[str, Rows], ours: Sequence[xr.Dataset], dataset: str, name: str
+) -> str:
+    """Say whether larger kernels bring the rivals what LS-Conv brings.
+
+    Parameters
+    ----------
+    rivals : mapping of model -> rows
+        Of :func:`by_rival`.
+    ours : sequence of Dataset
+        LS-NTP's records.
+    name : str
+        What to call it.
+    """
+    everyone = {label: group for rows in rivals.values() for label, group in rows.items()}
+    said = f"{name} errs less than every rival at every kernel"
+    items = [claim(said, {**everyone, name: ours}, name, dataset)]
+    for rival, rows in rivals.items():
+        first, *larger = rows
+        if rival == LABELS["convlstm"]:
+            found = tables.difference(rows[first], ours)
+            items.append(
+                f"**{name} is ahead of {first}: {CLAIM[found['verdict']]}.** "
+                + compared(found, first, name, dataset)
+            )
+        best = str(mean_errors({label: rows[label] for label in larger}).idxmin())
+        found = tables.difference(rows[best], rows[first])
+        helps = {"lower": "helps", "higher": "does not help", "not separable": OPEN}
+        items.append(
+            f"**A larger kernel for {rival}, {best} at best: {helps[found['verdict']]}.** "
+            + compared(found, best, first, dataset)
+            + " "
+            + compared(tables.difference(rows[best], ours), best, name, dataset)
+        )
+    return "\n".join(f"- {item}" for item in items)
+
+
+def by_rival(rows: Rows) -> dict[str, dict[str, Sequence[xr.Dataset]]]:
+    """Return the rows of Q3 by the model's name, the smallest kernel first."""
+    sorted_rows: dict[str, dict[str, Sequence[xr.Dataset]]] = {}
+    for label, group in sorted(rows.items(), key=lambda row: kernel_of(row[1][0])):
+        model = RunConfig.model_validate_json(group[0].attrs["config"]).model
+        sorted_rows.setdefault(LABELS[model], {})[label] = group
+    return {LABELS[m]: sorted_rows[LABELS[m]] for m in LABELS if LABELS[m] in sorted_rows}
