@@ -3,7 +3,7 @@
 #   make book        the rendered book, _build/html/index.html
 #   make test        every test, and every notebook re-executed and compared
 #   make notebooks   re-execute the notebooks in place
-#   make reproduce   train everything again, then re-execute the notebooks
+#   make reproduce   train every run that has no record, then re-execute the notebooks
 #   make lint        style and types
 #   make browser     open every page of the built book in Chromium and look for faults
 #   make clean       remove what was built (not the environment)
@@ -26,7 +26,7 @@ notebooks: $(VENV)/.installed
 	$(BIN)/python -m tools.execute
 
 reproduce: $(VENV)/.installed
-	$(BIN)/lsntp campaign main --preset laptop --seeds 3 --jobs 2
+	$(BIN)/lsntp campaign all --preset laptop --seeds 3 --jobs 2
 	$(BIN)/python -m tools.execute
 
 lint: $(VENV)/.installed-dev

@@ -116,18 +116,20 @@ def verdict(found: Records, dataset: str) -> str:
     (best, error), (second, behind) = list(ranked.items())[:2]
     others = {case: table.loc[case].idxmin() for case in CASES if case != "extreme"}
     agree = [case for case, label in others.items() if label == best]
-    also = (
-        f"The same model is best in the {' and the '.join(agree)} case. "
-        if agree
-        else "In neither other case is it the best. "
+    also = f"The same model is best in the {' and the '.join(agree)} case. " if agree else ""
+    differ = [f"in the {case} case {label}" for case, label in others.items() if label != best]
+    also += f"Best is {' and '.join(differ)}. " if differ else ""
+    ahead = (
+        f"{behind - error:.2f} K ({100 * (behind - error) / behind:.0f} %) below {second}"
+        if behind - error >= 0.005
+        else f"level with {second}"
     )
-    also += " ".join(f"({case}: {label}.)" for case, label in others.items() if label != best)
     overall = {label: float(several[0]["mae"].mean()) for label, several in found.items()}
     first = min(overall, key=overall.__getitem__)
     windows = next(iter(found.values()))[0].sizes["window"]
     return (
         f"On **{dataset}**, in the extreme case, {best} has the lowest error, {error:.2f} K, "
-        f"{behind - error:.2f} K ({100 * (behind - error) / behind:.0f} %) below {second}. "
+        f"{ahead}. "
         f"{also.strip()} This is one window of {windows}, chosen for being unlike the others, and "
         f"no evidence of which model is better: over all test windows the same runs put {first} "
         f"first, with {overall[first]:.3f} K."

@@ -79,7 +79,8 @@ def check() -> None:
     raise typer.Exit(int(any(row["state"] == "corrupt" for row in rows)))
 
 
-Preset = Annotated[str, typer.Option(help="smoke, laptop or paper: how large and how long.")]
+PRESET = "smoke, laptop or paper: how large and how long."
+Preset = Annotated[str, typer.Option(help=PRESET)]
 
 
 @app.callback()
@@ -94,31 +95,39 @@ def _log(
 def run(
     dataset: Annotated[str, typer.Argument(help="A data set's name, or the path of your file.")],
     model: Annotated[str, typer.Argument(help="For example lsntp-equations, convlstm, ridge.")],
-    recipe: Annotated[str, typer.Option(help="modern or released: how it is trained.")] = "modern",
-    preset: Preset = "laptop",
+    recipe: Annotated[
+        str | None, typer.Option(help="modern, released or tuned: how it is trained.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help=PRESET)] = None,
     seed: Annotated[int, typer.Option(min=0, help="First weights, order of windows.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
 ) -> None:
     """Train and score one model; an existing record is shown instead. Safe to kill and resume.
 
+    Without a recipe and a preset lsntp-tuned has its own ("tuned"), all others modern and laptop.
     Under torchrun, on several devices: torchrun --nproc-per-node 2 -m lsntp run ...
     """
     from pydantic import ValidationError
 
     from lsntp import records
     from lsntp.experiment import RunConfig
+    from lsntp.tables import COLUMNS
     from lsntp.training import rank
 
+    recipe = recipe or ("tuned" if model == "lsntp-tuned" else "modern")
+    preset = preset or ("tuned" if model == "lsntp-tuned" else "laptop")
     try:
         config = RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
         record = records.run(config, device=device, progress=True)
     except ValidationError as error:
-        typer.echo("\n".join(str(e["msg"]) for e in error.errors()), err=True)
+        said = (str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
+        typer.echo("\n".join(said), err=True)
         raise typer.Exit(2) from None
     except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    by_lead = record[["mae", "rmse", "ssim", "psnr"]].to_dataframe().T
+    heads = {score: COLUMNS[score][0] for score in ("mae", "rmse", "ssim", "psnr")}
+    by_lead = record[list(heads)].rename(heads).to_dataframe().T.rename_axis(columns="lead (h)")
     by_lead["mean"] = by_lead.mean(axis=1)
     if rank() == 0:
         typer.echo(f"{records.path_of(config)}\n{by_lead.round(3).to_string()}")

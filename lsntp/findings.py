@@ -35,7 +35,7 @@ PARTS = {
 ERRS_LESS = {"lower": HOLDS, "higher": FAILS, "not separable": OPEN}
 """Of the verdict on our error against a rival's: the claim that ours is lower."""
 
-HELPS = {"higher": "helps", "lower": "does not help", "not separable": OPEN}
+HELPS = {"higher": "helps", "lower": "harms", "not separable": OPEN}
 """Of the verdict on the error without a part: what the part does."""
 
 

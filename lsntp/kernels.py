@@ -107,7 +107,7 @@ def report_rivals(
             )
         best = str(mean_errors({label: rows[label] for label in larger}).idxmin())
         found = tables.difference(rows[best], rows[first])
-        helps = {"lower": "helps", "higher": "does not help", "not separable": OPEN}
+        helps = {"lower": "helps", "higher": "harms", "not separable": OPEN}
         items.append(
             f"**A larger kernel for {rival}, {best} at best: {helps[found['verdict']]}.** "
             + compared(found, best, first, dataset)

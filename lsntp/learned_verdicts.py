@@ -17,8 +17,8 @@ SMALL = 0.1
 CLAIMS = {
     "reach": "the graph reaches far",
     "meaning": "links follow the weather, not only distance",
-    "far": "far links join cells that go together",
-    "same": "every seed finds the same graph",
+    "far": "far weights rank as correlations do",
+    "same": "seeds find similar graphs",
 }
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not separable at this scale"
 
@@ -77,8 +77,8 @@ def verdicts(study: xr.Dataset) -> pd.DataFrame:
         (
             "far",
             verdict((over >= SMALL) & (over > turned), seeds),
-            f"Among cells more than {far} km away it is {spread(over)}; with the map mirrored "
-            f"{spread(turned)}.",
+            f"Among cells more than {far} km away this rank correlation is {spread(over)}; with "
+            f"the map mirrored {spread(turned)}.",
         ),
         (
             "same",
@@ -108,8 +108,8 @@ def report(study: xr.Dataset) -> str:
     return "\n".join([heading, "", *items])
 
 
-def planted_report(recovery: xr.Dataset) -> str:
-    """Write as Markdown whether each row of graphs tells the planted links from other far pairs.
+def planted_verdicts(recovery: xr.Dataset) -> dict[str, tuple[str, str]]:
+    """Say of each row of graphs whether it tells the planted links from other far pairs, and why.
 
     It holds if every seed's AUC exceeds 95 % of those of untrained graphs, and does not hold if
     none does.
@@ -120,14 +120,20 @@ def planted_report(recovery: xr.Dataset) -> str:
         From :func:`lsntp.learned.recovery`.
     """
     chance = float(recovery["chance"].quantile(0.95))
-    items = []
+    found = {}
     for row in recovery.attrs["rows"]:
         auc = recovery["auc"].sel(way=row).values
-        said = verdict(auc > chance, len(auc))
-        items.append(
-            f"- *Links are found by the network that {row}*: **{said}**. "
-            f"AUC {spread(auc)}; of untrained graphs 95 % lie below {chance:.2f}."
-        )
+        why = f"AUC {spread(auc)}; of untrained graphs 95 % lie below {chance:.2f}."
+        found[row] = verdict(auc > chance, len(auc)), why
+    return found
+
+
+def planted_report(recovery: xr.Dataset) -> str:
+    """Write `planted_verdicts` as Markdown, one item a row."""
+    items = [
+        f"- *Links are found by the network that {row}*: **{said}**. {why}"
+        for row, (said, why) in planted_verdicts(recovery).items()
+    ]
     items += [
         f"- The records of the network that {row} keep no graph."
         for row in recovery.attrs["without_graph"]

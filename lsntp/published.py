@@ -16,7 +16,7 @@ LSNTP = pd.DataFrame(
     ],
     columns=_COLUMNS,
 )
-"""LS-NTP's own rows: train 2017, test 2018, another region; the paper's Table 3 is not public."""
+"""LS-NTP's own rows: train 2017, test 2018, region not stated. Table 3 itself is not public."""
 
 TABLE_5 = pd.DataFrame(
     [

@@ -97,12 +97,14 @@ def split(
     else:
         raise ValueError(f'validation="{validation}": expected "blocked" or "random"')
     test = window_starts([(first, last)], length)
+    enough = int(np.ceil(length * VALIDATION_BLOCKS / VALIDATION_SHARE))
     for name, part in (("training", train), ("validation", held_out), ("test", test)):
         if len(part) == 0:
             raise ValueError(
                 f"the series is too short: {steps} steps outside the test period from "
                 f"{times[first]} and {tests} inside leave no {name} window of {length} steps; "
-                "give a longer series, or a RunConfig with fewer input_steps or lead_steps"
+                f"give a longer series ({enough} steps outside are enough), or a RunConfig with "
+                "fewer input_steps or lead_steps"
             )
     return Split(train, held_out, test, fit_times, outside)
 

@@ -36,7 +36,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import cases, errors, figures, studies
+from lsntp import cases, errors, figures, findings, studies
 from lsntp.figures import cases as case_figures
 from lsntp.zoo import LABELS
 
@@ -153,12 +153,12 @@ display(Markdown("\n".join(cases.change_verdict(fifths[d], d, LABELS["ridge"]) f
 # - The test week of `era5-uk` is one regime of weather, with a strong daily cycle.
 
 # %% [markdown]
-# ## Checks
+# ## Checks, and the records behind this page
 #
-# The cases are those of the rule, as persistence's own record of the test period has it, and the
+# `lsntp verify KEY` makes a run again and compares. # The cases are those of the rule, as persistence's own record of the test period has it, and the
 # runs shown are those of the main table's first seed.
 
-# %%
+# %% tags=["hide-output"]
 for d in datasets:
     still = everything[d][cases.PERSISTENCE][0]["window_mae"].mean("lead").to_series()
     for label, (record,) in shown[d].items():
@@ -168,3 +168,9 @@ for d in datasets:
             assert np.isclose(still[when], ruled, rtol=0.01), "another case"
         same = everything[d][label][0]
         assert np.isclose(record["mae"].mean(), same["mae"].mean(), rtol=1e-3), "another run"
+keys = {
+    (d, part): findings.keys(found[d])
+    for d in datasets
+    for part, found in {"the cases": shown, "all windows": everything}.items()
+}
+pd.concat(keys, names=["dataset", "shown"])

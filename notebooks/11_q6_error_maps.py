@@ -33,10 +33,11 @@ rerun = False  # True: train everything now instead of reading the records
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import errors, figures, studies
+from lsntp import errors, figures, findings, studies
 from lsntp.figures import cases as case_figures
 from lsntp.zoo import LABELS
 
@@ -48,6 +49,20 @@ asked = {d: errors.quantities(runs[d], models) for d in datasets}
 cells = {d: errors.geography(asked[d]["MAE of Persistence"]) for d in datasets}
 
 # %% [markdown]
+# ## In short
+#
+# In the mean over a region LS-NTP is better than no change, and not everywhere in it. As a share of
+# persistence's error its own is, on `era5-uk`,
+# {glue:text}`era5-uk LS-NTP (equations) over Persistence land one:.2f` over land and
+# {glue:text}`era5-uk LS-NTP (equations) over Persistence land other:.2f` over the sea, on `ncep-na`
+# {glue:text}`ncep-na LS-NTP (equations) over Persistence land one:.2f` and
+# {glue:text}`ncep-na LS-NTP (equations) over Persistence land other:.2f`; in the outer three cells it is
+# {glue:text}`era5-uk LS-NTP (equations) over Persistence rim one:.2f` on `era5-uk` and
+# {glue:text}`ncep-na LS-NTP (equations) over Persistence rim one:.2f` on `ncep-na`, further inside
+# {glue:text}`era5-uk LS-NTP (equations) over Persistence rim other:.2f` and
+# {glue:text}`ncep-na LS-NTP (equations) over Persistence rim other:.2f`. More than 1 is worse than no
+# change. What of this is more than chance is [below](came-out).
+#
 # ## The error of each cell
 #
 # Mean absolute error over all windows of the test period, mean over the seeds, at leads of one,
@@ -119,7 +134,7 @@ for d in datasets:
 #    is the other half.
 # 3. The *spread over seeds* stands beside both.
 #
-# A difference is called one only if the interval excludes zero, *p* is at most 0.05 where there is
+# A difference counts as one if the interval excludes zero, *p* is at most 0.05 where there is
 # one, and it is larger than two standard deviations of the seeds
 # ({func}`lsntp.errors.contrast`).
 
@@ -132,9 +147,10 @@ for d in datasets:
     display(errors.readable(found[d], cells[d]))
 
 # %% [markdown]
+# (came-out)=
 # ## What came out
 #
-# ({func}`lsntp.errors.answer`.)
+# One line a model and question ({func}`lsntp.errors.answer`):
 
 # %%
 for d in datasets:
@@ -195,13 +211,16 @@ for d in datasets:
 # - The null that shifts a pattern lets it wrap round the edge, and few of its hundreds of places
 #   are independent. It is a guard against reading a pattern into any smooth map, and weak where
 #   only few shifts differ.
-# - Sixteen comparisons a data set and model at 95 %: one in twenty comes out by chance.
+# - Sixteen comparisons a data set and model: by the interval alone up to one in ten would come out by
+#   chance, fewer where *p* is asked as well.
 # - `era5-uk` is tested on one week of March: its map is a map of that week's weather.
 
 # %% [markdown]
-# ## Checks
+# ## Checks, and the records behind this page
+#
+# `lsntp verify KEY` makes a run again and compares.
 
-# %%
+# %% tags=["hide-output"]
 for d in datasets:
     for label, several in runs[d].items():
         for record in several:
@@ -211,3 +230,4 @@ for d in datasets:
         assert record.attrs["fingerprint"] == runs[d][LABELS["ridge"]][0].attrs["fingerprint"]
     rim = cells[d]["rim"].to_numpy()
     assert not rim[errors.RIM : -errors.RIM, errors.RIM : -errors.RIM].any() and rim[0].all()
+pd.concat({d: findings.keys(runs[d]) for d in datasets}, names=["dataset"])

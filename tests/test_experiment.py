@@ -231,7 +231,7 @@ def test_command_line(own_field: str, tmp_path: Path) -> None:
     short_field = str(tmp_path / "short.nc")
     xr.load_dataset(own_field).isel(time=slice(0, 60)).to_netcdf(short_field)
     result = cli.invoke(app, ["run", own_field, "persistence"])
-    assert result.exit_code == 0 and "mae" in result.output, result.output
+    assert result.exit_code == 0 and "MAE (K)" in result.output, result.output
     result = cli.invoke(app, ["verify", "--sample", "1"])
     assert result.exit_code == 0 and "agrees, largest difference 0" in result.output
     for arguments, message in [

@@ -195,7 +195,7 @@
       + (listens
         ? "Its row adds up to 1. "
         : `The weights of all cells for it add up to ${total.toFixed(2)}. `)
-      + `${Math.round(100 * far)} % of this lies beyond ${graph().far} km; of a uniform graph it would be ${Math.round(100 * uniform)} %. `
+      + `Beyond ${graph().far} km lie ${Math.round(100 * far)} % of this; of a uniform graph it would be ${Math.round(100 * uniform)} %. `
       + `The ${STRONGEST} ${listens ? "cells it listens to most" : "cells that listen to it most"}, itself left out (circles):`;
     pick("list").replaceChildren(...order.map((n) => {
       const line = document.createElement("tr");

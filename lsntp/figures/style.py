@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
 import seaborn as sns
 
 # Okabe and Ito's colours, and Tol's muted ones for the rivals, told apart by colour-blind readers
@@ -30,7 +31,8 @@ WIDTH = 7.4  # inches; wider figures turn illegible on a phone
 
 
 def style() -> None:
-    """Set the look of all figures: legible at phone width, nothing that is not needed."""
+    """Set the look of all figures: legible at phone width, nothing not needed; tables whole."""
+    pd.set_option("display.max_rows", None)
     sns.set_theme(
         context="notebook",
         style="ticks",
