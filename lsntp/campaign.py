@@ -117,7 +117,7 @@ def verify(record: xr.Dataset) -> float:
     in a missing value, or, though their scores are the same, in a map or the embedding beyond the
     digits that records keep of these.
     """
-    config = RunConfig.model_validate_json(record.attrs["config"])
+    config = records.config_of(record)
     fresh = records.kept(execute(config), config)
     if set(fresh.data_vars) != set(record.data_vars) or fresh.sizes != record.sizes:
         return float("inf")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lsntp import tables
+from lsntp.comparison import deviation, interval, signed
 from lsntp.zoo import LABELS
 
 CASES = {"quiet": 0.05, "typical": 0.5, "extreme": 1.0}
@@ -140,7 +140,7 @@ def by_change(found: Records, against: str) -> pd.DataFrame:
     """Difference in MAE from one row, by fifths of the windows in the order of their change.
 
     The order is that of the mean absolute change from the last input frame, over all leads and
-    cells: persistence's error. The interval is that of :func:`lsntp.tables.interval`, over days.
+    cells: persistence's error. The interval is :func:`lsntp.comparison.interval`'s.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def by_change(found: Records, against: str) -> pd.DataFrame:
     DataFrame
         ``fifth`` (0 … 4), ``share`` (its name), ``model``, ``mae``, ``change`` (mean change of the
         fifth's windows), all K, ``windows``, ``days``, and the columns of
-        :func:`lsntp.tables.interval`.
+        :func:`lsntp.comparison.interval`.
     """
     by_window = {
         label: xr.concat([r["window_mae"].mean("lead") for r in several], "seed", join="exact")
@@ -164,27 +164,24 @@ def by_change(found: Records, against: str) -> pd.DataFrame:
     fifth = np.empty(change.size, int)
     order = np.argsort(change.to_numpy(), kind="stable")
     fifth[order] = np.arange(change.size) * len(SHARES) // change.size
+
+    def spread(errors: xr.DataArray, several: Sequence[xr.Dataset]) -> float:
+        return deviation(errors.mean("window").to_numpy(), "train_loss" in several[0])
+
     rows = []
     for label, errors in by_window.items():
         if label in (PERSISTENCE, against):
             continue
         for k, share in enumerate(SHARES):
             ours, theirs = errors[:, fifth == k], by_window[against][:, fifth == k]
-            sd = float(np.hypot(_spread(ours, found[label]), _spread(theirs, found[against])))
+            sd = float(np.hypot(spread(ours, found[label]), spread(theirs, found[against])))
             days = pd.DatetimeIndex(ours["window"].to_numpy()).normalize().nunique()
             row = {"fifth": k, "share": share, "model": label, "mae": float(ours.mean())}
             row |= {"change": float(change[fifth == k].mean())}
             row |= {"windows": int((fifth == k).sum()), "days": days}
-            found_here = tables.interval(ours.mean("seed"), theirs.mean("seed"), sd)
+            found_here = interval(ours.mean("seed"), theirs.mean("seed"), sd)
             rows.append(row | found_here.to_dict())
     return pd.DataFrame(rows)
-
-
-def _spread(errors: xr.DataArray, several: Sequence[xr.Dataset]) -> float:
-    """Standard deviation over seeds of a mean error; of one seed nan, of a reference 0."""
-    if errors.sizes["seed"] > 1:
-        return float(errors.mean("window").std("seed", ddof=1))
-    return float("nan") if "train_loss" in several[0] else 0.0
 
 
 def change_verdict(table: pd.DataFrame, dataset: str, against: str) -> str:
@@ -202,8 +199,8 @@ def change_verdict(table: pd.DataFrame, dataset: str, against: str) -> str:
         said.append(
             f"- **{dataset}, {label}**: its error against that of {against} is "
             f"{'; '.join(words)}. From the calmest to the most eventful fifth the difference goes "
-            f"from {tables.signed(ends[0]['difference'])} to "
-            f"{tables.signed(ends[1]['difference'])} K."
+            f"from {signed(ends[0]['difference'])} to "
+            f"{signed(ends[1]['difference'])} K."
         )
     fewest = int(table["days"].min())
     if fewest < FEWEST_DAYS:

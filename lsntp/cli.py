@@ -197,7 +197,7 @@ def verify(
             raise typer.Exit(1) from None
         worst = max(worst, difference)
         verdict = "agrees" if difference <= tolerance else "DIFFERS"
-        title = records.RunConfig.model_validate_json(record.attrs["config"]).title
+        title = records.config_of(record).title
         typer.echo(f"{record.attrs['key']} {title}: {verdict}, largest difference {difference:.2g}")
     typer.echo(f"accepted: {tolerance:g} in any score at any lead")
     if worst > tolerance:

@@ -13,7 +13,8 @@ import xarray as xr
 from scipy import stats
 from scipy.fft import dctn
 
-from lsntp import studies, tables
+from lsntp import studies
+from lsntp.comparison import deviation, signed
 from lsntp.graph import EARTH_RADIUS_KM
 from lsntp.land import land_mask
 from lsntp.studies import Study
@@ -158,8 +159,7 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
         mean, area * one / (area * one).sum() - area * other / (area * other).sum(), cells
     )
     p = _share_of_shifts(mean, area, one, difference) if name in SHIFTED else np.nan
-    sd = float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else float("nan")
-    sd = sd if "seed" in values.dims else 0.0
+    sd = deviation(by_seed, trained="seed" in values.dims)
     separable = abs(difference) > half and abs(difference) > 2 * sd and not p > 0.05
     return pd.Series(
         {
@@ -272,13 +272,13 @@ def readable(table: pd.DataFrame, cells: xr.Dataset) -> pd.DataFrame:
     shares = {name: float((cells[name] * area).sum()) for name in CONTRASTS}
     written = {}
     for (what, name), c in table.iterrows():
-        low, high = tables.signed(c["low"]), tables.signed(c["high"])
+        low, high = signed(c["low"]), signed(c["high"])
         written[what, name] = {
             "first group": f"{CONTRASTS[name][0]} ({100 * shares[name]:.0f} % of the area)",
             "second group": CONTRASTS[name][1],
             "first": f"{c['one']:.3f}",
             "second": f"{c['other']:.3f}",
-            "difference": tables.signed(c["difference"]),
+            "difference": signed(c["difference"]),
             "95 % interval": f"{low} to {high}",
             "seed s.d.": "–" if np.isnan(c["seed_sd"]) else f"{c['seed_sd']:.3f}",
             "p of shifts": "–" if np.isnan(c["p"]) else _probability(c["p"]),
@@ -314,11 +314,11 @@ def answer(table: pd.DataFrame, dataset: str, model: str) -> str:
         gain = table.loc[(f"{label} minus Ridge", name)]
         said.append(
             f"- **The error of {label} on {dataset} is larger {one} than {other}: {verdict}.** "
-            f"{c['one']:.2f} K against {c['other']:.2f} K, {tables.signed(c['difference'])} K "
-            f"(95 % interval {tables.signed(c['low'])} to {tables.signed(c['high'])} K{p}). "
+            f"{c['one']:.2f} K against {c['other']:.2f} K, {signed(c['difference'])} K "
+            f"(95 % interval {signed(c['low'])} to {signed(c['high'])} K{p}). "
             f"As a share of persistence's error: {100 * share['one']:.0f} % against "
             f"{100 * share['other']:.0f} % ({_word(share['verdict'])}). Minus Ridge: "
-            f"{tables.signed(gain['one'])} K against {tables.signed(gain['other'])} K "
+            f"{signed(gain['one'])} K against {signed(gain['other'])} K "
             f"({_word(gain['verdict'])})."
         )
     return "\n".join(said)

@@ -175,21 +175,37 @@ class RunConfig(BaseModel):
         parts = [Path(self.dataset).stem, self.model]
         if self.recipe and self.preset:
             parts += [self.recipe.name, self.preset.name, f"seed{self.seed}"]
-        return "-".join(parts)
+        return "-".join(filter(None, [*parts, self.variant]))
+
+    @property
+    def variant(self) -> str:
+        """What sets it apart, beside its seed, from a run of the main table; "" if it is one."""
+        said = [name if kept else f"no-{name}" for name, kept in self.parts.items()]
+        if (self.input_steps, self.lead_steps) != (6, 6):
+            said.append(f"{self.input_steps}to{self.lead_steps}")
+        if self.preset and self.preset.kernel != PRESETS.get(self.preset.name, self.preset).kernel:
+            said.append(f"kernel{self.preset.kernel}")
+        if self.rotation:
+            said.append(f"rotation{self.rotation}")
+        if self.cut_km is not None:
+            said.append(f"cut{self.cut_km:.0f}km")
+        if self.test_cuts_km:
+            said.append("cuts")
+        if self.cases:
+            said.append("cases")
+        return "-".join(said)
 
     @property
     def whole(self) -> bool:
         """Whether its record keeps maps, case and graph, too.
 
         On the real sets, of which many records are committed, only those of the main table do: a
-        variant, which differs from these by more than its seed, keeps its scores.
+        :attr:`variant` keeps its scores.
         """
-        variant = {"rotation", "parts", "cut_km", "test_cuts_km", "cases"}
         named = (self.recipe, self.preset) == (None, None) or (
             self.recipe in RECIPES.values() and self.preset in PRESETS.values()
         )
-        varied = self.model_dump(include=variant, exclude_defaults=True)
-        return self.dataset not in REAL or (named and not varied)
+        return self.dataset not in REAL or (named and not self.variant)
 
 
 def build_network(config: RunConfig, field: xr.DataArray) -> nn.Module:

@@ -1,7 +1,7 @@
 """How the rows of a study compare, in words, and what the parts of LS-NTP do.
 
-Every verdict comes from :func:`lsntp.tables.difference` and can come out either way. Records are
-given as :func:`lsntp.studies.load` returns them, row by row. Shown in the notebooks
+Every verdict comes from :func:`lsntp.comparison.difference` and can come out either way. Records
+are given as :func:`lsntp.studies.load` returns them, row by row. Shown in the notebooks
 ``04_main_table`` and ``05_ablation``; Q1 to Q3 have modules of their own (:mod:`lsntp.reach`,
 :mod:`lsntp.kernels`).
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import xarray as xr
 
-from lsntp import tables
+from lsntp.comparison import difference, sentence
 
 Rows = Mapping[str, Sequence[xr.Dataset]]
 
@@ -53,11 +53,9 @@ def mean_errors(rows: Rows) -> pd.Series:
 
 
 def differences(rows: Rows, against: str) -> pd.DataFrame:
-    """:func:`lsntp.tables.difference` of every other row from one of them, a line a row."""
+    """:func:`lsntp.comparison.difference` of every other row from one of them, a line a row."""
     found = {
-        label: tables.difference(group, rows[against])
-        for label, group in rows.items()
-        if label != against
+        label: difference(group, rows[against]) for label, group in rows.items() if label != against
     }
     return pd.DataFrame.from_dict(found, orient="index")
 
@@ -104,9 +102,9 @@ def standing(rows: Rows, label: str) -> str:
 
 
 def compared(found: pd.Series, ours: str, theirs: str, dataset: str) -> str:
-    """Say in words what a difference is: :func:`lsntp.tables.sentence` with these names."""
+    """Say in words what a difference is: :func:`lsntp.comparison.sentence` with these names."""
     names = pd.Series({"model": ours, "against": theirs, "dataset": dataset})
-    return tables.sentence(pd.concat([names, found]))
+    return sentence(pd.concat([names, found]))
 
 
 def keys(rows: Rows) -> pd.DataFrame:

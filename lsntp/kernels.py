@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import xarray as xr
 
-from lsntp import tables
-from lsntp.experiment import RunConfig
+from lsntp.comparison import difference
 from lsntp.findings import CLAIM, OPEN, Rows, claim, compared, mean_errors
 from lsntp.published import TABLE_5
+from lsntp.records import config_of
 from lsntp.zoo import LABELS
 
 
 def kernel_of(record: xr.Dataset) -> int:
     """Return the kernel of a record's network."""
-    config = RunConfig.model_validate_json(record.attrs["config"])
+    config = config_of(record)
     assert config.preset is not None
     return config.preset.kernel
 
@@ -28,7 +28,7 @@ def kernel_curves(rows: Rows) -> pd.DataFrame:
     """MAE against the kernel, a curve a model: ``curve`` (its name in the zoo), ``at``, ``mae``."""
     lines = [
         (
-            RunConfig.model_validate_json(r.attrs["config"]).model,
+            config_of(r).model,
             kernel_of(r),
             float(r["mae"].mean()),
         )
@@ -100,19 +100,19 @@ def report_rivals(
     for rival, rows in rivals.items():
         first, *larger = rows
         if rival == LABELS["convlstm"]:
-            found = tables.difference(rows[first], ours)
+            found = difference(rows[first], ours)
             items.append(
                 f"**{name} is ahead of {first}: {CLAIM[found['verdict']]}.** "
                 + compared(found, first, name, dataset)
             )
         best = str(mean_errors({label: rows[label] for label in larger}).idxmin())
-        found = tables.difference(rows[best], rows[first])
+        found = difference(rows[best], rows[first])
         helps = {"lower": "helps", "higher": "harms", "not separable": OPEN}
         items.append(
             f"**A larger kernel for {rival}, {best} at best: {helps[found['verdict']]}.** "
             + compared(found, best, first, dataset)
             + " "
-            + compared(tables.difference(rows[best], ours), best, name, dataset)
+            + compared(difference(rows[best], ours), best, name, dataset)
         )
     return "\n".join(f"- {item}" for item in items)
 
@@ -121,6 +121,6 @@ def by_rival(rows: Rows) -> dict[str, dict[str, Sequence[xr.Dataset]]]:
     """Return the rows of Q3 by the model's name, the smallest kernel first."""
     sorted_rows: dict[str, dict[str, Sequence[xr.Dataset]]] = {}
     for label, group in sorted(rows.items(), key=lambda row: kernel_of(row[1][0])):
-        model = RunConfig.model_validate_json(group[0].attrs["config"]).model
+        model = config_of(group[0]).model
         sorted_rows.setdefault(LABELS[model], {})[label] = group
     return {LABELS[m]: sorted_rows[LABELS[m]] for m in LABELS if LABELS[m] in sorted_rows}

@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from scipy.stats import rankdata, spearmanr
@@ -18,6 +19,7 @@ from scipy.stats import rankdata, spearmanr
 from lsntp.experiment import RunConfig, build_network, inner_cells
 from lsntp.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.planted import far_auc, lagged_correlation
+from lsntp.records import config_of
 from lsntp.synthetic import synthetic
 from lsntp.windows import StandardisedAnomaly
 
@@ -37,11 +39,6 @@ MEASURES = {
     "far mirrored": "same, map mirrored ",
 }
 """What `study` correlates with the Pearson map of a cell, by rank."""
-
-
-def config_of(record: xr.Dataset) -> RunConfig:
-    """Return the config that a record was made from."""
-    return RunConfig.model_validate_json(record.attrs["config"])
 
 
 def adjacency(embedding: np.ndarray) -> np.ndarray:
@@ -325,3 +322,35 @@ def inner_world(world: xr.Dataset, config: RunConfig) -> xr.Dataset:
     links = world["links"].values[np.ix_(kept, kept)]
     inner = inner_cells(config, field)
     return xr.Dataset({"t2m": inner, "links": (("node", "node_from"), links)})
+
+
+def learned_graph(record: xr.Dataset, field: xr.DataArray) -> pd.Series:
+    """What training made of the graph of one record.
+
+    Parameters
+    ----------
+    record : Dataset
+        With the node ``embedding``.
+    field : DataArray (..., lat, lon)
+        Gives the coordinates of the full grid.
+
+    Returns
+    -------
+    Series
+        ``own``: weight a node gives itself, median over nodes. ``nodes``: share of all nodes a node
+        effectively listens to, exp(entropy of its row)/N, mean. ``far`` and ``far_uniform``: share
+        of the weight that goes further than half the region's largest distance, and what it would
+        be if all nodes were alike.
+    """
+    km = great_circle_km(*grid_nodes(inner_cells(config_of(record), field)))
+    half = km.max() / 2
+    matrix = adjacency(record["embedding"].to_numpy())
+    entropy = -(matrix * np.log(matrix)).sum(axis=1)
+    return pd.Series(
+        {
+            "own": np.median(matrix.diagonal()),
+            "nodes": (np.exp(entropy) / len(matrix)).mean(),
+            "far": share_beyond(matrix, km, [half]).item(),
+            "far_uniform": (km > half).mean(),
+        }
+    )

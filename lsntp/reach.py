@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from lsntp import records, tables
+from lsntp import records
+from lsntp.comparison import deviation, difference, interval, seed_mean
 from lsntp.experiment import RunConfig, inner_cells
 from lsntp.findings import CLAIM, Rows, compared
 from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
@@ -45,14 +46,13 @@ def distance_curves(rows: Rows) -> pd.DataFrame:
 def cut_difference(whole: Sequence[xr.Dataset]) -> pd.Series:
     """Difference in MAE of trained networks between their graph cut at 0 and whole, K.
 
-    As of :func:`lsntp.tables.difference`; ``seed_sd`` is the standard deviation over seeds of the
-    difference, since each seed's network is its own rival.
+    As of :func:`lsntp.comparison.difference`; ``seed_sd`` is the standard deviation over seeds of
+    the difference, since each seed's network is its own rival.
     """
-    by_window = tables.seed_mean(whole, "cut_window_mae")
+    by_window = seed_mean(whole, "cut_window_mae")
     change = [float((r["cut_mae"][0] - r["cut_mae"][-1]).mean()) for r in whole]
-    seed_sd = float(np.std(change, ddof=1)) if len(change) > 1 else float("nan")
-    return tables.interval(
-        by_window.isel(cut=0, drop=True), by_window.isel(cut=-1, drop=True), seed_sd
+    return interval(
+        by_window.isel(cut=0, drop=True), by_window.isel(cut=-1, drop=True), deviation(change)
     )
 
 
@@ -64,7 +64,7 @@ def reach(rows: Rows) -> int:
     by_km = cut_rows(rows)
     shortest = max(by_km)
     for km in sorted(by_km, reverse=True)[1:]:
-        if tables.difference(by_km[km], rows["whole"])["verdict"] == "higher":
+        if difference(by_km[km], rows["whole"])["verdict"] == "higher":
             break
         shortest = km
     return shortest
@@ -80,7 +80,7 @@ def distance_verdicts(rows: Rows) -> pd.DataFrame:
     """
     alone = cut_rows(rows)[0]
     found = {
-        TRAINED_CUT: tables.difference(alone, rows["whole"]),
+        TRAINED_CUT: difference(alone, rows["whole"]),
         TESTED_CUT: cut_difference(rows["whole"]),
     }
     table = pd.DataFrame.from_dict(found, orient="index")
@@ -124,7 +124,7 @@ def with_graph(whole: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     """
     found = []
     for record in whole:
-        config = RunConfig.model_validate_json(record.attrs["config"])
+        config = records.config_of(record)
         main = RunConfig(**{**dict(config), "test_cuts_km": ()})
         found.append(record if "embedding" in record else records.find(main))
     return found
@@ -150,7 +150,7 @@ def weight_within(
         ``curve`` ("after training", a line a seed, and "all nodes alike", 1/N each), ``at`` (km),
         ``share``.
     """
-    config = RunConfig.model_validate_json(several[0].attrs["config"])
+    config = records.config_of(several[0])
     between = great_circle_km(*grid_nodes(inner_cells(config, field)))
     lines = []
     for km in distances_km:

@@ -66,6 +66,11 @@ def store_dir(dataset: str = NAMES[0]) -> Path:
     return checkout if dataset in NAMES and checkout.is_dir() else cache_dir() / "records"
 
 
+def config_of(record: xr.Dataset) -> RunConfig:
+    """Return the config that a record was made from."""
+    return RunConfig.model_validate_json(record.attrs["config"])
+
+
 def path_of(config: RunConfig) -> Path:
     """Return where the record of a config is kept."""
     return store_dir(config.dataset) / f"{config.title}-{config.key}.nc"
@@ -197,13 +202,14 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
 
 def row(record: xr.Dataset) -> dict[str, object]:
     """Return the record as one row of the table; scores are means over the leads."""
-    config = RunConfig.model_validate_json(record.attrs["config"])
+    config = config_of(record)
     cells: dict[str, object] = {
         "key": config.key,
         "dataset": config.dataset,
         "model": config.model,
         "recipe": config.recipe.name if config.recipe else "none",
         "preset": config.preset.name if config.preset else "none",
+        "variant": config.variant,
         "seed": config.seed,
     }
     for name in metrics.SCORES:
@@ -218,14 +224,15 @@ def row(record: xr.Dataset) -> dict[str, object]:
 
 
 def tabulate(several: list[xr.Dataset]) -> pd.DataFrame:
-    """One row a record: key, dataset, model, recipe, preset, seed, scores, by lead, cost."""
+    """One row a record: key, dataset, model, …, seed, scores, by lead, cost."""
     return pd.DataFrame([row(record) for record in several])
 
 
 def load_records() -> pd.DataFrame:
     """All stored records as a table, one row a run, in the order of their file names.
 
-    Columns: ``key``, ``dataset``, ``model``, ``recipe``, ``preset``, ``seed``; ``mae``, ``rmse``,
+    Columns: ``key``, ``dataset``, ``model``, ``recipe``, ``preset``, ``variant`` (what sets it
+    apart from a run of the main table, else ""), ``seed``; ``mae``, ``rmse``,
     ``rmse_per_cell`` (K), ``ssim``, ``psnr`` (dB), ``ssim_released``, ``psnr_released`` (dB), each
     as mean over the leads and as ``<score>_lead_1`` …; ``parameters``, ``wall_s`` (s, training),
     ``peak_memory_mib``, ``device``, ``torch``, ``commit``, ``made``, ``fingerprint``.

@@ -1,4 +1,4 @@
-"""Records summarised: means over seeds, and differences with their intervals."""
+"""Records summarised in tables: means and spread over seeds, beside what is compared."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 
 from lsntp import published
-from lsntp.experiment import RunConfig, inner_cells
-from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.comparison import deviation, difference, interval, mae_of, seed_mean, signed
 from lsntp.records import tabulate
-from lsntp.studies import RELEASED_TOO, TRAINED_ALIKE
-from lsntp.zoo import LABELS, NETWORKS, REFERENCES
+from lsntp.zoo import LABELS, NETWORKS
 
 COLUMNS = {  # score -> heading, digits
     "mae": ("MAE (K)", 3),
@@ -24,7 +21,6 @@ COLUMNS = {  # score -> heading, digits
     "ssim_released": ("SSIM, paper's", 3),
     "psnr_released": ("PSNR, paper's (dB)", 2),
 }
-RESAMPLES = 2000
 
 
 def main_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -35,8 +31,14 @@ def main_table(runs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     runs : DataFrame
-        Rows of :func:`lsntp.load_records`, one data set, one preset.
+        Rows of :func:`lsntp.load_records`: one data set, one preset, no variants.
+
+    Raises
+    ------
+    ValueError
+        If runs of several data sets, presets or variants are among them.
     """
+    _alike(runs)
     rows = {}
     for (model, recipe), group in runs.groupby(["model", "recipe"], sort=False):
         cells = {head: mean_and_spread(group[s], digits) for s, (head, digits) in COLUMNS.items()}
@@ -56,10 +58,17 @@ def by_lead(runs: pd.DataFrame, score: str = "mae") -> pd.DataFrame:
     Parameters
     ----------
     runs : DataFrame
-        Rows of :func:`lsntp.load_records`, one data set, one preset, one recipe and references.
+        Rows of :func:`lsntp.load_records`: one data set, one preset, one recipe and references,
+        no variants.
     score : str
         One of `COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        If runs of several data sets, presets or variants are among them.
     """
+    _alike(runs)
     digits = COLUMNS[score][1]
     leads = [c for c in runs.columns if c.startswith(f"{score}_lead_")]
     rows = {
@@ -69,6 +78,22 @@ def by_lead(runs: pd.DataFrame, score: str = "mae") -> pd.DataFrame:
         for model, group in runs.groupby("model", sort=False)
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="lead (steps)")
+
+
+def _alike(runs: pd.DataFrame) -> None:
+    """Refuse to average over runs that differ by more than their seed."""
+    for column, groups in {
+        "dataset": [runs],
+        "preset": (group for _, group in runs[runs["preset"] != "none"].groupby("model")),
+        "variant": [runs],
+    }.items():
+        for group in groups:
+            found = list(group[column].unique())
+            if len(found) > 1:
+                raise ValueError(
+                    f"runs of {column} {', '.join(map(repr, found))} cannot share a row: choose, "
+                    f"for example runs[runs[{column!r}] == {found[0]!r}]"
+                )
 
 
 def with_published(table: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -107,91 +132,6 @@ def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
     return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
 
 
-def pick(
-    several: Sequence[xr.Dataset], dataset: str, model: str, recipe: str | None = None
-) -> list[xr.Dataset]:
-    """Return the records of one data set and model (and recipe, if it was trained by several).
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    chosen = []
-    for record in several:
-        config = RunConfig.model_validate_json(record.attrs["config"])
-        same = config.dataset == dataset and config.model == model
-        trained = config.recipe.name if config.recipe else None
-        if same and (trained in (None, recipe) or model == "lsntp-tuned"):
-            chosen.append(record)
-    if not chosen:
-        raise ValueError(f"no records of {model} on {dataset} with recipe {recipe} among these")
-    return chosen
-
-
-def seed_mean(several: Sequence[xr.Dataset], name: str) -> xr.DataArray:
-    """Return the mean over seeds of one variable."""
-    return xr.concat([record[name] for record in several], "seed", join="exact").mean("seed")
-
-
-def difference(ours: Sequence[xr.Dataset], theirs: Sequence[xr.Dataset]) -> pd.Series:
-    """Difference in MAE between two rows of a study, with a paired block bootstrap over test days.
-
-    Both forecast the same windows; their seed-mean errors are subtracted window by window,
-    whole days of windows (by the time of the last input, UTC) are drawn with replacement 2000
-    times, and the 2.5 and 97.5 percentiles of the mean are the interval. It says how far the
-    difference depends on the days of the test period, not on the choice of seeds; the standard
-    deviation over seeds (of one run, not of the mean of several) stands beside it.
-
-    Parameters
-    ----------
-    ours, theirs : sequence of Dataset
-        Records of the same test windows, one a seed.
-
-    Returns
-    -------
-    Series
-        ``difference`` (K, negative: ours is better), ``low``, ``high`` (K), ``percent`` of their
-        MAE, ``seed_sd`` (K, of the difference), ``verdict``: "lower", "higher" or
-        "not separable" (the interval holds 0, the difference is within two seed s.d., or there
-        is only one seed of a network).
-    """
-    errors = [seed_mean(group, "window_mae").mean("lead") for group in (ours, theirs)]
-    seed_sd = float(np.hypot(seed_deviation(ours), seed_deviation(theirs)))
-    return interval(errors[0], errors[1], seed_sd)
-
-
-def interval(ours: xr.DataArray, theirs: xr.DataArray, seed_sd: float) -> pd.Series:
-    """Difference of two errors by window, K, as of :func:`difference`."""
-    change = (ours - theirs).to_series()
-    days = change.groupby(pd.DatetimeIndex(change.index).normalize())
-    sums, counts = days.sum().to_numpy(), days.count().to_numpy()
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(sums), (RESAMPLES, len(sums)))
-    low, high = np.percentile(sums[drawn].sum(1) / counts[drawn].sum(1), [2.5, 97.5])
-    mean = float(change.mean())
-    separable = low * high > 0 and abs(mean) > 2 * seed_sd
-    return pd.Series(
-        {
-            "verdict": ("lower" if mean < 0 else "higher") if separable else "not separable",
-            "difference": mean,
-            "low": float(low),
-            "high": float(high),
-            "seed_sd": seed_sd,
-            "percent": 100 * mean / float(theirs.mean()),
-        }
-    )
-
-
-def compare(
-    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
-) -> pd.Series:
-    """:func:`difference` between two models among the records of several, with their names."""
-    ours, theirs = pick(several, dataset, model, recipe), pick(several, dataset, rival, recipe)
-    names = {"dataset": dataset, "recipe": recipe, "model": LABELS[model], "against": LABELS[rival]}
-    return pd.concat([pd.Series(names), difference(ours, theirs)])
-
-
 def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.DataFrame:
     """One row a row of a study: its scores, and its difference in MAE from one of the rows.
 
@@ -209,9 +149,7 @@ def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.Da
         row of the lowest mean MAE and "≈ best" at those not separable from it; ``change (K)`` with
         its ``95 % interval`` and ``verdict`` as of :func:`difference`; seeds and parameters.
     """
-    errors = {
-        label: np.mean([float(r["mae"].mean()) for r in group]) for label, group in rows.items()
-    }
+    errors = {label: np.mean(mae_of(group)) for label, group in rows.items()}
     best = min(errors, key=errors.__getitem__)
     table = {}
     for label, group in rows.items():
@@ -258,23 +196,27 @@ def over_periods(
 
     def errors(label: str) -> tuple[xr.DataArray, list[float]]:
         windows = [seed_mean(period[label], "window_mae").mean("lead") for period in periods]
-        seeds = [[float(r["mae"].mean()) for r in period[label]] for period in periods]
+        seeds = [mae_of(period[label]) for period in periods]
         return xr.concat(windows, "window"), list(np.mean(seeds, axis=0))
 
+    def trained(label: str) -> bool:
+        return "train_loss" in periods[0][label][0]
+
     base, base_seeds = errors(against)
+    base_sd = deviation(base_seeds, trained(against))
     table = {}
     for label in periods[0]:
         ours, ours_seeds = errors(label)
         cells = {
             f"{period[label][0]['window'].dt.strftime('%Y-%m-%d').item(0)} on": mean_and_spread(
-                [float(r["mae"].mean()) for r in period[label]], 3
+                mae_of(period[label]), 3
             )
             for period in periods
         }
         cells["mean"] = mean_and_spread(ours_seeds, 3)
         if label != against:
-            spread = [np.std(s, ddof=1) if len(s) > 1 else 0.0 for s in (ours_seeds, base_seeds)]
-            d = interval(ours, base, float(np.hypot(spread[0], spread[1])))
+            sd = np.hypot(deviation(ours_seeds, trained(label)), base_sd)
+            d = interval(ours, base, float(sd))
             cells["change (K)"] = signed(d["difference"])
             cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
             cells["verdict"] = d["verdict"]
@@ -304,101 +246,3 @@ def search_table(searches: Mapping[str, Mapping[str, Sequence[xr.Dataset]]]) -> 
     )
     percent = 100 * (lowest / lowest.iloc[0] - 1)
     return percent.assign(mean=percent.mean(axis=1))
-
-
-def signed(value: float) -> str:
-    """Write a difference in K to three places, with its sign."""
-    return f"{value:+.3f}".replace("-", "−")
-
-
-PAIRS = (
-    *((m, "persistence") for m in NETWORKS),
-    *((m, "ridge") for m in NETWORKS),
-    *((m, "convlstm") for m in ("lsntp-equations", "lsntp-released")),
-    *(("lsntp-equations", m) for m in TRAINED_ALIKE if m not in RELEASED_TOO),
-    *(("lsntp-tuned", m) for m in TRAINED_ALIKE),
-)
-"""Who is compared with whom: all networks with the simple forecasts, LS-NTP with its rivals."""
-
-
-def comparisons(
-    several: Sequence[xr.Dataset],
-    datasets: Sequence[str],
-    models: Sequence[str],
-    recipes: Sequence[str],
-) -> pd.DataFrame:
-    """One row for each of `PAIRS` among ``models``, data set and recipe: see :func:`compare`."""
-    rows = [
-        compare(several, dataset, model, rival, recipe)
-        for dataset in datasets
-        for recipe in recipes
-        for model, rival in PAIRS
-        if model in models and rival in models
-        if recipe == recipes[0] or {model, rival} <= {*RELEASED_TOO, *REFERENCES}
-    ]
-    return pd.DataFrame(rows).reset_index(drop=True)
-
-
-def seed_deviation(several: Sequence[xr.Dataset]) -> float:
-    """Return the standard deviation over seeds of the MAE, K; of one seed, nan; no seed, 0."""
-    errors = [float(record["mae"].mean()) for record in several]
-    if len(errors) > 1:
-        return float(np.std(errors, ddof=1))
-    return float("nan") if "train_loss" in several[0] else 0.0
-
-
-def sentence(comparison: pd.Series) -> str:
-    """Say in words what a comparison found."""
-    c = comparison
-    spread = "one seed" if np.isnan(c["seed_sd"]) else f"seed s.d. {c['seed_sd']:.3f} K"
-    numbers = (
-        f"{c['difference']:+.3f} K ({c['percent']:+.1f} %; 95 % interval {c['low']:+.3f} to "
-        f"{c['high']:+.3f} K; {spread})"
-    ).replace("-", "−")
-    verdict = {
-        "lower": "has a lower error than",
-        "higher": "has a higher error than",
-        "not separable": "is not separable from",
-    }[c["verdict"]]
-    return f"{c['model']} {verdict} {c['against']} on {c['dataset']}: {numbers}."
-
-
-def beats_at_every_lead(
-    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
-) -> bool:
-    """Tell whether every seed of a model has a lower MAE than the rival at each lead."""
-    bar = seed_mean(pick(several, dataset, rival, recipe), "mae")
-    return all(bool((r["mae"] < bar).all()) for r in pick(several, dataset, model, recipe))
-
-
-def learned_graph(record: xr.Dataset, field: xr.DataArray) -> pd.Series:
-    """What training made of the graph of one record.
-
-    Parameters
-    ----------
-    record : Dataset
-        With the node ``embedding``.
-    field : DataArray (..., lat, lon)
-        Gives the coordinates of the full grid.
-
-    Returns
-    -------
-    Series
-        ``own``: weight a node gives itself, median over nodes. ``nodes``: share of all nodes a node
-        effectively listens to, exp(entropy of its row)/N, mean. ``far`` and ``far_uniform``: share
-        of the weight that goes further than half the region's largest distance, and what it would
-        be if all nodes were alike.
-    """
-    config = RunConfig.model_validate_json(record.attrs["config"])
-    distance = great_circle_km(*grid_nodes(inner_cells(config, field)))
-    far = distance > distance.max() / 2
-    adjacency = adaptive_adjacency(torch.from_numpy(record["embedding"].values).double()).numpy()
-    entropy = -(adjacency * np.log(adjacency)).sum(axis=1)
-    return pd.Series(
-        {
-            "own": np.median(adjacency.diagonal()),
-            "nodes": (np.exp(entropy) / len(adjacency)).mean(),
-            "far": (adjacency * far).sum(axis=1).mean(),
-            "far_uniform": far.mean(),
-        }
-    )

@@ -53,7 +53,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, observations, records, studies, tables
+from lsntp import comparison, figures, findings, learned, observations, records, studies, tables
 from lsntp.zoo import LABELS, NETWORKS
 
 figures.style()
@@ -291,10 +291,10 @@ for d in datasets:
 # Differences in MAE, window by window. The interval is a paired block bootstrap over the days of
 # the test period; the seed spread stands beside it. A difference counts as one if the interval
 # excludes zero *and* it is larger than two standard deviations of the seeds
-# ({func}`lsntp.tables.compare`).
+# ({func}`lsntp.comparison.compare`).
 
 # %% tags=["hide-output"]
-comparisons = tables.comparisons(runs, datasets, models, recipes)
+comparisons = comparison.comparisons(runs, datasets, models, recipes)
 comparisons.round(3)
 
 # %% [markdown]
@@ -302,7 +302,7 @@ comparisons.round(3)
 
 # %% tags=["hide-output"]
 said = comparisons[comparisons["recipe"] == recipes[0]]
-display(Markdown("\n".join(f"- {tables.sentence(row)}" for _, row in said.iterrows())))
+display(Markdown("\n".join(f"- {comparison.sentence(row)}" for _, row in said.iterrows())))
 
 # %% [markdown]
 # The talk's claim is that LS-NTP errs less than all of the networks it is compared with. Here, among
@@ -310,7 +310,7 @@ display(Markdown("\n".join(f"- {tables.sentence(row)}" for _, row in said.iterro
 
 # %%
 alike = {
-    d: {LABELS[m]: tables.pick(runs, d, m, recipes[0]) for m in trained if m in rivals}
+    d: {LABELS[m]: comparison.pick(runs, d, m, recipes[0]) for m in trained if m in rivals}
     for d in datasets
 }
 for d in datasets:
@@ -324,7 +324,7 @@ for d in datasets:
 at_every_lead = pd.DataFrame(
     {
         (d, recipe): {
-            LABELS[m]: tables.beats_at_every_lead(runs, d, m, "persistence", recipe)
+            LABELS[m]: comparison.beats_at_every_lead(runs, d, m, "persistence", recipe)
             for m in trained
             if recipe == recipes[0] or m in studies.RELEASED_TOO
         }
@@ -342,8 +342,8 @@ at_every_lead.fillna("–")
 
 # %%
 for d in datasets:
-    ours = tables.seed_mean(tables.pick(runs, d, focus, recipes[0]), "mae_map")
-    theirs = tables.seed_mean(tables.pick(runs, d, against, recipes[0]), "mae_map")
+    ours = comparison.seed_mean(comparison.pick(runs, d, focus, recipes[0]), "mae_map")
+    theirs = comparison.seed_mean(comparison.pick(runs, d, against, recipes[0]), "mae_map")
     figure, axes = plt.subplots(2, 1, figsize=(6, 8.5))
     figures.error_map(ours.rename("mae"), axes[0], title=f"MAE of {LABELS[focus]}")
     change = (ours - theirs).mean("lead").assign_attrs(units="K", long_name="change in MAE")
@@ -361,7 +361,7 @@ for d in datasets:
 # ## What became of the graph
 #
 # LS-NTP differs from ConvLSTM by its attention and its learned graph. Did training use the graph?
-# For each run, from the recorded node embedding ({func}`lsntp.tables.learned_graph`): the weight a
+# For each run, from the recorded node embedding ({func}`lsntp.learned.learned_graph`): the weight a
 # node gives *itself* (median), the share of all nodes a node effectively listens to (1 is all of
 # them alike, 1/N is one), and the share of the weight that goes further than half the region's
 # largest distance, beside what a uniform graph would send there. Means over seeds.
@@ -369,12 +369,12 @@ for d in datasets:
 # %%
 graphs = pd.DataFrame(
     [
-        {"dataset": d, "recipe": r, "model": m, **tables.learned_graph(run, fields[d].case)}
+        {"dataset": d, "recipe": r, "model": m, **learned.learned_graph(run, fields[d].case)}
         for d in datasets
         for r in recipes
         for m in trained
         if m in ("lsntp-equations", "lsntp-released")
-        for run in tables.pick(runs, d, m, r)
+        for run in comparison.pick(runs, d, m, r)
     ]
 )
 heads = {
@@ -397,7 +397,7 @@ means.rename(columns=heads).round(2)
 for d in datasets:
     truth = fields[d]["case"].sel(step=slice(1, None)).rename(step="lead")
     forecasts = {
-        LABELS[m]: tables.pick(runs, d, m, recipes[0])[0]["case_prediction"]
+        LABELS[m]: comparison.pick(runs, d, m, recipes[0])[0]["case_prediction"]
         for m in [against, focus]
     }
     truth = truth.drop_vars("case_time").assign_coords(lead=forecasts[LABELS[focus]]["lead"])
@@ -412,7 +412,7 @@ for d in datasets:
 # %%
 for d in datasets:
     shared = [m for m in trained if m in studies.RELEASED_TOO]
-    histories = {r: {m: tables.pick(runs, d, m, r) for m in shared} for r in recipes}
+    histories = {r: {m: comparison.pick(runs, d, m, r) for m in shared} for r in recipes}
     figures.training_curves(histories, LABELS)[0].figure.suptitle(d)
 
 # %% [markdown]
@@ -443,7 +443,7 @@ tables.search_table(searched).round(1)
 # %%
 for d in datasets:
     parts = studies.load(studies.tuned_ablation(d, preset, seeds), rerun)
-    found = tables.difference(parts["LS-Conv"], parts["convolution"])
+    found = comparison.difference(parts["LS-Conv"], parts["convolution"])
     display(Markdown("- " + findings.compared(found, "LS-Conv", "a convolution", d)))
     glue(f"{d} tuned by lsconv", findings.ERRS_LESS[found["verdict"]], display=False)
     glue(f"{d} tuned by lsconv change", float(found["difference"]), display=False)
@@ -529,9 +529,9 @@ for d in datasets:
     glue(f"{d} lowest", findings.lowest(alike[d], LABELS[focus])["verdict"], display=False)
     glue(f"{d} lowest why", findings.standing(alike[d], LABELS[focus]), display=False)
     for ours, theirs in [pair for pair in claimed if {*pair} <= {*models}]:
-        found = tables.compare(runs, d, ours, theirs, recipes[0])
+        found = comparison.compare(runs, d, ours, theirs, recipes[0])
         glue(f"{d} {ours} v {theirs}", findings.ERRS_LESS[found["verdict"]], display=False)
-        glue(f"{d} {ours} v {theirs} why", tables.sentence(found), display=False)
+        glue(f"{d} {ours} v {theirs} why", comparison.sentence(found), display=False)
         glue(f"{d} {ours} v {theirs} percent", float(found["percent"]), display=False)
 
 # %% [markdown]

@@ -77,7 +77,7 @@ for d in datasets:
 #
 # Left, the MAE of each seed (dots) and their mean (bar). Right, the MAE of the row minus that of the
 # full network, with a 95 % interval: a paired bootstrap over the days of the test period
-# ({func}`lsntp.tables.difference`). A difference is called one, and its dot is filled, only if the
+# ({func}`lsntp.comparison.difference`). A difference is called one, and its dot is filled, only if the
 # interval excludes zero *and* the difference is larger than two standard deviations of the seeds. To
 # the right of the dotted line the error rises when the part is taken out: the part helps
 # ({func}`lsntp.figures.studies.variants`).

@@ -36,7 +36,16 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, learned, learned_verdicts, observations, pearson, studies
+from lsntp import (
+    figures,
+    findings,
+    learned,
+    learned_verdicts,
+    observations,
+    pearson,
+    records,
+    studies,
+)
 from lsntp.experiment import inner_cells
 from lsntp.figures import learned as graph_figures
 from lsntp.zoo import LABELS
@@ -87,7 +96,7 @@ fields = observations.studies(datasets)
 
 # %%
 runs = {d: {m: rows[d][LABELS[m]] for m in models} for d in datasets}
-nodes = {d: inner_cells(learned.config_of(runs[d][models[0]][0]), fields[d].case) for d in datasets}
+nodes = {d: inner_cells(records.config_of(runs[d][models[0]][0]), fields[d].case) for d in datasets}
 correlations = {d: pearson.of_nodes(d, nodes[d]) for d in datasets}
 graphs = {
     d: {m: learned.study(runs[d][m], fields[d].case, correlations[d]) for m in models}

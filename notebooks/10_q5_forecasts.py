@@ -114,7 +114,7 @@ for d in datasets:
 # test period are put in the same order and cut into fifths, from the calmest to the most eventful.
 # In each fifth a model's MAE is compared with ridge's, over all leads, all seeds and the fifth's
 # windows. Below zero the model is better. Bars are 95 % intervals over the days of the test period
-# ({func}`lsntp.tables.interval`), as in {doc}`04_main_table`
+# ({func}`lsntp.comparison.interval`), as in {doc}`04_main_table`
 # ({func}`lsntp.cases.by_change`, drawn by {func}`lsntp.figures.cases.by_change`).
 
 # %%

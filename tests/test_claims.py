@@ -6,7 +6,7 @@ A new campaign that changes one of these changes a sentence in ``04_main_table``
 import numpy as np
 import pytest
 
-from lsntp import observations, records, studies, tables
+from lsntp import comparison, learned, observations, records, studies, tables
 from lsntp.studies import RELEASED_TOO, TRAINED_ALIKE
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -22,7 +22,7 @@ def runs() -> list:
 
 
 def verdict(runs: list, dataset: str, model: str, rival: str, recipe: str = "modern") -> str:
-    return tables.compare(runs, dataset, model, rival, recipe)["verdict"]
+    return comparison.compare(runs, dataset, model, rival, recipe)["verdict"]
 
 
 def test_no_record_of_the_laptop_campaign_is_missing(runs: list) -> None:
@@ -33,7 +33,7 @@ def test_no_record_of_the_laptop_campaign_is_missing(runs: list) -> None:
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_modern_networks_beat_persistence_at_every_lead(runs: list, dataset: str) -> None:
     for model in NETWORKS:
-        assert tables.beats_at_every_lead(runs, dataset, model, "persistence", "modern"), model
+        assert comparison.beats_at_every_lead(runs, dataset, model, "persistence", "modern"), model
 
 
 def test_networks_of_the_released_recipe_do_not_beat_persistence(runs: list) -> None:
@@ -45,9 +45,8 @@ def test_networks_of_the_released_recipe_do_not_beat_persistence(runs: list) -> 
 
 
 def test_the_spread_comes_from_one_seed(runs: list) -> None:
-    errors = sorted(
-        float(r["mae"].mean()) for r in tables.pick(runs, "ncep-na", "lsntp-equations", "released")
-    )
+    several = comparison.pick(runs, "ncep-na", "lsntp-equations", "released")
+    errors = sorted(comparison.mae_of(several))
     assert errors[2] - errors[1] > 5 * (errors[1] - errors[0])
 
 
@@ -55,14 +54,14 @@ def test_lsntp_does_not_beat_convlstm(runs: list) -> None:
     for model in LSNTPS:
         assert verdict(runs, "era5-uk", model, "convlstm") == "higher"
         assert verdict(runs, "ncep-na", model, "convlstm") == "not separable"
-    behind = tables.compare(runs, "ncep-na", "lsntp-released", "convlstm", "modern")
+    behind = comparison.compare(runs, "ncep-na", "lsntp-released", "convlstm", "modern")
     assert behind["low"] > 0
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_convlstm_has_the_lowest_mean_of_those_trained_alike(runs: list, dataset: str) -> None:
     means = {
-        m: np.mean([float(r["mae"].mean()) for r in tables.pick(runs, dataset, m, "modern")])
+        m: np.mean([float(r["mae"].mean()) for r in comparison.pick(runs, dataset, m, "modern")])
         for m in TRAINED_ALIKE
     }
     assert min(means, key=means.__getitem__) == "convlstm"
@@ -77,14 +76,14 @@ def test_a_linear_model_is_as_good(runs: list) -> None:
         for model in ("cnn-lstm", "agcrn", "dagg-convlstm"):
             assert verdict(runs, dataset, model, "ridge") == "higher"
     for model in RELEASED_TOO:
-        ours = tables.seed_mean(tables.pick(runs, "ncep-na", model, "modern"), "mae")
-        ridge = tables.seed_mean(tables.pick(runs, "ncep-na", "ridge"), "mae")
+        ours = comparison.seed_mean(comparison.pick(runs, "ncep-na", model, "modern"), "mae")
+        ridge = comparison.seed_mean(comparison.pick(runs, "ncep-na", "ridge"), "mae")
         assert ours[0] > ridge[0] and ours[-1] < ridge[-1], model
 
 
 def test_the_tuned_network_beats_all_on_one_set_and_not_ridge_on_the_other(runs: list) -> None:
     for rival in ("ridge", *TRAINED_ALIKE):
-        found = tables.compare(runs, "ncep-na", "lsntp-tuned", rival, "modern")
+        found = comparison.compare(runs, "ncep-na", "lsntp-tuned", rival, "modern")
         assert found["verdict"] == "lower" and found["percent"] < -5, rival
     assert verdict(runs, "era5-uk", "lsntp-tuned", "ridge") != "lower"
 
@@ -104,7 +103,7 @@ def test_over_four_weeks_the_linear_model_loses(runs: list) -> None:
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_convolution_is_as_good_in_the_tuned_network(dataset: str) -> None:
     rows = studies.load(studies.tuned_ablation(dataset))
-    assert tables.difference(rows["LS-Conv"], rows["convolution"])["verdict"] == "not separable"
+    assert comparison.difference(rows["LS-Conv"], rows["convolution"])["verdict"] == "not separable"
 
 
 def test_training_turns_the_long_range_down(runs: list) -> None:
@@ -113,8 +112,8 @@ def test_training_turns_the_long_range_down(runs: list) -> None:
         shares = {}
         for recipe in RECIPES:
             for model in LSNTPS:
-                several = tables.pick(runs, dataset, model, recipe)
-                graphs = [tables.learned_graph(record, field) for record in several]
+                several = comparison.pick(runs, dataset, model, recipe)
+                graphs = [learned.learned_graph(record, field) for record in several]
                 assert all(g["far_uniform"] > 0.25 for g in graphs)
                 shares[model, recipe] = sum(g["far"] for g in graphs) / len(graphs)
         for model in LSNTPS:
@@ -123,8 +122,10 @@ def test_training_turns_the_long_range_down(runs: list) -> None:
 
 
 def test_where_ridge_wins_and_where_the_network_does(runs: list) -> None:
-    ours = tables.seed_mean(tables.pick(runs, "ncep-na", "lsntp-equations", "modern"), "mae_map")
-    ridge = tables.seed_mean(tables.pick(runs, "ncep-na", "ridge"), "mae_map")
+    ours, ridge = (
+        comparison.seed_mean(comparison.pick(runs, "ncep-na", model, "modern"), "mae_map")
+        for model in ("lsntp-equations", "ridge")
+    )
     change = (ours - ridge).mean("lead")
     assert float(change.sel(lon=slice(-125, -105)).mean()) > 0.05
     assert float(change.sel(lon=slice(-90, -50), lat=slice(55, 35)).mean()) < -0.05

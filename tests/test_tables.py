@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from lsntp import RunConfig, records, tables
+from lsntp import RunConfig, comparison, learned, records, tables
 from lsntp.training import RECIPES
 from lsntp.zoo import LABELS, NETWORKS, REFERENCES
 
@@ -82,7 +82,7 @@ def test_bootstrap_by_days_against_the_normal_approximation() -> None:
     days = rng.normal(0.2, 0.5, 400)
     several = [record("ridge", np.ones(400 * A_DAY))]
     several += [record("convlstm", 1 + days_of(days), s) for s in range(3)]
-    c = tables.compare(several, "era5-uk", "convlstm", "ridge", "modern")
+    c = comparison.compare(several, "era5-uk", "convlstm", "ridge", "modern")
     half = 1.96 * days.std(ddof=1) / np.sqrt(len(days))  # days are independent, windows are not
     assert c["difference"] == pytest.approx(days.mean())
     assert c["low"] == pytest.approx(days.mean() - half, abs=0.1 * half)
@@ -98,7 +98,7 @@ def test_verdicts() -> None:
         several = [record("ridge", np.ones(DAYS * A_DAY))]
         error = 1 + shift + days_of(wobbling * wobble)
         several += [record("convlstm", error + seed_step * (s - 1), s) for s in range(seeds)]
-        return tables.compare(several, "era5-uk", "convlstm", "ridge", "modern")["verdict"]
+        return comparison.compare(several, "era5-uk", "convlstm", "ridge", "modern")["verdict"]
 
     assert verdict(-0.1, 0.001) == "lower"
     assert verdict(+0.1, 0.001) == "higher"
@@ -110,7 +110,8 @@ def test_verdicts() -> None:
 def test_sentences_say_what_the_verdict_says() -> None:
     several = [record("ridge", np.ones(80))]
     several += [record("convlstm", np.full(80, 1.1) + 0.001 * s, s) for s in range(3)]
-    text = tables.sentence(tables.compare(several, "era5-uk", "convlstm", "ridge", "modern"))
+    found = comparison.compare(several, "era5-uk", "convlstm", "ridge", "modern")
+    text = comparison.sentence(found)
     assert text.startswith("ConvLSTM has a higher error than Ridge 5×5 on era5-uk: +0.101 K (+10.1")
 
 
@@ -120,21 +121,21 @@ def test_every_lead_means_every_lead_and_every_seed() -> None:
     worse_once["mae"] = worse_once["mae"].copy(data=[0.9, 0.9, 0.9, 1.1, 0.9, 0.9])
     base = record("persistence", np.ones(80))
     arguments = ("era5-uk", "convlstm", "persistence", "modern")
-    assert tables.beats_at_every_lead([base, better], *arguments)
-    assert not tables.beats_at_every_lead([base, better, worse_once], *arguments)
+    assert comparison.beats_at_every_lead([base, better], *arguments)
+    assert not comparison.beats_at_every_lead([base, better, worse_once], *arguments)
 
 
 def test_picking_keeps_recipes_apart() -> None:
     several = [record("convlstm", np.ones(80), recipe=r) for r in RECIPES]
     several.append(record("ridge", np.ones(80)))
-    assert tables.pick(several, "era5-uk", "convlstm", "released") == [several[1]]
-    assert tables.pick(several, "era5-uk", "ridge", "released") == [several[-1]]
+    assert comparison.pick(several, "era5-uk", "convlstm", "released") == [several[1]]
+    assert comparison.pick(several, "era5-uk", "ridge", "released") == [several[-1]]
     with pytest.raises(ValueError, match="no records of convlstm on ncep-na"):
-        tables.compare(several, "ncep-na", "convlstm", "ridge", "modern")
+        comparison.compare(several, "ncep-na", "convlstm", "ridge", "modern")
 
 
 def test_pairs_name_models() -> None:
-    for pair in tables.PAIRS:
+    for pair in comparison.PAIRS:
         assert set(pair) <= {*REFERENCES, *NETWORKS} == set(LABELS)
 
 
@@ -147,13 +148,13 @@ def test_learned_graph_of_a_uniform_and_of_a_selfish_embedding() -> None:
     some = record("lsntp-equations", np.ones(80))
     nodes = 2 * 3  # laptop networks halve the grid
     some["embedding"] = (("node", "feature"), np.zeros((nodes, nodes)))
-    uniform = tables.learned_graph(some, field)
+    uniform = learned.learned_graph(some, field)
     assert uniform["own"] == pytest.approx(1 / nodes)
     assert uniform["nodes"] == pytest.approx(1)
     assert uniform["far"] == pytest.approx(uniform["far_uniform"])
     assert 0 < uniform["far_uniform"] < 1
     some["embedding"] = (("node", "feature"), 5 * np.eye(nodes))
-    selfish = tables.learned_graph(some, field)
+    selfish = learned.learned_graph(some, field)
     assert selfish["own"] == pytest.approx(1, abs=1e-8)
     assert selfish["nodes"] == pytest.approx(1 / nodes, abs=1e-6)
     assert selfish["far"] == pytest.approx(0, abs=1e-8)

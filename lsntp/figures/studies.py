@@ -18,7 +18,7 @@ VERDICTS = {
     "higher": (COLOURS["lsntp-equations"], "higher error"),
     "not separable": ("#777777", "not separable"),
 }
-"""Colour and name of each verdict of :func:`lsntp.tables.difference`."""
+"""Colour and name of each verdict of :func:`lsntp.comparison.difference`."""
 
 MARKERS = "osD^vP"
 CURVES = (COLOURS["convlstm"], OTHER_COLOURS[0], "black", COLOURS["lsntp-released"])
