@@ -12,14 +12,13 @@ import pandas as pd
 import xarray as xr
 
 from lsntp.comparison import deviation, interval, signed
+from lsntp.experiment import CASES
 from lsntp.zoo import LABELS
 
-CASES = {"quiet": 0.05, "typical": 0.5, "extreme": 1.0}
-"""The three cases: place among the test windows in the order of their change."""
 PERSISTENCE = LABELS["persistence"]
 SHARES = ("calmest", "second", "middle", "fourth", "most eventful")
 FEWEST_DAYS = 10
-"""Below so many days an interval over days means little."""
+"""Below so many days an interval means little."""
 
 Records = Mapping[str, Sequence[xr.Dataset]]
 
@@ -206,6 +205,6 @@ def change_verdict(table: pd.DataFrame, dataset: str, against: str) -> str:
     if fewest < FEWEST_DAYS:
         said.append(
             f"- **{dataset}**: a fifth holds windows of as few as {fewest} "
-            f"day{'s' if fewest > 1 else ''}; its intervals over days mean little."
+            f"day{'s' if fewest > 1 else ''}; its intervals mean little."
         )
     return "\n".join(said)

@@ -410,6 +410,10 @@ def scores(prediction: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     return record
 
 
+CASES = {"quiet": 0.05, "typical": 0.5, "extreme": 1.0}
+"""The cases of :func:`three_cases`, as shares of the windows in their order."""
+
+
 def three_cases(prediction: xr.DataArray, data: Windows) -> xr.Dataset:
     """Forecast and truth of a quiet, a typical and an extreme test window.
 
@@ -427,13 +431,12 @@ def three_cases(prediction: xr.DataArray, data: Windows) -> xr.Dataset:
     last = frames[starts + data.input_steps - 1][:, None]
     change = np.abs(data.targets(starts).to_numpy() - last).mean(axis=(1, 2, 3))
     order = np.argsort(change, kind="stable")
-    chosen = order[[round(share * (len(order) - 1)) for share in (0.05, 0.5, 1.0)]]
+    chosen = order[[round(share * (len(order) - 1)) for share in CASES.values()]]
     truth = frames[starts[chosen][:, None] + np.arange(length)]
     predicted = prediction.isel(window=chosen).rename(window="case")
-    names = ["quiet", "typical", "extreme"]
     return xr.Dataset(
         {
-            "cases_prediction": predicted.assign_coords(case=names),
+            "cases_prediction": predicted.assign_coords(case=list(CASES)),
             "cases_truth": (("case", "step", "lat", "lon"), truth, {"units": "K"}),
             "cases_time": ("case", predicted["case"].to_numpy()),
         },

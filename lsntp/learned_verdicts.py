@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lsntp.findings import FAILS, HOLDS
 from lsntp.observations import STRONG
 from lsntp.zoo import LABELS
 
@@ -20,7 +21,8 @@ CLAIMS = {
     "far": "far weights rank as correlations do",
     "same": "seeds find similar graphs",
 }
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not separable at this scale"
+DISAGREE, ONE = "the seeds disagree", "one seed cannot tell"
+"""The verdicts on a claim that is true of some seeds only, and of a single seed."""
 
 
 def verdicts(study: xr.Dataset) -> pd.DataFrame:
@@ -35,8 +37,8 @@ def verdicts(study: xr.Dataset) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``claim`` (a key of `CLAIMS`), ``verdict``, ``why``. A claim *holds* if it is true
-        of every seed, *does not hold* if of none, and is *not separable at this scale* otherwise,
-        or with one seed only. It is true of a seed (with r of anomalies) if
+        of every seed, and *does not hold* if of none; else `DISAGREE`, or `ONE`. It is true of a
+        seed (with r of anomalies) if
 
         - *reach*: the share of the weight from beyond the far distance exceeds the uniform graph's
           and that of the same network's graph at initialisation;
@@ -94,8 +96,10 @@ def verdicts(study: xr.Dataset) -> pd.DataFrame:
 
 def verdict(true: np.ndarray, seeds: int) -> str:
     """Return the verdict on a claim that is true, or not, of each seed (or pair of seeds)."""
-    if seeds < 2 or true.any() != true.all():
-        return OPEN
+    if seeds < 2:
+        return ONE
+    if true.any() != true.all():
+        return DISAGREE
     return HOLDS if true.all() else FAILS
 
 

@@ -251,8 +251,7 @@ pd.DataFrame(agreement).set_index(keys) if agreement else "one seed: nothing to 
 # ## What came out
 #
 # By rules set before looking ({func}`lsntp.learned_verdicts.verdicts`). A claim *holds* if it is true of
-# every seed, *does not hold* if of none, and is *not separable at this scale* otherwise or with a single
-# seed. It is true of a seed if: (far) more of the weight comes from far cells than in the uniform graph
+# every seed and *does not hold* if of none; else the seeds disagree, or a single one cannot tell. It is true of a seed if: (far) more of the weight comes from far cells than in the uniform graph
 # and in its own first one; (weather) the rank correlation with $r$ of anomalies, distance held fixed, is at
 # least 0.1 and above both nulls; (far links) the same among far cells, above the mirrored map's; (same) the
 # rank correlation between two seeds is at least 0.5.

@@ -113,7 +113,7 @@ for d in datasets:
 # Three windows show what a forecast looks like, not which model is better. So all windows of the
 # test period are put in the same order and cut into fifths, from the calmest to the most eventful.
 # In each fifth a model's MAE is compared with ridge's, over all leads, all seeds and the fifth's
-# windows. Below zero the model is better. Bars are 95 % intervals over the days of the test period
+# windows. Below zero the model is better. Bars are 95 % intervals over the weeks of the test period, or its days where weeks are few
 # ({func}`lsntp.comparison.interval`), as in {doc}`04_main_table`
 # ({func}`lsntp.cases.by_change`, drawn by {func}`lsntp.figures.cases.by_change`).
 

@@ -142,7 +142,7 @@ def test_a_graph_of_distances_is_no_more_than_that(field, matrices):
     rank = study["rank"].sel(series="anomaly", seed=0)
     assert abs(rank.sel(measure="given distance")) < rank.sel(measure="learned") / 2
     table = learned_verdicts.verdicts(study).set_index("claim")["verdict"]
-    assert (table == "not separable at this scale").all()  # one seed tells nothing
+    assert (table == "one seed cannot tell").all()  # one seed tells nothing
 
 
 def test_uniform_share_is_the_share_of_pairs(graphs):
@@ -159,8 +159,8 @@ def test_uniform_share_is_the_share_of_pairs(graphs):
     [
         ([True, True, True], 3, "holds"),
         ([False, False, False], 3, "does not hold"),
-        ([True, False, True], 3, "not separable at this scale"),
-        ([True], 1, "not separable at this scale"),
+        ([True, False, True], 3, "the seeds disagree"),
+        ([True], 1, "one seed cannot tell"),
     ],
 )
 def test_verdict(true, seeds, expected):

@@ -1,9 +1,12 @@
 """Summaries of records against values worked by hand, on records made up for the purpose."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 from lsntp import RunConfig, comparison, learned, records, tables
 from lsntp.training import RECIPES
@@ -77,18 +80,90 @@ def test_published_rows_are_marked_and_leave_what_is_not_known() -> None:
     assert len(tables.with_published(table, "none")) == 1
 
 
-def test_bootstrap_by_days_against_the_normal_approximation() -> None:
-    rng = np.random.default_rng(1)
-    days = rng.normal(0.2, 0.5, 400)
-    several = [record("ridge", np.ones(400 * A_DAY))]
-    several += [record("convlstm", 1 + days_of(days), s) for s in range(3)]
-    c = comparison.compare(several, "era5-uk", "convlstm", "ridge", "modern")
-    half = 1.96 * days.std(ddof=1) / np.sqrt(len(days))  # days are independent, windows are not
-    assert c["difference"] == pytest.approx(days.mean())
-    assert c["low"] == pytest.approx(days.mean() - half, abs=0.1 * half)
-    assert c["high"] == pytest.approx(days.mean() + half, abs=0.1 * half)
-    assert c["percent"] == pytest.approx(100 * days.mean())
+@pytest.mark.parametrize(
+    ("blocks", "days_a_block"),
+    [(60, 7), (80, 1), (7, 1)],  # of many days: weeks, here one weather each; else days
+    ids=["weeks", "days", "few days"],
+)
+def test_the_interval_is_student_s_of_the_means_of_blocks(blocks: int, days_a_block: int) -> None:
+    of_block = np.random.default_rng(1).normal(0.5, 0.5, blocks)
+    values = np.repeat(of_block, days_a_block * A_DAY)
+    ours = [record("convlstm", 1 + values, s) for s in range(3)]
+    c = comparison.difference(ours, [record("ridge", np.ones(len(values)))])
+    half = stats.t.ppf(0.975, blocks - 1) * of_block.std(ddof=1) / np.sqrt(blocks)
+    assert c["difference"] == pytest.approx(of_block.mean())
+    assert c["low"] == pytest.approx(of_block.mean() - half, abs=0.2 * half)
+    assert c["high"] == pytest.approx(of_block.mean() + half, abs=0.2 * half)
+    assert c["percent"] == pytest.approx(100 * of_block.mean())
     assert c["verdict"] == "higher"
+
+
+def test_one_day_has_no_interval() -> None:
+    c = comparison.difference([record("climatology", np.ones(4))], [record("ridge", np.ones(4))])
+    assert np.isnan(c["low"]) and np.isnan(c["high"]) and c["verdict"] == "not separable"
+
+
+def test_only_errors_of_the_same_windows_are_compared() -> None:
+    with pytest.raises(ValueError, match="different windows, 80 from 2014-01-01.* and 76 from"):
+        comparison.difference([record("ridge", np.ones(80))], [record("ridge", np.ones(76))])
+
+
+def test_the_spread_over_seeds_is_of_both_rows() -> None:
+    ours = [record("convlstm", np.full(80, 1 + 0.3 * s), s) for s in range(3)]
+    theirs = [record("predrnn", np.full(80, 1 + 0.4 * s), s) for s in range(3)]
+    ridge = [record("ridge", np.ones(80))]
+    assert comparison.seed_spread(ours, theirs) == pytest.approx(0.5)
+    assert comparison.seed_spread(ours, ridge) == comparison.seed_spread(ridge, ours)
+    assert comparison.seed_spread(ours, ridge) == pytest.approx(0.3)
+    assert np.isnan(comparison.seed_spread(ours[:1], theirs))
+    assert comparison.seed_spread(ridge) == 0
+
+
+def test_a_difference_counts_from_two_standard_deviations_of_the_seeds() -> None:
+    def verdict(deviations: float) -> str:
+        ours = [
+            record("convlstm", np.full(80, 1 + 0.1 * (deviations + s - 1)), s) for s in range(3)
+        ]
+        return comparison.difference(ours, [record("ridge", np.ones(80))])["verdict"]
+
+    assert [verdict(d) for d in (1.9, 2.1)] == ["not separable", "higher"]
+
+
+def test_best_is_judged_against_the_best_row() -> None:
+    def row(model: str, level: float, step: float) -> list[xr.Dataset]:
+        return [record(model, np.full(80, level + step * s), s) for s in range(3)]
+
+    rows = {"a": row("convlstm", 1.0, 0.01), "b": row("predrnn", 1.01, 0.01)}
+    rows |= {"c": row("simvp", 2.0, 0.01), "ridge": [record("ridge", np.full(80, 2.0))]}
+    table = tables.study_table(rows, against="ridge")
+    assert table["best"].to_dict() == {"a": "best", "b": "≈ best", "c": "", "ridge": ""}
+
+
+def test_over_several_periods_one_seed_says_nothing() -> None:
+    def period(seeds: int) -> dict[str, list[xr.Dataset]]:
+        ours = [record("convlstm", np.full(80, 0.9 + 0.001 * s), s) for s in range(seeds)]
+        return {"ours": ours, "ridge": [record("ridge", np.ones(80))]}
+
+    for seeds, verdict in ((3, "lower"), (1, "not separable")):
+        later = period(seeds)
+        for several in later.values():
+            for run in several:
+                run["window"] = run["window"] + np.timedelta64(60, "D")
+        table = tables.over_periods([period(seeds), later], "ridge")
+        assert table.loc["ours", "verdict"] == verdict
+    assert table.loc["ours", "mean"] == "0.900" and table.loc["ours", "change (K)"] == "−0.100"
+
+
+@pytest.mark.parametrize("table", [tables.main_table, tables.by_lead])
+def test_unlike_runs_do_not_share_a_row(table: Callable) -> None:
+    runs = records.tabulate([record("ridge", np.ones(80))])
+    for column, other in {"variant": "rotation1", "dataset": "ncep-na"}.items():
+        with pytest.raises(ValueError, match=f"runs of {column} .*cannot share a row"):
+            table(pd.concat([runs, runs.assign(**{column: other})]))
+    ours = records.tabulate([record("convlstm", np.ones(80))])
+    with pytest.raises(ValueError, match="runs of preset 'laptop', 'paper'"):
+        table(pd.concat([ours, ours.assign(preset="paper")]))
+    assert len(table(pd.concat([ours, runs]))) == 2
 
 
 def test_verdicts() -> None:

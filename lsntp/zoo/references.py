@@ -15,7 +15,7 @@ class Reference(Protocol):
     """Number of fitted coefficients."""
 
     def fit(self, data: Windows) -> Self:
-        """Fit on what comes before the test period."""
+        """Fit on what lies outside the test period."""
 
     def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
         """Forecast the windows that begin at ``starts``: (window, lead, lat, lon), K."""
