@@ -21,9 +21,11 @@ from lsntp.zoo import NETWORKS
 
 ONE_EPOCH = """if True:
     import sys
-    from lsntp.experiment import PRESETS, RunConfig, execute
-    preset = PRESETS["laptop"].model_copy(update={"epochs": 1})
-    print(execute(RunConfig(dataset=sys.argv[1], model=sys.argv[2], preset=preset)).attrs["wall_s"])
+    from lsntp import RunConfig
+    from lsntp.experiment import execute
+    config = RunConfig(dataset=sys.argv[1], model=sys.argv[2], preset="laptop")
+    preset = config.preset.model_copy(update={"epochs": 1})
+    print(execute(config.model_copy(update={"preset": preset})).attrs["wall_s"])
 """
 HERE = Path(__file__).parents[1]
 

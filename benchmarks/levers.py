@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from lsntp import product
 from lsntp.bench import machine, released, store
 from lsntp.bench.flops import Case
-from lsntp.experiment import PRESETS
+from lsntp.config import PRESETS
 from lsntp.graph import AdaptiveGraph
 from lsntp.recurrent import RecurrentCell, RecurrentLayer
 

@@ -4,8 +4,8 @@ The executable companion to Xu et al., Neural Networks 155 (2022), doi 10.1016/j
 """
 
 from lsntp.approximate import StrongestLinks
+from lsntp.config import RunConfig
 from lsntp.datasets import open_dataset
-from lsntp.experiment import RunConfig
 from lsntp.forecaster import LSNTP, Forecaster
 from lsntp.graph import AdaptiveGraph, DistanceCut, great_circle_km
 from lsntp.lsconv import NSA, LSConv

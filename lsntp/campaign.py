@@ -15,7 +15,8 @@ import numpy as np
 import xarray as xr
 
 from lsntp import metrics, records
-from lsntp.experiment import RunConfig, execute
+from lsntp.config import RunConfig
+from lsntp.experiment import execute
 
 RETRIES = 3
 """So often is a run made again whose process was killed."""

@@ -110,7 +110,7 @@ def run(
     from pydantic import ValidationError
 
     from lsntp import records
-    from lsntp.experiment import RunConfig
+    from lsntp.config import RunConfig
     from lsntp.tables import COLUMNS
     from lsntp.training import rank
 

@@ -16,7 +16,8 @@ import torch
 import xarray as xr
 from scipy.stats import rankdata, spearmanr
 
-from lsntp.experiment import RunConfig, build_network, inner_cells
+from lsntp.config import RunConfig
+from lsntp.experiment import build_network, inner_cells
 from lsntp.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.planted import far_auc, lagged_correlation
 from lsntp.records import config_of

@@ -14,8 +14,9 @@ import numpy as np
 import xarray as xr
 
 from lsntp.climatology import Climatology
+from lsntp.config import RunConfig
 from lsntp.datasets import DataError, open_dataset
-from lsntp.experiment import RunConfig, inner_cells
+from lsntp.experiment import inner_cells
 from lsntp.observations import SERIES
 
 RECORDS = Path(__file__).resolve().parents[1] / "data" / "records" / "pearson"

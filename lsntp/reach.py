@@ -14,7 +14,8 @@ import xarray as xr
 
 from lsntp import records
 from lsntp.comparison import deviation, difference, interval, seed_mean
-from lsntp.experiment import RunConfig, inner_cells
+from lsntp.config import RunConfig
+from lsntp.experiment import inner_cells
 from lsntp.findings import CLAIM, Rows, compared
 from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
 

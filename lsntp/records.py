@@ -13,8 +13,9 @@ import xarray as xr
 from filelock import FileLock
 
 from lsntp import metrics
+from lsntp.config import RunConfig
 from lsntp.datasets import NAMES, open_dataset
-from lsntp.experiment import RunConfig, execute
+from lsntp.experiment import execute
 from lsntp.training import launch
 
 SCORES_ONLY = (

@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 
 from lsntp import observations, records
+from lsntp.config import PRESETS, Preset, RunConfig, named
 from lsntp.datasets import NAMES, REAL, open_dataset
-from lsntp.experiment import PRESETS, Preset, RunConfig, execute, inner_cells, named
+from lsntp.experiment import execute, inner_cells
 from lsntp.graph import great_circle_km, grid_nodes
 from lsntp.training import RECIPES, Recipe
 from lsntp.zoo import LABELS, NETWORKS, REFERENCES

@@ -35,7 +35,7 @@ import torch
 from myst_nb import glue
 
 from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures, method, observations, planted
-from lsntp.experiment import PRESETS
+from lsntp.config import PRESETS
 from lsntp.forecaster import inner_grid
 from lsntp.lsconv import lagc
 from lsntp.zoo import NETWORKS

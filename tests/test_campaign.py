@@ -14,7 +14,8 @@ import xarray as xr
 from distributed import LocalCluster
 
 from lsntp import RunConfig, campaign, records
-from lsntp.experiment import PRESETS, execute
+from lsntp.config import PRESETS
+from lsntp.experiment import execute
 from lsntp.synthetic import synthetic
 
 LOOPBACK = "127.0.0.1:0"

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lsntp import records, training
-from lsntp.experiment import RunConfig
+from lsntp.config import RunConfig
 from lsntp.synthetic import synthetic
 from lsntp.windows import prepare
 from lsntp.zoo import NETWORKS

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from lsntp import RunConfig, campaign, load_records, open_dataset, records, run, studies
 from lsntp.cli import app
-from lsntp.experiment import PRESETS, execute
+from lsntp.config import PRESETS
+from lsntp.experiment import execute
 from lsntp.training import RECIPES
 from lsntp.zoo import LABELS, NETWORKS, REFERENCES
 

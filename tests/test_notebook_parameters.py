@@ -9,7 +9,13 @@ import pytest
 from lsntp.zoo import LABELS
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-STUDIES = ("05_ablation", "09_q4_learned_graph", "10_q5_forecasts", "11_q6_error_maps")
+STUDIES = (
+    "05_ablation",
+    "06_q1_distance",
+    "09_q4_learned_graph",
+    "10_q5_forecasts",
+    "11_q6_error_maps",
+)
 
 
 def execute(
