@@ -100,6 +100,15 @@ def test_over_four_weeks_the_linear_model_loses(runs: list) -> None:
     assert over[LABELS["lsntp-tuned"]] == "not separable"
 
 
+def test_part_of_its_lead_is_the_recipe() -> None:
+    rows = studies.load(studies.tuned_recipe("ncep-na"))
+    tuned = rows[LABELS["lsntp-tuned"]]
+    for rival in ("ConvLSTM", "SimVP"):
+        modern, same = (rows[f"{rival}, {recipe} recipe"] for recipe in ("modern", "tuned"))
+        assert comparison.difference(same, modern)["verdict"] == "lower"
+        assert comparison.difference(tuned, same)["verdict"] == "lower"
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_convolution_is_as_good_in_the_tuned_network(dataset: str) -> None:
     rows = studies.load(studies.tuned_ablation(dataset))

@@ -308,6 +308,34 @@ def test_conventions_by_hand():
     assert not small["convention"].str.contains("Gaussian").any()
 
 
+def test_ranges_of_conventions_by_hand():
+    """Two windows of two leads, all of which err by 1 K, between these lowest and highest values.
+
+    The first lead goes from 0 to 8 K, the second from -9 to 1 K.
+    """
+    ends = np.array([[[0, 2], [0, 1]], [[4, 8], [-9, 1]]])  # (window, lead, lowest and highest)
+    between = np.random.default_rng(0).permutation(np.linspace(0, 1, 64)).reshape(8, 8)
+    low, high = ends[..., :1, None], ends[..., 1:, None]
+    target = low + (high - low) * between
+    pred = target + 1
+    table = conventions.scored(pred, target).set_index(["score", "convention"])["value"]
+
+    def ssim(ranges):
+        fields = [(w, k) for w in range(2) for k in range(2)]
+        return np.mean(
+            [structural_similarity(target[f], pred[f], data_range=ranges[f]) for f in fields]
+        )
+
+    ranges = {
+        "range of each lead": np.array([[8, 10], [8, 10]]),
+        "range of each field": np.array([[2, 1], [4, 10]]),
+    }
+    for name, by_field in ranges.items():
+        assert table["psnr", name] == pytest.approx(20 * np.log10(by_field).mean()), name
+        assert table["ssim", f"kelvin, {name}"] == pytest.approx(ssim(by_field)), name
+    assert table["psnr", conventions.OURS["psnr"]] == pytest.approx(20 * np.log10(17))
+
+
 def test_spread_beside_the_papers_kernels():
     assert conventions.gaps().loc["NCEP"].round(3).to_dict() == {
         "mae": 0.052,

@@ -1,5 +1,6 @@
 """Verdicts on the studies, on records made up so that each can come out each way."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from lsntp.reach import TESTED_CUT, TRAINED_CUT
 CUTS = (0, 100, 200, 400)
 
 
-def record(error: float, seed: int = 0, **settings: Any) -> xr.Dataset:
+def record(
+    error: float, seed: int = 0, losses: Sequence[float] = (1.0,), **settings: Any
+) -> xr.Dataset:
     """A record whose MAE is about ``error``, a little more on some days, by seed."""
     config = RunConfig(**{"dataset": "era5-uk", "model": studies.LSNTP, "seed": seed, **settings})
     times = pd.date_range("2014-01-01", periods=80, freq="6h")
@@ -27,7 +30,7 @@ def record(error: float, seed: int = 0, **settings: Any) -> xr.Dataset:
         ("window", "lead"),
     )
     data = xr.Dataset({"mae": by_window.mean("window"), "window_mae": by_window})
-    data["train_loss"] = ("epoch", [1.0])
+    data["train_loss"] = data["validation_loss"] = ("epoch", list(losses))
     data.attrs = {"config": config.model_dump_json(), "key": config.key}
     return data
 
@@ -101,7 +104,7 @@ def test_parts_can_help_or_not() -> None:
     }
     table = findings.parts(rows)
     assert table["part"].tolist() == ["NSA", "LAGC", "LSI"]
-    assert table["does"].tolist() == ["helps", "does not help", OPEN]
+    assert table["does"].tolist() == ["helps", "harms", OPEN]
     said = findings.report_parts(rows, "era5-uk").splitlines()
     assert said[0].startswith("- **NSA: helps.** LS-NTP without NSA has a higher error than the")
     assert "−0.500 K" in said[1]
@@ -122,7 +125,7 @@ def test_distance_curves_meet_at_the_whole() -> None:
 
 
 def test_the_cut_once_trained_is_compared_seed_by_seed() -> None:
-    whole = cut(row(1.0), (1.01, 1, 1, 1))
+    whole = cut(row(1.0), (1.01, 1.005, 1.002, 1))
     found = reach.cut_difference(whole)
     assert found["difference"] == pytest.approx(0.01002)
     assert found["seed_sd"] == pytest.approx(0.00002)  # of the difference, not 0.002 of a run
@@ -137,6 +140,7 @@ def test_the_cut_once_trained_is_compared_seed_by_seed() -> None:
         ((1.4, 1.2, 1.0, 1.0), (1, 1, 1, 1), (HOLDS, OPEN), 200),
         ((1.0, 1.0, 1.0, 1.0), (2, 1, 1, 1), (OPEN, HOLDS), 0),
         ((0.5, 1.2, 1.0, 1.0), (0.5, 1, 1, 1), (FAILS, FAILS), 200),
+        ((1.4, 0.5, 1.0, 1.0), (1.2, 1.1, 1.05, 1), (HOLDS, HOLDS), 100),
     ],
 )
 def test_distance_verdicts_can_come_out_each_way(
@@ -240,10 +244,28 @@ def test_rivals_with_larger_kernels() -> None:
     assert len(said) == 4
     assert f"on era5-uk: {HOLDS}.**" in said[0]
     assert f"LS-NTP is ahead of convlstm 3×3: {HOLDS}.**" in said[1]
-    assert "for ConvLSTM, convlstm 5×5 at best: helps.**" in said[2]
-    assert "for PredRNN, predrnn 5×5 at best: does not help.**" in said[3]
+    assert "for ConvLSTM, convlstm 5×5 chosen on validation windows: helps.**" in said[2]
+    assert "for PredRNN, predrnn 5×5 chosen on validation windows: harms.**" in said[3]
     behind = kernels.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
     assert f"on era5-uk: {FAILS}.**" in behind[0]
+
+
+def test_a_larger_kernel_is_chosen_by_its_lowest_validation_loss_over_seeds() -> None:
+    """By its last epoch, its mean epoch, its first seed or its test error it would be 7×7."""
+    of_kernel = {
+        3: (1.5, [(0.1, 0.1, 0.1), (0.1, 0.1, 0.1)]),
+        5: (1.3, [(9.0, 2.0, 9.0), (9.0, 2.0, 9.0)]),
+        7: (1.2, [(1.0, 1.0, 1.0), (4.0, 4.0, 4.0)]),
+    }
+    rows = {
+        f"{k}×{k}": [
+            record(e, s, of_seed, model="convlstm", preset=studies.with_kernel("laptop", k))
+            for s, of_seed in enumerate(losses)
+        ]
+        for k, (e, losses) in of_kernel.items()
+    }
+    said = kernels.report_rivals({"ConvLSTM": rows}, row(1.0), "era5-uk", "LS-NTP")
+    assert "for ConvLSTM, 5×5 chosen on validation windows: helps.** 5×5 has a lower error" in said
 
 
 def test_keys_by_seed() -> None:

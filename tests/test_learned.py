@@ -132,6 +132,23 @@ def test_a_graph_of_correlations_is_found_to_be_one(graphs):
     np.testing.assert_allclose(graphs["agreement"], 1)
 
 
+def test_the_mirrored_map_is_turned_east_for_west():
+    lat, lon = np.meshgrid([40.0, 0, -40], [0.0, 40, 80, 120], indexing="ij")
+    km = great_circle_km(lat.ravel(), lon.ravel())  # all others are further than 2000 km
+    graph = np.random.default_rng(0).normal(size=(12, 12))
+    r = np.empty((1, 12, 12))
+    for n in range(12):
+        for m in range(12):
+            (row, column), (row_from, column_from) = divmod(n, 4), divmod(m, 4)
+            r[0, n, m] = graph[4 * row + 3 - column, 4 * row_from + 3 - column_from]
+    pearson_map = xr.Dataset({"r": (("series", "node", "node_from"), r)}, {"lon": lon[0]})
+    ranks, _ = learned.ranks_with(graph, graph, km, pearson_map)
+    found = dict(zip(learned.MEASURES, ranks[:, 0], strict=True))
+    assert found["mirrored"] == pytest.approx(1)
+    assert found["far mirrored"] == pytest.approx(1)
+    assert abs(found["given distance"]) < 0.5 and abs(found["far"]) < 0.5
+
+
 def test_a_graph_of_distances_is_no_more_than_that(field, matrices):
     config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
     km = great_circle_km(*grid_nodes(inner_cells(config, field)))

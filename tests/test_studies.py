@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from torch import Tensor
 
 from lsntp import RunConfig, records, studies, tables
 from lsntp.experiment import build_network, execute, three_cases
@@ -19,6 +20,11 @@ from lsntp.zoo import LABELS, Ridge
 def data() -> Windows:
     field = synthetic(height=8, width=9, steps=500, links=1, seed=1).t2m
     return prepare(field, 6, 6, "anomaly", "blocked")
+
+
+@pytest.fixture(scope="module")
+def guesses(data: Windows) -> Tensor:
+    return Ridge().cross_fitted(data)
 
 
 def times_of(starts: np.ndarray, length: int = 12) -> set[int]:
@@ -59,9 +65,8 @@ def test_a_reference_on_a_rotated_period_has_not_seen_it(data: Windows, model: s
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_first_guess_was_not_fitted_on_its_own_window(data: Windows) -> None:
+def test_a_first_guess_was_not_fitted_on_its_own_window(data: Windows, guesses: Tensor) -> None:
     """Change what a training window is to forecast: its guess stays, those of others move."""
-    guesses = Ridge().cross_fitted(data)
     start = int(data.split.train[40])
     frames = data.frames.clone()
     frames[start + 11] += 5  # the last lead of the window
@@ -71,21 +76,21 @@ def test_a_first_guess_was_not_fitted_on_its_own_window(data: Windows) -> None:
     assert not torch.allclose(changed[other], guesses[other], atol=1e-5)
 
 
-def test_first_guesses_of_test_windows_are_ridge(data: Windows) -> None:
-    guesses = Ridge().cross_fitted(data)[torch.from_numpy(data.split.test)]
+def test_first_guesses_of_test_windows_are_ridge(data: Windows, guesses: Tensor) -> None:
+    of_test = guesses[torch.from_numpy(data.split.test)]
     forecast = Ridge().fit(data).predict(data, data.split.test)
-    kelvin = data.to_kelvin(guesses[:, :, 0].numpy(), data.split.test)
+    kelvin = data.to_kelvin(of_test[:, :, 0].numpy(), data.split.test)
     np.testing.assert_allclose(kelvin, forecast, atol=1e-3)
 
 
-def test_batches_carry_the_guess_behind_the_inputs(data: Windows) -> None:
-    guessed = replace(data, guesses=Ridge().cross_fitted(data))
+def test_batches_carry_the_guess_behind_the_inputs(data: Windows, guesses: Tensor) -> None:
+    guessed = replace(data, guesses=guesses)
     starts = data.split.train[:3]
     inputs, targets = guessed.batch(starts)
     plain, same = data.batch(starts)
     assert inputs.shape[1] == 12 and torch.equal(inputs[:, :6], plain)
     assert torch.equal(targets, same)
-    assert torch.equal(guessed.first_guess(inputs), guessed.guesses[torch.from_numpy(starts)])
+    assert torch.equal(guessed.first_guess(inputs), guesses[torch.from_numpy(starts)])
 
 
 def test_a_cut_at_the_largest_distance_trains_to_the_same_network() -> None:

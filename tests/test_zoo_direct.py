@@ -1,4 +1,4 @@
-"""AGCRN, DAGG-ConvLSTM and SimVP against their equations worked another way."""
+"""AGCRN, DAGG-ConvLSTM, SimVP and LS-NTP (tuned) against their equations worked another way."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ from lsntp.graph import AdaptiveGraph
 from lsntp.zoo.agcrn import AGCRN, EMBEDDING, NodeAdaptiveGRU
 from lsntp.zoo.dagg_convlstm import dagg_convlstm
 from lsntp.zoo.simvp import AttentionBlock, GatedAttention, SimVP
+from lsntp.zoo.tuned import BLOCKS, PLACES, DirectLSNTP
 
 BUILD: dict[str, Callable[..., GridForecaster]] = {
     "agcrn": AGCRN,
@@ -56,7 +57,7 @@ def parameters(*modules: nn.Module) -> int:
     return sum(p.numel() for module in modules for p in module.parameters())
 
 
-# --- what all three promise
+# --- what the first three promise
 
 
 @pytest.mark.parametrize(
@@ -299,3 +300,60 @@ def test_simvp_tells_what_it_cannot_do() -> None:
         SimVP(6, 6, 3, 0)
     with pytest.raises(ValueError, match="has 5 frames, expected 6.* input_steps=5"):
         SimVP(6, 6, 4, 0)(torch.zeros(1, 5, 1, 6, 6))
+
+
+# --- LS-NTP (tuned)
+
+
+@pytest.mark.parametrize(("steps", "leads", "kernel"), [(3, 3, 3), (5, 2, 5)])
+def test_tuned_composed_by_hand(steps: int, leads: int, kernel: int) -> None:
+    torch.manual_seed(6)
+    batch, hidden, nodes = 2, 4, 4 * 5
+    model = DirectLSNTP(4, 5, hidden, 3, kernel, lead_steps=leads, input_steps=steps)
+    state = drawn_wide(model).state_dict()
+    x = torch.randn(batch, steps, 1, 4, 5, dtype=torch.float64)
+    smooth = torch.eye(nodes) + torch.from_numpy(adjacency_of(state["graph.embedding"].numpy()))
+
+    def convolve(layer: str, y: Tensor) -> Tensor:
+        weight = state[f"{layer}.weight"]
+        return F.conv2d(y, weight, state[f"{layer}.bias"], padding=weight.shape[-1] // 2)
+
+    def norm(layer: str, y: Tensor) -> Tensor:
+        """Over channels and cells of each sample; the weights are those of a channel."""
+        away = y - y.mean((1, 2, 3), keepdim=True)
+        scaled = away / (away.square().mean((1, 2, 3), keepdim=True) + 1e-5).sqrt()
+        weight, bias = (state[f"{layer}.{name}"][:, None, None] for name in ("weight", "bias"))
+        return scaled * weight + bias
+
+    def block(layer: str, y: Tensor) -> Tensor:
+        z = norm(f"{layer}.norm", y)
+        gate = z
+        for depth in (0, 2, 4):
+            gate = convolve(f"{layer}.operator.nsa.0.gate.{depth}", gate.relu() if depth else gate)
+        z = (gate.sigmoid() * z).flatten(2) @ smooth.T
+        z = convolve(f"{layer}.operator.lsi", z.unflatten(2, (4, 5)))
+        return y + convolve(f"{layer}.leave", z * z.sigmoid())
+
+    places = state["places"].expand(batch, PLACES, 4, 5)
+    y = convolve("enter", torch.cat([x[:, t] for t in range(steps)] + [places], dim=1))
+    for k in range(BLOCKS):
+        y = block(f"blocks.{k}", y)
+    y = convolve("leads", y * y.sigmoid())
+    expected = [
+        convolve("head", y[:, lead * hidden : (lead + 1) * hidden]) for lead in range(leads)
+    ]
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), torch.stack(expected, dim=1))
+
+
+def test_tuned_blocks_start_as_if_they_were_not_there() -> None:
+    torch.manual_seed(7)
+    model = DirectLSNTP(4, 5, 3, 2)
+    x = torch.randn(2, 3, 4, 5)
+    for block in model.blocks:
+        assert torch.equal(block(x, model.graph.adjacency()), x)
+
+
+def test_tuned_tells_how_many_frames_it_needs() -> None:
+    with pytest.raises(ValueError, match="has 6 frames, expected 12.* input_steps=6"):
+        DirectLSNTP(6, 6, 4, 3, input_steps=12)(torch.zeros(1, 6, 1, 6, 6))
