@@ -121,9 +121,9 @@ rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("ls
 # ({glue:text}`era5-uk weeks LS-NTP (tuned) v convlstm`). On `ncep-na` part of its lead is its recipe: trained
 # by the same one, ConvLSTM differs from it by
 # {glue:text}`ncep-na ConvLSTM, tuned recipe v tuned change:+.3f` K and SimVP by
-# {glue:text}`ncep-na SimVP, tuned recipe v tuned change:+.3f` K; on `era5-uk` it is
+# {glue:text}`ncep-na SimVP (gSTA), tuned recipe v tuned change:+.3f` K; on `era5-uk` it is
 # {glue:text}`era5-uk ConvLSTM, tuned recipe v tuned change:+.3f` and
-# {glue:text}`era5-uk SimVP, tuned recipe v tuned change:+.3f` K. That it errs less than the same network with a
+# {glue:text}`era5-uk SimVP (gSTA), tuned recipe v tuned change:+.3f` K. That it errs less than the same network with a
 # plain convolution in LS-Conv's place comes out as *{glue:text}`ncep-na tuned by lsconv`* on `ncep-na`
 # ({glue:text}`ncep-na tuned by lsconv change:+.3f` K) and as *{glue:text}`era5-uk tuned by lsconv`* on
 # `era5-uk` ({glue:text}`era5-uk tuned by lsconv change:+.3f` K).
@@ -223,7 +223,7 @@ for d in datasets:
     seconds = costs[d]["training (s)"].droplevel("recipe").groupby(level=0, sort=False).first()
     beside = main[d][["change (K)", "95 % interval", "verdict", "seeds", "parameters"]]
     kept = {
-        label: ", ".join(str(1 + int(r["validation_loss"].argmin())) for r in row)
+        label: ", ".join(str(1 + int(r["validation_loss"].to_numpy().argmin())) for r in row)
         for label, row in first[d].items()
         if "validation_loss" in row[0]
     }

@@ -103,7 +103,7 @@ def test_over_four_weeks_the_linear_model_loses(runs: list) -> None:
 def test_part_of_its_lead_is_the_recipe() -> None:
     rows = studies.load(studies.tuned_recipe("ncep-na"))
     tuned = rows[LABELS["lsntp-tuned"]]
-    for rival in ("ConvLSTM", "SimVP"):
+    for rival in (LABELS["convlstm"], LABELS["simvp"]):
         modern, same = (rows[f"{rival}, {recipe} recipe"] for recipe in ("modern", "tuned"))
         assert comparison.difference(same, modern)["verdict"] == "lower"
         assert comparison.difference(tuned, same)["verdict"] == "lower"
