@@ -95,6 +95,8 @@ def standing(rows: Rows, label: str) -> str:
     others = "; ".join(
         f"{word}: {', '.join(found[key])}" for key, word in words.items() if found[key]
     )
+    if best == label:
+        return f"{others}. Its own mean is the lowest, {means[label]:.3f} K."
     return (
         f"{others}. The lowest mean is that of {best}, {means[best]:.3f} K; {label} has "
         f"{means[label]:.3f} K."

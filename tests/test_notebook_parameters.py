@@ -12,6 +12,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 STUDIES = (
     "05_ablation",
     "06_q1_distance",
+    "07_q2_kernel",
     "09_q4_learned_graph",
     "10_q5_forecasts",
     "11_q6_error_maps",
