@@ -113,7 +113,7 @@ def test_a_run_of_two_processes_leaves_one_record(
     monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "together"))
     result = torchrun("-m", "lsntp", "run", "synthetic", "convlstm", "--preset", "smoke")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("mae") == 1  # only one of them prints
+    assert result.stdout.count("MAE (K)") == 1  # only one of them prints
     together = records.find(config)
     assert together.attrs["device"] == f"2 × {alone.attrs['device']}"
     assert [p.name for p in (tmp_path / "together").iterdir()] == [records.path_of(config).name]

@@ -238,7 +238,7 @@ def test_cases_are_scored_against_their_truth(three):
 def test_the_verdict_names_the_best_and_says_what_it_is_worth(three):
     said = cases.verdict(three, "made-up")
     assert f"{OURS} has the lowest error, 0.10 K, 0.10 K (50 %) below {RIDGE}" in said
-    assert "no evidence" in said and "In neither other case" in said
+    assert "no evidence" in said and "Best is in the quiet case" in said
     assert f"put {OURS} first, with 1.000 K" in said
 
 

@@ -211,11 +211,13 @@ def test_study_table_marks_the_best_and_what_is_not_separable() -> None:
 
 
 def test_over_periods_takes_the_mean_of_the_periods() -> None:
-    first = {"a": [fake(1.0, 0)], "b": [fake(1.2, s) for s in range(2)]}
-    second = {"a": [fake(2.0, 0, "2020-02-01")], "b": [fake(2.4, s, "2020-02-01") for s in (0, 1)]}
+    first, second = (
+        {"a": [fake(k, s, day) for s in (0, 1)], "b": [fake(1.2 * k, s, day) for s in (0, 1)]}
+        for k, day in ((1.0, "2020-01-01"), (2.0, "2020-02-01"))
+    )
     table = tables.over_periods([first, second], "a")
     assert list(table.columns[:3]) == ["2020-01-01 on", "2020-02-01 on", "mean"]
-    assert table.loc["a", "mean"] == "1.500"
+    assert table.loc["a", "mean"] == "1.500 ± 0.000"
     assert table.loc["b", "change (K)"] == "+0.300"
     assert table.loc["b", "verdict"] == "higher"
 
