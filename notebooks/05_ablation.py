@@ -44,7 +44,7 @@ field = {d: studies.load(studies.field_ablation(d, preset, seeds), rerun) for d 
 # %% [markdown]
 # ## In short
 #
-# That every part helps *{glue:text}`ncep-na equations claim`* on `ncep-na` and
+# That every part helps comes out as *{glue:text}`ncep-na equations claim`* on `ncep-na` and as
 # *{glue:text}`era5-uk equations claim`* on `era5-uk`. The full network errs by
 # {glue:text}`ncep-na equations full:.3f` and {glue:text}`era5-uk equations full:.3f` K; without attention and
 # graph, which leaves ConvLSTM, it is {glue:text}`ncep-na equations w/o NSA & LAGC:.3f` and

@@ -49,8 +49,9 @@ distances = {d: sorted(reach.cut_rows(rows[d])) for d in datasets}
 # %% [markdown]
 # ## In short
 #
-# That links help, of networks trained with the cut, *{glue:text}`ncep-na links help trained with the cut`*
-# on `ncep-na` and *{glue:text}`era5-uk links help trained with the cut`* on `era5-uk`. On `ncep-na`, whose
+# That links help, judged by networks trained with the cut, comes out as
+# *{glue:text}`ncep-na links help trained with the cut`* on `ncep-na` and as
+# *{glue:text}`era5-uk links help trained with the cut`* on `era5-uk`: there the long links do harm. On `ncep-na`, whose
 # largest distance is {glue:text}`ncep-na largest:.0f` km, networks with self-links alone err by
 # {glue:text}`ncep-na trained with the cut 0:.3f` K, those with links up to a sixteenth of it by
 # {glue:text}`ncep-na trained with the cut 1:.3f` K and those with the whole graph by

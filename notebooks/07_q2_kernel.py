@@ -43,7 +43,7 @@ source = {d: {"ncep-na": "NCEP", "era5-uk": "ERA5"}.get(d) for d in datasets}
 # %% [markdown]
 # ## In short
 #
-# That a kernel of 3×3 is best *{glue:text}`ncep-na 3@3 best`* on `ncep-na` and
+# That a kernel of 3×3 is best comes out as *{glue:text}`ncep-na 3@3 best`* on `ncep-na` and as
 # *{glue:text}`era5-uk 3@3 best`* on `era5-uk`. With kernels of 1, 3, 5 and 7 cells LS-NTP errs by
 # {glue:text}`ncep-na kernel 1@1:.3f`, {glue:text}`ncep-na kernel 3@3:.3f`,
 # {glue:text}`ncep-na kernel 5@5:.3f` and {glue:text}`ncep-na kernel 7@7:.3f` K on `ncep-na`, by

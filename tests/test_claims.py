@@ -100,6 +100,13 @@ def test_over_four_weeks_the_linear_model_loses(runs: list) -> None:
     assert over[LABELS["lsntp-tuned"]] == "not separable"
 
 
+def test_long_links_do_harm_on_one_set() -> None:
+    rows = studies.load(studies.distance("era5-uk"))
+    short, *_, half = (label for label in rows if label.endswith(" km") and label != "0 km")
+    assert comparison.difference(rows[short], rows["whole"])["verdict"] == "lower"
+    assert comparison.difference(rows[short], rows[half])["verdict"] == "lower"
+
+
 def test_part_of_its_lead_is_the_recipe() -> None:
     rows = studies.load(studies.tuned_recipe("ncep-na"))
     tuned = rows[LABELS["lsntp-tuned"]]
