@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 
 from lsntp import records
@@ -17,7 +16,8 @@ from lsntp.comparison import deviation, difference, interval, seed_mean
 from lsntp.config import RunConfig
 from lsntp.experiment import inner_cells
 from lsntp.findings import CLAIM, Rows, compared
-from lsntp.graph import adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.graph import great_circle_km, grid_nodes
+from lsntp.learned import adjacency
 
 TRAINED_CUT, TESTED_CUT = "trained with the cut", "cut once trained"
 """The two ways of Q1."""
@@ -158,8 +158,7 @@ def weight_within(
         kept = between <= km + 1e-3  # as lsntp.graph.DistanceCut
         lines.append(("all nodes alike", int(km), kept.mean()))
         for record in several:
-            embedding = torch.from_numpy(record["embedding"].to_numpy()).double()
-            adjacency = adaptive_adjacency(embedding).numpy()
-            lines.append(("after training", int(km), (adjacency * kept).sum(1).mean()))
+            weights = adjacency(record["embedding"].to_numpy())
+            lines.append(("after training", int(km), (weights * kept).sum(1).mean()))
     table = pd.DataFrame(lines, columns=["curve", "at", "share"])
     return table.sort_values(["curve", "at"], ignore_index=True)
