@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 from contextlib import nullcontext
 from pathlib import Path
 
+import netCDF4
+import numpy as np
 import pandas as pd
 import xarray as xr
 from filelock import FileLock
@@ -42,6 +45,10 @@ COARSE = (
     "cut_window_mae",
     "cases_prediction",
 )
+
+
+SMALL = 1024
+"""Variables of fewer bytes are stored as they are: compressing them would need more."""
 
 
 class RecordError(ValueError):
@@ -100,23 +107,36 @@ def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
     return record[[name for name in SCORES_ONLY if name in record]]
 
 
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of what a record's file holds: attributes, and values as stored."""
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_maskandscale(False)
+        attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
+        attributes.pop("sha256", None)
+        digest = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
+        for name in sorted(file.variables):
+            values = np.asarray(file[name][...])
+            values = values.astype(str) if values.dtype == object else values  # names of cases
+            digest.update(name.encode() + values.tobytes())
+    return digest.hexdigest()
+
+
 def write(record: xr.Dataset, path: Path) -> None:
-    """Store a record, whole or not at all; every block of it carries a checksum."""
+    """Store a record, whole or not at all, with its :func:`checksum`."""
     encoding: dict[str, dict] = {}
-    for name, variable in record.data_vars.items():
-        if variable.ndim == 0:
-            continue
-        encoding[str(name)] = {"zlib": True, "complevel": 6, "shuffle": True, "fletcher32": True}
+    for name, variable in record.variables.items():
+        if variable.nbytes >= SMALL:
+            encoding[str(name)] = {"zlib": True, "complevel": 6, "shuffle": True}
         if name in COARSE:
-            encoding[str(name)] |= {
-                "dtype": "float32",
-                "significant_digits": 4,
-                "quantize_mode": "GranularBitRound",
-            }
+            encoding.setdefault(str(name), {}).update(
+                dtype="float32", significant_digits=4, quantize_mode="GranularBitRound"
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         record.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        with netCDF4.Dataset(temporary, "a") as file:
+            file.sha256 = checksum(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -130,14 +150,14 @@ def read(path: Path) -> xr.Dataset:
     RecordError
         If the file is damaged, or does not hold what its name says.
     """
+    remedy = "restore it from the repository, or delete it and make it again with lsntp campaign"
     try:
         record = xr.load_dataset(path, engine="netcdf4")
-        key = record.attrs["key"]
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise RecordError(
-            f"{path} is not a readable record ({error}); restore it from the repository, or delete "
-            "it and make it again with lsntp campaign"
-        ) from error
+        key, damaged = record.attrs["key"], record.attrs.pop("sha256") != checksum(path)
+    except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
+        raise RecordError(f"{path} is not a readable record ({error}); {remedy}") from error
+    if damaged:
+        raise RecordError(f"{path} is damaged: its checksum does not match its content; {remedy}")
     if not path.stem.endswith(key):
         raise RecordError(f"{path} holds the record {key}: it was renamed or overwritten")
     return record
