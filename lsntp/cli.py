@@ -79,8 +79,7 @@ def check() -> None:
     raise typer.Exit(int(any(row["state"] == "corrupt" for row in rows)))
 
 
-PRESET = "smoke, laptop or paper: how large and how long."
-Preset = Annotated[str, typer.Option(help=PRESET)]
+Preset = Annotated[str, typer.Option(help="smoke, laptop or paper: how large and how long.")]
 
 
 @app.callback()
@@ -98,7 +97,9 @@ def run(
     recipe: Annotated[
         str | None, typer.Option(help="modern, released or tuned: how it is trained.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help=PRESET)] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="smoke, laptop, paper or tuned: how large and how long.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="First weights, order of windows.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
 ) -> None:

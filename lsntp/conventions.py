@@ -5,8 +5,6 @@ Explained in the notebook ``12_paper_and_code``.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -15,8 +13,6 @@ from skimage.metrics import structural_similarity
 from lsntp import metrics
 from lsntp.published import TABLE_5
 
-# scores that the released code gave for a made-up forecast
-FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "parity" / "released_metrics.npz"
 GAUSSIAN_WINDOW = 11
 """Side of the window of SSIM's first paper: a Gaussian of 1.5 cells, cut at 3.5 s.d."""
 SCORES = {"mae": "MAE (K)", "rmse": "RMSE (K)", "ssim": "SSIM", "psnr": "PSNR (dB)"}
@@ -34,18 +30,6 @@ RELEASED = {
     "psnr": "data range 255, mean over fields (released)",
 }
 """The conventions of the released code."""
-
-
-def released_fixture() -> tuple[np.ndarray, np.ndarray]:
-    """Return forecast and truth of the fixture, each (sample, lead, lat, lon) in K."""
-    with np.load(FIXTURE) as stored:
-        return stored["pred"][:, :, 0], stored["target"][:, :, 0]
-
-
-def released_scores() -> dict[str, float]:
-    """Return what the released code gave for the fixture, mean over leads."""
-    with np.load(FIXTURE) as stored:
-        return {score: float(stored[score].mean()) for score in SCORES}
 
 
 def scored(pred: np.ndarray, target: np.ndarray) -> pd.DataFrame:

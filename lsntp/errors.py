@@ -289,47 +289,44 @@ def readable(table: pd.DataFrame, cells: xr.Dataset) -> pd.DataFrame:
     return out
 
 
-def answer(table: pd.DataFrame, dataset: str, model: str) -> str:
-    """Say in words, as Markdown, whether land, latitude and the rim matter to a model's error.
+def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Say for each question and model which group errs more, or that it cannot be told.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`contrasts`.
-    dataset : str
-    model : str
-        A name in :data:`lsntp.zoo.LABELS`.
+    models : sequence of str
+        Names in :data:`lsntp.zoo.LABELS`.
+
+    Returns
+    -------
+    DataFrame
+        One row a question and model. Cells are "mean of one group > mean of the other" (or <)
+        where the two are separable, and "one ~ other" where they are not.
     """
-    label, words = LABELS[model], {"higher": "holds", "lower": "does not hold; the reverse does"}
-    said = []
-    for name, (one, other) in CONTRASTS.items():
-        what = f"MAE of {label}"
-        if (what, name) not in table.index:
-            said.append(f"- **{dataset}** has no cells {one} or none {other}.")
-            continue
+    signs = {"higher": ">", "lower": "<", "not separable": "~"}
+    asked = table.index.unique("contrast")
+
+    def cell(what: str, name: str, digits: int) -> str:
         c = table.loc[(what, name)]
-        verdict = words.get(c["verdict"], "not separable at this scale")
-        p = "" if np.isnan(c["p"]) else f"; p {_probability(c['p'], '= ')} over shifts"
-        share = table.loc[(f"{label} over Persistence", name)]
-        gain = table.loc[(f"{label} minus Ridge", name)]
-        said.append(
-            f"- **The error of {label} on {dataset} is larger {one} than {other}: {verdict}.** "
-            f"{c['one']:.2f} K against {c['other']:.2f} K, {signed(c['difference'])} K "
-            f"(95 % interval {signed(c['low'])} to {signed(c['high'])} K{p}). "
-            f"As a share of persistence's error: {100 * share['one']:.0f} % against "
-            f"{100 * share['other']:.0f} % ({_word(share['verdict'])}). Minus Ridge: "
-            f"{signed(gain['one'])} K against {signed(gain['other'])} K "
-            f"({_word(gain['verdict'])})."
-        )
-    return "\n".join(said)
+        one, other = (f"{c[k]:.{digits}f}".replace("-", "−") for k in ("one", "other"))
+        return f"{one} {signs[c['verdict']]} {other}"
+
+    rows = {
+        (", ".join(CONTRASTS[name]), LABELS[m]): {
+            "MAE (K)": cell(f"MAE of {LABELS[m]}", name, 2),
+            "over persistence's": cell(f"{LABELS[m]} over Persistence", name, 2),
+            "minus ridge's (K)": cell(f"{LABELS[m]} minus Ridge", name, 3),
+        }
+        for name in asked
+        for m in models
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _probability(p: float, sign: str = "") -> str:
     return "< 0.01" if p < 0.01 else f"{sign}{p:.2f}"
-
-
-def _word(verdict: str) -> str:
-    return verdict if verdict == "not separable" else f"{verdict}, separably"
 
 
 def _area(values: xr.DataArray) -> xr.DataArray:

@@ -340,18 +340,18 @@ def learned_graph(record: xr.Dataset, field: xr.DataArray) -> pd.Series:
     Series
         ``own``: weight a node gives itself, median over nodes. ``nodes``: share of all nodes a node
         effectively listens to, exp(entropy of its row)/N, mean. ``far`` and ``far_uniform``: share
-        of the weight that goes further than half the region's largest distance, and what it would
-        be if all nodes were alike.
+        of the weight that comes from far cells, beyond the last of :func:`far_distances`, and
+        what it would be if all nodes were alike.
     """
     km = great_circle_km(*grid_nodes(inner_cells(config_of(record), field)))
-    half = km.max() / 2
+    far = far_distances(km)[-1]
     matrix = adjacency(record["embedding"].to_numpy())
     entropy = -(matrix * np.log(matrix)).sum(axis=1)
     return pd.Series(
         {
             "own": np.median(matrix.diagonal()),
             "nodes": (np.exp(entropy) / len(matrix)).mean(),
-            "far": share_beyond(matrix, km, [half]).item(),
-            "far_uniform": (km > half).mean(),
+            "far": share_beyond(matrix, km, [far]).item(),
+            "far_uniform": (km > far).mean(),
         }
     )

@@ -9,28 +9,33 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lsntp.findings import Rows, compared, differences
+from lsntp.comparison import signed
+from lsntp.findings import Rows, differences
 from lsntp.graph import AdaptiveGraph
 
 REFERENCE = "as the equations"
 """The row of :func:`lsntp.studies.paper_and_code` that the others differ from by one thing."""
 BLOCKED, LEAKY = REFERENCE, "validation at random"
-ERRS = {
+EFFECTS = {
     "higher": "the error rises",
-    "lower": "the error falls",
+    "lower": "it falls",
     "not separable": "not separable at this scale",
 }
-"""Of the verdict on a row's error against the reference's: what the change does."""
+"""What a change does, by the verdict on its row's error against the reference's."""
 
 
-def report(rows: Rows, dataset: str) -> str:
-    """Say in words, as Markdown, what each change of :func:`lsntp.studies.paper_and_code` does."""
+def summary(rows: Rows) -> str:
+    """Say which changes of :func:`lsntp.studies.paper_and_code` raise the MAE and which lower it.
+
+    With the difference of each, K, from the first row.
+    """
     table = differences(rows, REFERENCE)
-    return "\n".join(
-        f"- **{label}: {ERRS[row['verdict']]}.** "
-        + compared(row, f"LS-NTP with {label}", "LS-NTP as the equations print it", dataset)
-        for label, row in table.iterrows()
-    )
+    said = []
+    for verdict, effect in EFFECTS.items():
+        changes = table[table["verdict"] == verdict]["difference"].items()
+        named = [f"{label} ({signed(float(change))} K)" for label, change in changes]
+        said.append(f"{effect}: {', '.join(named) or 'by none'}")
+    return "; ".join(said)
 
 
 def leak(rows: Rows) -> pd.DataFrame:

@@ -128,9 +128,12 @@ rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("ls
 # ({glue:text}`ncep-na tuned by lsconv change:+.3f` K) and as *{glue:text}`era5-uk tuned by lsconv`* on
 # `era5-uk` ({glue:text}`era5-uk tuned by lsconv change:+.3f` K).
 #
-# **Training turns the graph's long range down.** A uniform graph would send over a quarter of its
-# weight further than half the region's size. After training with the modern recipe far less goes
-# there, on both sets and in both forms. On `ncep-na` a node of LS-NTP (equations) keeps
+# **Training turns the graph's long range down.** A uniform graph would give
+# {glue:text}`ncep-na lsntp-equations modern far_uniform:.0f` % of its weight to cells that are far
+# (beyond 2000 km on `ncep-na`, 500 km on `era5-uk`, where it is
+# {glue:text}`era5-uk lsntp-equations modern far_uniform:.0f` %). After training with the modern
+# recipe LS-NTP (equations) gives them {glue:text}`ncep-na lsntp-equations modern far:.0f` and
+# {glue:text}`era5-uk lsntp-equations modern far:.0f` %. On `ncep-na` a node of it keeps
 # {glue:text}`ncep-na lsntp-equations modern own:.2f` of the weight for itself and effectively
 # listens to {glue:text}`ncep-na lsntp-equations modern nodes:.0f` % of the nodes. On `era5-uk` it
 # listens to {glue:text}`era5-uk lsntp-equations modern nodes:.0f` %, but hardly to itself
@@ -385,8 +388,8 @@ for d in datasets:
 # LS-NTP differs from ConvLSTM by its attention and its learned graph. Did training use the graph?
 # For each run, from the recorded node embedding ({func}`lsntp.learned.learned_graph`): the weight a
 # node gives *itself* (median), the share of all nodes a node effectively listens to (1 is all of
-# them alike, 1/N is one), and the share of the weight that goes further than half the region's
-# largest distance, beside what a uniform graph would send there. Means over seeds.
+# them alike, 1/N is one), and the share of the weight that comes from far cells, as
+# {doc}`09_q4_learned_graph` has them, beside what a uniform graph would give. Means over seeds.
 
 # %%
 graphs = pd.DataFrame(
@@ -551,9 +554,12 @@ for (d, m), group in shown.groupby(["dataset", "model"]):
         glue(f"{d} {m} lead {k}", float(group[f"mae_lead_{k}"].mean()), display=False)
 for d, group in table[table["recipe"] == recipes[-1]].groupby("dataset"):
     glue(f"{d} worst seed", float(group["mae"].max()), display=False)
-for (d, r, m), means in graphs.groupby(["dataset", "recipe", "model"])[["own", "nodes"]]:
-    glue(f"{d} {m} {r} own", float(means["own"].mean()), display=False)
-    glue(f"{d} {m} {r} nodes", 100 * float(means["nodes"].mean()), display=False)
+for (d, r, m), means in (
+    graphs.groupby(["dataset", "recipe", "model"])[list(heads)].mean().iterrows()
+):
+    glue(f"{d} {m} {r} own", float(means["own"]), display=False)
+    for share in ("nodes", "far", "far_uniform"):
+        glue(f"{d} {m} {r} {share}", 100 * float(means[share]), display=False)
 
 # %%
 claimed = [

@@ -150,11 +150,14 @@ for d in datasets:
 # (came-out)=
 # ## What came out
 #
-# One line a model and question ({func}`lsntp.errors.answer`):
+# The means of the two groups, by model: of its error, of its error as a share of persistence's, and
+# of its error minus ridge's. Between them stands > or < where they are separable, and ~ where they
+# are not at this scale ({func}`lsntp.errors.answers`).
 
 # %%
 for d in datasets:
-    display(Markdown("\n".join(errors.answer(found[d], d, m) for m in models)))
+    display(Markdown(f"**{d}**"))
+    display(errors.answers(found[d], models))
     for (what, name), c in found[d].iterrows():
         for column in ("one", "other", "difference"):
             glue(f"{d} {what} {name} {column}", float(c[column]), display=False)
