@@ -83,7 +83,7 @@ def scores(found: Records) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``case`` and ``model``, a column a lead, in h, and ``mean``.
+        Index ``case`` and ``model``, a column per lead, in h, and ``mean``.
     """
     rows = {}
     for case in CASES:
@@ -110,28 +110,19 @@ def verdict(found: Records, dataset: str) -> str:
     dataset : str
         Its name, for the sentence.
     """
-    table = scores(found)["mean"]
-    ranked = table.loc["extreme"].sort_values()
-    (best, error), (second, behind) = list(ranked.items())[:2]
-    others = {case: table.loc[case].idxmin() for case in CASES if case != "extreme"}
-    agree = [case for case, label in others.items() if label == best]
-    also = f"The same model is best in the {' and the '.join(agree)} case. " if agree else ""
-    differ = [f"in the {case} case {label}" for case, label in others.items() if label != best]
-    also += f"Best is {' and '.join(differ)}. " if differ else ""
-    ahead = (
-        f"{behind - error:.2f} K ({100 * (behind - error) / behind:.0f} %) below {second}"
-        if behind - error >= 0.005
-        else f"level with {second}"
-    )
+    table = scores(found)["mean"].round(2)
+    said = []
+    for case in CASES:
+        errors = table.loc[case]
+        best = errors.index[errors == errors.min()]
+        said.append(f"in the {case} case that of {' and '.join(best)} ({errors.min():.2f} K)")
     overall = {label: float(several[0]["mae"].mean()) for label, several in found.items()}
     first = min(overall, key=overall.__getitem__)
     windows = next(iter(found.values()))[0].sizes["window"]
     return (
-        f"On **{dataset}**, in the extreme case, {best} has the lowest error, {error:.2f} K, "
-        f"{ahead}. "
-        f"{also.strip()} This is one window of {windows}, chosen for being unlike the others, and "
-        f"no evidence of which model is better: over all test windows the same runs put {first} "
-        f"first, with {overall[first]:.3f} K."
+        f"On {dataset} the lowest error is {', '.join(said)}. These are {len(CASES)} windows of "
+        f"{windows} and no evidence of which model is better: over all of them the same runs put "
+        f"{first} first, with {overall[first]:.3f} K."
     )
 
 

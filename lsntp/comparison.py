@@ -63,7 +63,7 @@ def seed_spread(*rows: Sequence[xr.Dataset]) -> float:
 
 
 def deviation(by_seed: Sequence[float] | np.ndarray, trained: bool = True) -> float:
-    """Return the standard deviation of one number a seed: nan of a single one, 0 if not trained."""
+    """Return the standard deviation over seeds: nan of a single one, 0 if not trained."""
     if not trained:
         return 0.0
     return float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else float("nan")
@@ -89,7 +89,7 @@ def difference(ours: Sequence[xr.Dataset], theirs: Sequence[xr.Dataset]) -> pd.S
     Parameters
     ----------
     ours, theirs : sequence of Dataset
-        Records of the same test windows, one a seed.
+        Records of the same test windows, one per seed.
 
     Returns
     -------

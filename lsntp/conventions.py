@@ -156,7 +156,7 @@ def gaps(table: pd.DataFrame = TABLE_5) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index the data set, a column a score, in its unit, all positive.
+        Index the data set, a column per score, in its unit, all positive.
     """
     rows = {}
     for name, group in table.groupby("dataset", sort=False):
@@ -183,7 +183,7 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a score: how many conventions, lowest and highest value, their difference, and the
+        One row per score: how many conventions, lowest and highest value, their difference, and the
         difference between the paper's best and second kernel on either of its data sets.
     """
     apart, rows = gaps(), {}

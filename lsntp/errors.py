@@ -253,7 +253,7 @@ def contrasts(asked: Mapping[str, xr.DataArray], cells: xr.Dataset) -> pd.DataFr
     Returns
     -------
     DataFrame
-        As of :func:`contrast`, one row a quantity and contrast.
+        As of :func:`contrast`, one row per quantity and contrast.
     """
     found = {
         (what, name): contrast(values, cells, name)
@@ -279,7 +279,7 @@ def readable(table: pd.DataFrame, cells: xr.Dataset) -> pd.DataFrame:
             "first": f"{c['one']:.3f}",
             "second": f"{c['other']:.3f}",
             "difference": signed(c["difference"]),
-            "95 % interval": f"{low} to {high}",
+            "interval (nominal 95 %)": f"{low} to {high}",
             "seed s.d.": "–" if np.isnan(c["seed_sd"]) else f"{c['seed_sd']:.3f}",
             "p of shifts": "–" if np.isnan(c["p"]) else _probability(c["p"]),
             "first group is": c["verdict"],
@@ -302,7 +302,7 @@ def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a question and model. Cells are "mean of one group > mean of the other" (or <)
+        One row per question and model. Cells are "mean of one group > mean of the other" (or <)
         where the two are separable, and "one ~ other" where they are not.
     """
     signs = {"higher": ">", "lower": "<", "not separable": "~"}
@@ -316,7 +316,7 @@ def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     rows = {
         (", ".join(CONTRASTS[name]), LABELS[m]): {
             "MAE (K)": cell(f"MAE of {LABELS[m]}", name, 2),
-            "over persistence's": cell(f"{LABELS[m]} over Persistence", name, 2),
+            "cells' shares of persistence's": cell(f"{LABELS[m]} over Persistence", name, 2),
             "minus ridge's (K)": cell(f"{LABELS[m]} minus Ridge", name, 3),
         }
         for name in asked

@@ -40,7 +40,7 @@ HELPS = {"higher": "helps", "lower": "harms", "not separable": OPEN}
 
 
 def errors(rows: Rows) -> pd.DataFrame:
-    """One line a run: its ``row`` and its ``mae``, K, mean over the leads."""
+    """One line per run: its ``row`` and its ``mae``, K, mean over the leads."""
     return pd.DataFrame(
         [(label, float(r["mae"].mean())) for label, group in rows.items() for r in group],
         columns=["row", "mae"],
@@ -53,7 +53,7 @@ def mean_errors(rows: Rows) -> pd.Series:
 
 
 def differences(rows: Rows, against: str) -> pd.DataFrame:
-    """:func:`lsntp.comparison.difference` of every other row from one of them, a line a row."""
+    """:func:`lsntp.comparison.difference` of every other row from one of them, a line per row."""
     found = {
         label: difference(group, rows[against]) for label, group in rows.items() if label != against
     }
@@ -110,7 +110,7 @@ def compared(found: pd.Series, ours: str, theirs: str, dataset: str) -> str:
 
 
 def keys(rows: Rows) -> pd.DataFrame:
-    """Return the keys of the records: a line a row, a column a seed."""
+    """Return the keys of the records: a line per row, a column per seed."""
     table = {label: [r.attrs["key"] for r in group] for label, group in rows.items()}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis(index="row", columns="seed")
 
@@ -124,7 +124,7 @@ def parts(rows: Rows, full: str = "full") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A line a row but the full one; ``part`` and ``does`` (one of `HELPS`) come first.
+        A line per row but the full one; ``part`` and ``does`` (one of `HELPS`) come first.
     """
     table = differences(rows, full)
     table.insert(0, "does", table["verdict"].map(HELPS))
@@ -133,7 +133,7 @@ def parts(rows: Rows, full: str = "full") -> pd.DataFrame:
 
 
 def report_parts(rows: Rows, dataset: str) -> str:
-    """Write :func:`parts` as Markdown, one item a part."""
+    """Write :func:`parts` as Markdown, one item per part."""
     return "\n".join(
         f"- **{row['part']}: {row['does']}.** "
         + compared(row, PARTS[str(label)][1], "the full network", dataset)

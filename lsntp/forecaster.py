@@ -99,7 +99,7 @@ class Forecaster(GridForecaster):
     operator : callable
         ``operator(C, F, 4F)`` builds the operator of a cell with C input channels.
     cell_peephole : bool
-        One peephole weight a cell and channel (equations) instead of one a channel (released code).
+        One peephole weight per cell and channel (equations), not one per channel (released).
     """
 
     def __init__(
@@ -142,7 +142,7 @@ EQUATIONS = {
     "norm": False,  # GroupNorm inside the attention
     "bias": True,  # of LS-Conv
     "relu": False,  # behind LS-Conv, before the gates
-    "cell_peephole": True,  # peepholes a cell, not a channel
+    "cell_peephole": True,  # peepholes per cell, not per channel
 }
 """What LS-NTP is made of, as its equations print it."""
 
@@ -212,7 +212,7 @@ class LSNTP(Forecaster):
     def equations(cls, *sizes: Any, **settings: Any) -> Self:
         """LS-NTP as the equations print it.
 
-        A linear LS-Conv with bias, its own attention for X and for H, peepholes a cell.
+        A linear LS-Conv with bias, its own attention for X and for H, peepholes per cell.
         Parameters as of the class; parts not named are those of `EQUATIONS`.
         """
         return cls(*sizes, **(EQUATIONS | settings))

@@ -40,7 +40,7 @@ def kernel_curves(rows: Rows) -> pd.DataFrame:
 
 
 def kernel_ratios(rows: Rows, dataset: str, source: str | None) -> pd.DataFrame:
-    """MAE through that of the 3×3 kernel: ours, a line a seed, and the paper's.
+    """MAE through that of the 3×3 kernel: ours, a line per seed, and the paper's.
 
     Parameters
     ----------

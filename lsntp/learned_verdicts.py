@@ -104,7 +104,7 @@ def verdict(true: np.ndarray, seeds: int) -> str:
 
 
 def report(study: xr.Dataset) -> str:
-    """Write `verdicts` as Markdown: a heading with data set and model, one item a claim."""
+    """Write `verdicts` as Markdown: a heading with data set and model, one item per claim."""
     heading = f"**{study.attrs['dataset']}, {LABELS[study.attrs['model']]}**"
     items = [
         f"- *{CLAIMS[v.claim]}*: **{v.verdict}**. {v.why}" for v in verdicts(study).itertuples()
@@ -133,7 +133,7 @@ def planted_verdicts(recovery: xr.Dataset) -> dict[str, tuple[str, str]]:
 
 
 def planted_report(recovery: xr.Dataset) -> str:
-    """Write `planted_verdicts` as Markdown, one item a row."""
+    """Write `planted_verdicts` as Markdown, one item per row."""
     items = [
         f"- *Links are found by the network that {row}*: **{said}**. {why}"
         for row, (said, why) in planted_verdicts(recovery).items()

@@ -88,7 +88,7 @@ class DenseAdjacency:
 
 
 def check_rows(x: Tensor, nodes: int) -> None:
-    """Refuse an X that has not one row a node.
+    """Refuse an X that has not one row per node.
 
     Raises
     ------

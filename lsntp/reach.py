@@ -21,6 +21,11 @@ from lsntp.learned import adjacency
 
 TRAINED_CUT, TESTED_CUT = "trained with the cut", "cut once trained"
 """The two ways of Q1."""
+TESTED = {
+    TRAINED_CUT: "Links help, by networks trained with the cut",
+    TESTED_CUT: "A trained network relies on its links, which are cut once it is trained",
+}
+"""What each way tests. That a network relies on links does not say that they were worth having."""
 
 
 def cut_rows(rows: Rows) -> dict[int, Sequence[xr.Dataset]]:
@@ -77,7 +82,7 @@ def distance_verdicts(rows: Rows) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A line a way (`TRAINED_CUT`, `TESTED_CUT`): ``holds``, and the difference.
+        A line per way (`TRAINED_CUT`, `TESTED_CUT`): ``holds``, and the difference.
     """
     alone = cut_rows(rows)[0]
     found = {
@@ -97,7 +102,7 @@ def report_distance(rows: Rows, dataset: str) -> str:
         means = curves[curves["curve"] == way].groupby("at")["mae"].mean()
         falls = int((np.diff(means) < 0).sum())
         items.append(
-            f"- **Links help, {way}: {row['holds']}.** "
+            f"- **{TESTED[way]}: {row['holds']}.** "
             + compared(row, "The graph of self-links alone", "the whole graph", dataset)
             + f" The mean error falls in {falls} of the {len(means) - 1} steps of growing distance "
             f"and is lowest at {means.idxmin()} km."
@@ -139,7 +144,7 @@ def weight_within(
     Parameters
     ----------
     several : sequence of Dataset
-        Records with the node ``embedding``, one a seed.
+        Records with the node ``embedding``, one per seed.
     field : DataArray (..., lat, lon)
         Gives the coordinates of the full grid.
     distances_km : iterable of float
@@ -148,7 +153,7 @@ def weight_within(
     Returns
     -------
     DataFrame
-        ``curve`` ("after training", a line a seed, and "all nodes alike", 1/N each), ``at`` (km),
+        ``curve`` ("after training", a line per seed, and "all nodes alike", 1/N each), ``at`` (km),
         ``share``.
     """
     config = records.config_of(several[0])

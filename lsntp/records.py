@@ -1,4 +1,4 @@
-"""Records: one file a run, written whole or not at all; found, run if missing, tabulated."""
+"""Records: one file per run, written whole or not at all; found, run if missing, tabulated."""
 
 from __future__ import annotations
 
@@ -245,12 +245,12 @@ def row(record: xr.Dataset) -> dict[str, object]:
 
 
 def tabulate(several: list[xr.Dataset]) -> pd.DataFrame:
-    """One row a record: key, dataset, model, …, seed, scores, by lead, cost."""
+    """One row per record: key, dataset, model, …, seed, scores, by lead, cost."""
     return pd.DataFrame([row(record) for record in several])
 
 
 def load_records() -> pd.DataFrame:
-    """All stored records as a table, one row a run, in the order of their file names.
+    """All stored records as a table, one row per run, in the order of their file names.
 
     Columns: ``key``, ``dataset``, ``model``, ``recipe``, ``preset``, ``variant`` (what sets it
     apart from a run of the main table, else ""), ``seed``; ``mae``, ``rmse``,

@@ -36,8 +36,8 @@ class RecurrentCell(nn.Module):
     hidden : int
         F.
     peephole : (int, int)
-        Size of each peephole: the grid (H, W) for one number a cell, as in the equations,
-        (1, 1) for one number a channel, as in the released code.
+        Size of each peephole: the grid (H, W) for one number per cell, as in the equations,
+        (1, 1) for one number per channel, as in the released code.
     """
 
     def __init__(self, operator: LSConv, hidden: int, peephole: tuple[int, int]) -> None:

@@ -1,7 +1,7 @@
 """The studies of the book: which runs each is made of.
 
 A study of one data set is an ordered mapping from the label of a table's row to the configs behind
-it, one a seed. Its notebook shows their records (:func:`load`), ``lsntp campaign`` makes them.
+it, one per seed. Its notebook shows their records (:func:`load`), ``lsntp campaign`` makes them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RELEASED_TOO = ("convlstm", "lsntp-equations", "lsntp-released")
 
 
 def seeded(seeds: int, **settings: Any) -> list[RunConfig]:
-    """Return the configs of one row, one a seed; references have one."""
+    """Return the configs of one row, one per seed; references have one."""
     return list({c.key: c for s in range(seeds) for c in [RunConfig(seed=s, **settings)]}.values())
 
 
@@ -212,7 +212,7 @@ def paper_and_code(dataset: str, preset: str = "laptop", seeds: int = 3) -> Stud
         "as the equations": {},
         "ReLU before the gates": {"parts": {"relu": True}},
         "no bias": {"parts": {"bias": False}},
-        "peepholes a channel": {"parts": {"cell_peephole": False}},
+        "peepholes per channel": {"parts": {"cell_peephole": False}},
         "one attention over [X, H]": {"parts": {"joint": True}},
         "GroupNorm in the attention": {"parts": {"norm": True}},
         "validation at random": {"recipe": altered(validation="random")},

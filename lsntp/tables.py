@@ -24,7 +24,7 @@ COLUMNS = {  # score -> heading, digits
 
 
 def main_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a model and recipe: mean ± standard deviation over seeds, and what it costs.
+    """One row per model and recipe: mean ± standard deviation over seeds, and what it costs.
 
     The training time is that of the fastest seed: the others may have shared their core.
 
@@ -53,7 +53,7 @@ def main_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_lead(runs: pd.DataFrame, score: str = "mae") -> pd.DataFrame:
-    """One row a model, one column a lead: mean ± standard deviation over seeds of one score.
+    """One row per model, one column per lead: mean ± standard deviation over seeds of one score.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
 
 
 def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.DataFrame:
-    """One row a row of a study: its scores, and its difference in MAE from one of the rows.
+    """One row for each row of a study: its scores, and its difference in MAE from one of the rows.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.Da
 def over_periods(
     periods: Sequence[Mapping[str, Sequence[xr.Dataset]]], against: str
 ) -> pd.DataFrame:
-    """One row a model, one column a test period: MAE, and over all of them the difference from one.
+    """One row per model, one column per test period: MAE; over all of them the difference from one.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def verdicts(record: xr.Dataset) -> pd.DataFrame:
 
 
 def report(record: xr.Dataset) -> str:
-    """Write `verdicts` as Markdown, one item an observation and series."""
+    """Write `verdicts` as Markdown, one item per observation and series."""
     names = {"near": "(i) near pairs", "far": "(ii) far pairs", "spread": "(iii) one distance"}
     items = [
         f"- **{names[v.observation]}, {SERIES_NAMES[v.series]}: {ANSWERS[v.holds]}.** {v.why}"

@@ -400,7 +400,7 @@ for name, (ours, theirs) in pairs.items():
 # ## Attention and its cost
 #
 # Attention lets every step look at every other. From queries $Q$, keys $K$ and values $V$, each
-# with one row of $d$ numbers a step,
+# with one row of $d$ numbers per step,
 #
 # $$\mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt d}\right) V .$$
 #
@@ -502,7 +502,7 @@ for name, cells in across.items():
 # forgotten which number belongs to which place.
 #
 # That loss can be shown too. Move the whole input one cell to the east. Away from the border, the
-# output of a ConvLSTM (here with one peephole number a channel) must move along. After flattening,
+# output of a ConvLSTM (here with one peephole number per channel) must move along. After flattening,
 # nothing forces it to.
 
 # %%
@@ -531,7 +531,9 @@ counts = sequences.parameter_growth([4, 8, 16, 32, 64])
 ax = figures.parameter_growth(counts)
 kernels = counts["convlstm"] - counts["peepholes"]
 assert kernels.nunique() == 1, "the kernels should not depend on the grid"
-assert (counts["peepholes"] == 3 * 8 * counts["cells"]).all(), "three peepholes a cell and channel"
+assert (counts["peepholes"] == 3 * 8 * counts["cells"]).all(), (
+    "three peepholes per cell and channel"
+)
 lstm_size, maps_out = 32, 8
 flattened = 4 * lstm_size * (maps_out * counts["cells"] + lstm_size + 2)
 readout = (lstm_size + 1) * counts["cells"]

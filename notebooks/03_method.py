@@ -528,7 +528,7 @@ glue("backwards", f"{backwards:.1f}", display=False)
 means.map("{:.2f}".format).to_frame("AUC on far pairs, mean over seeds")
 
 # %% [markdown]
-# Drawn by {func}`lsntp.figures.auc_dots`, a dot a seed. The layer finds the links:
+# Drawn by {func}`lsntp.figures.auc_dots`, a dot per seed. The layer finds the links:
 # {glue:text}`auc-next` on average, against {glue:text}`auc-untrained` before training and
 # {glue:text}`auc-control` where there is nothing to find. Rows of the learned adjacency, each of the middle
 # cell (cross) of a target patch, beside the planted truth; the true source is outlined. Drawn by

@@ -49,7 +49,15 @@ released = {
 # ## In short
 #
 # That every part helps comes out as *{glue:text}`ncep-na equations claim`* on `ncep-na` and as
-# *{glue:text}`era5-uk equations claim`* on `era5-uk`. The full network errs by
+# *{glue:text}`era5-uk equations claim`* on `era5-uk`. Part by part:
+#
+# | it helps | equations, `ncep-na` | `era5-uk` | released form, `ncep-na` | `era5-uk` |
+# |---|---|---|---|---|
+# | the attention (NSA) | {glue:text}`ncep-na equations w/o NSA holds` | {glue:text}`era5-uk equations w/o NSA holds` | {glue:text}`ncep-na released w/o NSA holds` | {glue:text}`era5-uk released w/o NSA holds` |
+# | the graph (LAGC) | {glue:text}`ncep-na equations w/o LAGC holds` | {glue:text}`era5-uk equations w/o LAGC holds` | {glue:text}`ncep-na released w/o LAGC holds` | {glue:text}`era5-uk released w/o LAGC holds` |
+# | the convolution (LSI) | {glue:text}`ncep-na equations w/o LSI holds` | {glue:text}`era5-uk equations w/o LSI holds` | {glue:text}`ncep-na released w/o LSI holds` | {glue:text}`era5-uk released w/o LSI holds` |
+#
+# The full network errs by
 # {glue:text}`ncep-na equations full:.3f` and {glue:text}`era5-uk equations full:.3f` K; without attention and
 # graph, which leaves ConvLSTM, it is {glue:text}`ncep-na equations w/o NSA & LAGC:.3f` and
 # {glue:text}`era5-uk equations w/o NSA & LAGC:.3f` K; without the convolution
@@ -195,8 +203,9 @@ for d in datasets:
 # %% [markdown]
 # ## Limits
 #
-# - A few seeds a row. Eleven comparisons stand on each data set; among twenty, one interval
-#   that excludes zero is to be expected by chance. That is why the seeds must agree, too.
+# - A few seeds per row. Eleven comparisons stand on each data set; among twenty, one interval
+#   that excludes zero is to be expected by chance. Nothing corrects for that; that a difference must
+#   also exceed two standard deviations of the seeds only makes the rule stricter.
 # - Taking a part out also takes its weights out: the table gives the parameters of each row. The
 #   hidden size was not raised to make up for them, and no row was tuned on its own.
 # - The networks are small and train for few epochs. That a part does nothing here does not say that it

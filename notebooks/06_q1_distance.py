@@ -141,7 +141,7 @@ for d in datasets:
 # ## Trained with the cut, in numbers
 #
 # Each row against the whole graph. *Change* is the MAE of the row minus that of the whole, with a
-# paired 95 % interval over test days ({func}`lsntp.tables.study_table`).
+# paired 95 % interval over the weeks or days of the test period ({func}`lsntp.tables.study_table`).
 
 # %%
 chosen = ["MAE (K)", "best", "change (K)", "95 % interval", "verdict", "seeds"]
@@ -170,9 +170,10 @@ for d in datasets:
 # %% [markdown]
 # ## What came out
 #
-# The claim is tested twice: self-links alone ($d = 0$) against the whole graph, trained so, and cut so
-# once trained ({func}`lsntp.reach.distance_verdicts`). It *holds* if the error is higher with
-# self-links alone, by more than the days and the seeds explain. *Reach* is the shortest distance from
+# Two claims are tested by self-links alone ($d = 0$) against the whole graph: that links help, by networks
+# trained so; and that a network which has them relies on them, by cutting them once it is trained
+# ({func}`lsntp.reach.distance_verdicts`). Either *holds* if the error is higher with
+# self-links alone, by more than the weather of the test period and the seeds explain. *Reach* is the shortest distance from
 # which on no cut has a separably higher error than the whole graph ({func}`lsntp.reach.reach`): if
 # links help but the reach is short, it is not long links that help.
 

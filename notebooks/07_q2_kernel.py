@@ -56,7 +56,7 @@ source = {d: {"ncep-na": "NCEP", "era5-uk": "ERA5"}.get(d) for d in datasets}
 # 1@1 is the row *w/o LSI* of {doc}`05_ablation`, 3@3 the full network. Only the kernel inside the
 # recurrent cells changes: the convolutions that halve the grid at the start and undo it at the end stay
 # 3×3. Scores are means over the six leads, ± standard deviation over the seeds; *change* is the MAE of
-# the row minus that of 3@3, with a paired 95 % interval over test days
+# the row minus that of 3@3, with a paired 95 % interval over weeks or days
 # ({func}`lsntp.tables.study_table`).
 
 # %%
@@ -110,8 +110,8 @@ for d in datasets:
 # %% [markdown]
 # ## What came out
 #
-# The claim *holds* if every other kernel has a higher error than 3@3, by more than the days and the
-# seeds explain; it *does not hold* if any has a lower one ({func}`lsntp.findings.lowest`).
+# The claim *holds* if every other kernel has a higher error than 3@3, by more than the weather of the test
+# period and the seeds explain; it *does not hold* if any has a lower one ({func}`lsntp.findings.lowest`).
 
 # %%
 for d in datasets:

@@ -50,6 +50,11 @@ shown = {d: studies.load(study, rerun) for d, study in chosen.items()}
 everything = {d: studies.load(errors.rows(d, models, preset, seeds), rerun) for d in datasets}
 
 # %% [markdown]
+# ## In short
+#
+# {glue:text}`ncep-na cases` {glue:text}`era5-uk cases` Sorted by how much happens, all windows show where a
+# model's lead over ridge comes from ([below](fifths)).
+#
 # ## Which windows, and by what rule
 #
 # A window is six input frames and the six that follow. For each window of the test period take the
@@ -102,12 +107,15 @@ for d in datasets:
 # What came out ({func}`lsntp.cases.verdict`):
 
 # %%
-display(Markdown("\n\n".join(cases.verdict(shown[d], d) for d in datasets)))
 for d in datasets:
+    best = cases.verdict(shown[d], d)
+    display(Markdown(best))
+    glue(f"{d} cases", best, display=False)
     for (case, label), row in cases.scores(shown[d]).iterrows():
         glue(f"{d} {case} {label}", float(row["mean"]), display=False)
 
 # %% [markdown]
+# (fifths)=
 # ## All windows, by how much happens
 #
 # Three windows show what a forecast looks like, not which model is better. So all windows of the
@@ -155,8 +163,8 @@ display(Markdown("\n".join(cases.change_verdict(fifths[d], d, LABELS["ridge"]) f
 # %% [markdown]
 # ## Checks, and the records behind this page
 #
-# `lsntp verify KEY` makes a run again and compares. # The cases are those of the rule, as persistence's own record of the test period has it, and the
-# runs shown are those of the main table's first seed.
+# `lsntp verify KEY` makes a run again and compares. The cases are those of the rule, as persistence's own
+# record of the test period has it, and the runs shown are those of the main table's first seed.
 
 # %% tags=["hide-output"]
 for d in datasets:

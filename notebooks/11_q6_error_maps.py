@@ -51,17 +51,17 @@ cells = {d: errors.geography(asked[d]["MAE of Persistence"]) for d in datasets}
 # %% [markdown]
 # ## In short
 #
-# In the mean over a region LS-NTP is better than no change, and not everywhere in it. As a share of
-# persistence's error its own is, on `era5-uk`,
-# {glue:text}`era5-uk LS-NTP (equations) over Persistence land one:.2f` over land and
-# {glue:text}`era5-uk LS-NTP (equations) over Persistence land other:.2f` over the sea, on `ncep-na`
-# {glue:text}`ncep-na LS-NTP (equations) over Persistence land one:.2f` and
-# {glue:text}`ncep-na LS-NTP (equations) over Persistence land other:.2f`; in the outer three cells it is
-# {glue:text}`era5-uk LS-NTP (equations) over Persistence rim one:.2f` on `era5-uk` and
-# {glue:text}`ncep-na LS-NTP (equations) over Persistence rim one:.2f` on `ncep-na`, further inside
-# {glue:text}`era5-uk LS-NTP (equations) over Persistence rim other:.2f` and
-# {glue:text}`ncep-na LS-NTP (equations) over Persistence rim other:.2f`. More than 1 is worse than no
-# change. What of this is more than chance is [below](came-out).
+# The mean error of LS-NTP (equations), divided by persistence's over the same cells; 1 is no better than
+# no change:
+#
+# | | land | sea | outer three cells | further inside |
+# |---|---|---|---|---|
+# | `ncep-na` | {glue:text}`ncep-na LS-NTP (equations) share land one:.2f` | {glue:text}`ncep-na LS-NTP (equations) share land other:.2f` | {glue:text}`ncep-na LS-NTP (equations) share rim one:.2f` | {glue:text}`ncep-na LS-NTP (equations) share rim other:.2f` |
+# | `era5-uk` | {glue:text}`era5-uk LS-NTP (equations) share land one:.2f` | {glue:text}`era5-uk LS-NTP (equations) share land other:.2f` | {glue:text}`era5-uk LS-NTP (equations) share rim one:.2f` | {glue:text}`era5-uk LS-NTP (equations) share rim other:.2f` |
+#
+# Cell by cell it is worse than no change in {glue:text}`ncep-na LS-NTP (equations) worse:.0f` % of the area of
+# `ncep-na` and in {glue:text}`era5-uk LS-NTP (equations) worse:.0f` % of that of `era5-uk`. What of the
+# differences is more than chance is [below](came-out).
 #
 # ## The error of each cell
 #
@@ -150,8 +150,8 @@ for d in datasets:
 # (came-out)=
 # ## What came out
 #
-# The means of the two groups, by model: of its error, of its error as a share of persistence's, and
-# of its error minus ridge's. Between them stands > or < where they are separable, and ~ where they
+# The means of the two groups, by model: of its error, of its cells' errors as shares of persistence's,
+# and of its error minus ridge's. Between them stands > or < where they are separable, and ~ where they
 # are not at this scale ({func}`lsntp.errors.answers`).
 
 # %%
@@ -159,8 +159,17 @@ for d in datasets:
     display(Markdown(f"**{d}**"))
     display(errors.answers(found[d], models))
     for (what, name), c in found[d].iterrows():
-        for column in ("one", "other", "difference"):
-            glue(f"{d} {what} {name} {column}", float(c[column]), display=False)
+        if what == f"MAE of {focus}":
+            still = found[d].loc[("MAE of Persistence", name)]
+            for group in ("one", "other"):
+                glue(
+                    f"{d} {focus} share {name} {group}",
+                    float(c[group] / still[group]),
+                    display=False,
+                )
+    worse = asked[d][f"{focus} over Persistence"].mean("seed") > 1
+    area = 100 * float((worse * cells[d]["area"]).sum() / cells[d]["area"].sum())
+    glue(f"{d} {focus} worse", area, display=False)
 
 # %% [markdown]
 # ## Latitude

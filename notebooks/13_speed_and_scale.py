@@ -156,7 +156,8 @@ figures.case_bars(
 plt.show()
 
 # %% [markdown]
-# Times in s, median and the quartiles around it; "rounds" is how many steps of each were taken.
+# Times in s, median and the quartiles around it; "rounds" is how many steps of each were taken, of the
+# slow ones few.
 
 # %%
 shown = step.assign(
@@ -265,8 +266,8 @@ per_epoch.rename(index=LABELS).round(2)
 
 # %% [markdown]
 # All six together take {glue:text}`epoch percent:.0f` % of the time they took
-# ({glue:text}`best epoch percent:.0f` to {glue:text}`worst epoch percent:.0f` %). The aim was
-# 60 %, and it is missed.
+# ({glue:text}`best epoch percent:.0f` to {glue:text}`worst epoch percent:.0f` %). The aim of
+# this edition was 60 %; it is missed.
 
 # %% [markdown]
 # ## As the grid grows
@@ -285,8 +286,9 @@ per_epoch.rename(index=LABELS).round(2)
 # 4. The backward pass makes the tiles again instead of keeping them, and uses each twice in the
 #    same way.
 #
-# What remains in memory are a few tiles and matrices of $N$ rows. The time still grows with $N^2$:
-# nothing is left out. With $M$ columns, forward and backward pass take $(4 E + 6 M) N^2$ operations
+# What remains in memory are a few tiles and matrices of $N$ rows. The work still grows with $N^2$:
+# nothing is left out. (Measured times grow a little otherwise, as the share of the machine's peak that is
+# reached changes with $N$.) With $M$ columns, forward and backward pass take $(4 E + 6 M) N^2$ operations
 # ({func}`lsntp.bench.flops.product_fewest`); here $E = M = 64$.
 #
 # Each point below was measured in a process of its own, forward and backward pass, dense up to where it

@@ -257,7 +257,7 @@ def memory_of_step(name: str, case: Case, path: Path, device: str, options: tupl
 def measure(
     case: Case, path: Path, device: str, threads: int, budget_s: float, precisions: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Compare, time and weigh one case; gives one row a model, precision and task."""
+    """Compare, time and weigh one case; gives one row per model, precision and task."""
     same = agreement(case, path, device)
     lines = [(name, "float32") for name in (THEIRS, OURS, EQUATIONS)]
     lines += [(name, p) for name in (OURS, EQUATIONS) for p in precisions if p != "float32"]
@@ -345,7 +345,7 @@ def title(case: Case | pd.Series) -> str:
 
 
 def table(record: store.Record) -> pd.DataFrame:
-    """Tabulate a record, one row a model, precision and task.
+    """Tabulate a record, one row per model, precision and task.
 
     Adds to what :func:`lsntp.bench.store.frame` gives: ``case``; ``speedup``, the released code's
     median through this one's; ``memory_ratio``, this one's peak through the released code's;

@@ -25,7 +25,7 @@ def case_maps(
     leads: Sequence[int] = (0, 2, 5),
     title: str | None = None,
 ) -> np.ndarray:
-    """Truth, forecasts and then their differences from the truth, one column a lead.
+    """Truth, forecasts and then their differences from the truth, one column per lead.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def error_maps(errors: xr.DataArray, title: str | None = None) -> np.ndarray:
 
     Returns
     -------
-    array of Axes, one a lead
+    array of Axes, one per lead
     """
     figure, axes = _panels(errors.isel(lead=0), errors.sizes["lead"], 3)
     limits = 0.0, float(errors.max())
@@ -141,7 +141,7 @@ def error_maps(errors: xr.DataArray, title: str | None = None) -> np.ndarray:
 def change_maps(
     changes: Mapping[str, xr.DataArray], label: str, title: str | None = None
 ) -> np.ndarray:
-    """Maps of a difference, one a model, on one scale: blue below 0, red above.
+    """Maps of a difference, one per model, on one scale: blue below 0, red above.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def ratio_map(share: xr.DataArray, title: str | None = None) -> Axes:
 
 
 def latitude_profile(bands: Mapping[str, pd.DataFrame], label: str, ax: Axes | None = None) -> Axes:
-    """Mean of a map over bands of latitude, one line a model, bars one s.d. over seeds.
+    """Mean of a map over bands of latitude, one line per model, bars one s.d. over seeds.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def latitude_profile(bands: Mapping[str, pd.DataFrame], label: str, ax: Axes | N
 
 
 def edge_profiles(profiles: Mapping[str, tuple[pd.DataFrame, str]]) -> np.ndarray:
-    """Error by the distance to each side of the region, one panel a quantity.
+    """Error by the distance to each side of the region, one panel per quantity.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def edge_profiles(profiles: Mapping[str, tuple[pd.DataFrame, str]]) -> np.ndarra
 def convention_dots(
     table: pd.DataFrame, units: Mapping[str, str], theirs: Mapping[str, float] | None = None
 ) -> np.ndarray:
-    """One panel a score, one dot a convention: the same forecast, scored in different ways.
+    """One panel per score, one dot per convention: the same forecast, scored in different ways.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def columns(study: xr.Dataset, cell: int) -> np.ndarray:
 
     Returns
     -------
-    array of Axes, one a seed, and the last the graph at initialisation of the first seed
+    array of Axes, one per seed, and the last the graph at initialisation of the first seed
     """
     titles = [f"seed {s}" for s in study["seed"].values] + ["at initialisation"]
     weights = [*study["adjacency"].values, study["untrained"].values[0]]
@@ -121,7 +121,7 @@ def row_and_pearson(study: xr.Dataset, pearson: xr.Dataset, cell: int, partner: 
 
 
 def share_by_distance(studies: Mapping[str, xr.Dataset], ax: Axes | None = None) -> Axes:
-    """Draw the share of the weight that comes from beyond a distance, one line a seed.
+    """Draw the share of the weight that comes from beyond a distance, one line per seed.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def share_by_distance(studies: Mapping[str, xr.Dataset], ax: Axes | None = None)
 def rank_dots(
     studies: Mapping[str, xr.Dataset], series: str = "anomaly", ax: Axes | None = None
 ) -> Axes:
-    """Draw rank correlations with Pearson's r, one row a measure, one dot a seed.
+    """Draw rank correlations with Pearson's r, one row per measure, one dot per seed.
 
     Parameters
     ----------

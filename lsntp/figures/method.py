@@ -100,7 +100,7 @@ def gate_histograms(forms: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray
 
 
 def auc_dots(auc: xr.DataArray, ax: Axes | None = None) -> Axes:
-    """Draw one row a way, one dot a seed, against the ½ of guessing.
+    """Draw one row per way, one dot per seed, against the ½ of guessing.
 
     Parameters
     ----------

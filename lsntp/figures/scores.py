@@ -32,7 +32,7 @@ def scores_by_lead(
     labels: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """One line a model: its score at each lead, with the spread of its seeds.
+    """One line per model: its score at each lead, with the spread of its seeds.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def training_curves(
     runs: Mapping[str, Mapping[str, Sequence[xr.Dataset]]],
     labels: Mapping[str, str] | None = None,
 ) -> np.ndarray:
-    """Loss by epoch, one panel a recipe: validation drawn, training dashed, mean over seeds.
+    """Loss by epoch, one panel per recipe: validation drawn, training dashed, mean over seeds.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ GROWTH = {"median_s": "time (s)", "peak_memory_mib": "memory above the inputs (M
 
 
 def case_bars(table: pd.DataFrame, value: str, label: str, *, ax: Axes | None = None) -> Axes:
-    """Draw a quantity as bars, a group a case, a bar a model, with its number at the end.
+    """Draw a quantity as bars, a group a case, a bar per model, with its number at the end.
 
     Parameters
     ----------

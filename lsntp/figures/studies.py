@@ -25,15 +25,15 @@ CURVES = (COLOURS["convlstm"], OTHER_COLOURS[0], "black", COLOURS["lsntp-release
 
 
 def variants(errors: pd.DataFrame, differences: pd.DataFrame, reference: str) -> np.ndarray:
-    """Draw one row a variant: the error of each seed, and the difference from a reference.
+    """Draw one row per variant: the error of each seed, and the difference from a reference.
 
-    Left, a dot a seed and a bar at their mean; right, the difference with its 95 % interval, filled
+    Left, a dot per seed and a bar at their mean; right, the difference and its interval, filled
     where it is separable. The dotted lines mark the reference.
 
     Parameters
     ----------
     errors : DataFrame
-        Of :func:`lsntp.findings.errors`: ``row``, ``mae`` (K), a line a run.
+        Of :func:`lsntp.findings.errors`: ``row``, ``mae`` (K), a line per run.
     differences : DataFrame
         Of :func:`lsntp.findings.differences` from the reference.
     reference : str
@@ -85,12 +85,12 @@ def swept(
     names: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a quantity against what is varied: a line a curve through the means, a dot a seed.
+    """Draw a quantity against what is varied: a line per curve through the means, a dot per seed.
 
     Parameters
     ----------
     table : DataFrame
-        ``curve``, ``at`` and ``value``, a line a seed, as of
+        ``curve``, ``at`` and ``value``, a line per seed, as of
         :func:`lsntp.reach.distance_curves` or :func:`lsntp.kernels.kernel_curves`.
     value, label : str
         The column to draw, and what it is, with its unit.

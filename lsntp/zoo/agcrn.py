@@ -15,7 +15,7 @@ EMBEDDING = 10
 
 
 class NodeAdaptiveGRU(nn.Module):
-    """A gated recurrent unit whose products are graph convolutions with weights a node.
+    """A gated recurrent unit whose products are graph convolutions with weights per node.
 
     With ``A = softmax(relu(E Eᵀ))`` (DAGG), ``G[X] = X W₀ + A X W₁ + b`` and weights from a pool
     by the node's embedding, ``W = E·W_pool``, ``b = E·b_pool`` (NAPL):

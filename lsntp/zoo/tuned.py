@@ -16,7 +16,7 @@ from lsntp.product import Adjacency
 
 BLOCKS = 4
 PLACES = 4
-"""Learned numbers a cell, the same for all times, that tell the network where it is."""
+"""Learned numbers per cell, the same for all times, that tell the network where it is."""
 
 PARTS = {"nsa": True, "lagc": True, "places": True}
 """What can be left out of it; without ``nsa`` and ``lagc`` LS-Conv is a convolution."""
