@@ -239,8 +239,8 @@ for d in datasets:
 # released code does. The last two rows of each table are the paper's LS-NTP on *other data*:
 # ERA5 on 77×125 cells and NCEP on 21×35 cells, of regions that are not stated in what we have, trained on 2017, tested on 2018,
 # 70 epochs of networks with 5.99 and 19.48 million weights. Rows that stand beside each other are
-# not a comparison of models. The RMSE of the paper's Table 5 is not the pooled one (see the notes
-# on the released code in {doc}`../book/paper-and-talk`).
+# not a comparison of models. The RMSE of the paper's Table 5 is not the pooled one (see
+# {doc}`12_paper_and_code`).
 
 # %%
 for d in datasets:

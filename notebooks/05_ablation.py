@@ -156,7 +156,7 @@ for d in datasets:
 #
 # The authors' released code computes LS-NTP in another way: a ReLU before the gates, no bias, one
 # attention over input and hidden state together with a group normalisation inside, peepholes a
-# channel (see {doc}`../book/paper-and-talk`). So the ablation is repeated with that form, and two rows
+# channel (see {doc}`12_paper_and_code`). So the ablation is repeated with that form, and two rows
 # change their meaning.
 #
 # - **w/o LAGC** is not local here. Inside the attention stands a group normalisation with a single

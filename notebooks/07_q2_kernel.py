@@ -72,7 +72,7 @@ for d in datasets:
 #
 # As printed in the talk ({data}`lsntp.published.TABLE_5`). These are *other data*: another region and
 # other years, larger networks, 70 epochs, and SSIM, PSNR and RMSE by the paper's own protocol (see
-# {doc}`../book/paper-and-talk`). Levels cannot be compared with ours. What can be compared is the
+# {doc}`12_paper_and_code`). Levels cannot be compared with ours. What can be compared is the
 # shape: which kernel is best, and by how much the others fall behind it.
 
 # %%

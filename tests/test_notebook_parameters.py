@@ -16,6 +16,7 @@ STUDIES = (
     "09_q4_learned_graph",
     "10_q5_forecasts",
     "11_q6_error_maps",
+    "12_paper_and_code",
 )
 
 
