@@ -1,6 +1,6 @@
 """What each lever of the engine is worth: a training step with and without it, in one run.
 
-    python benchmarks/levers.py [--threads 2] [--budget-s 60] [--to FOLDER]
+    python benchmarks/levers.py [--threads 2] [--budget-s 90] [--to FOLDER]
 
 The library has no switches. Each lever is taken away by putting the plain way in the place of the
 library's function for the length of a step; steps with and without alternate.

@@ -90,6 +90,15 @@ def _log(
     logging.getLogger("lsntp").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
+def _plain(error: ValueError) -> str:
+    """Return what an error says; of pydantic's, only what is wrong."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "\n".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
+
+
 @app.command()
 def run(
     dataset: Annotated[str, typer.Argument(help="A data set's name, or the path of your file.")],
@@ -121,8 +130,7 @@ def run(
         config = RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
         record = records.run(config, device=device, progress=True)
     except ValidationError as error:
-        said = (str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
-        typer.echo("\n".join(said), err=True)
+        typer.echo(_plain(error), err=True)
         raise typer.Exit(2) from None
     except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
         typer.echo(str(error), err=True)
@@ -154,7 +162,7 @@ def campaign(
             raise ValueError("a campaign shares out its runs itself: start it without torchrun")
         configs = studies.configs(name, preset, seeds)
     except ValueError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(_plain(error), err=True)
         raise typer.Exit(2) from None
     todo = [config for config in configs if not records.is_whole(config)]
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
@@ -165,7 +173,8 @@ def campaign(
             outcome = f"FAILED: {failure}" if failure else str(records.path_of(config))
             typer.echo(f"{done}/{len(todo)} {config.title}: {outcome}", err=failure is not None)
     except (OSError, ValueError) as error:
-        typer.echo(f'--scheduler "{scheduler}": {error}; expected a Dask cluster there', err=True)
+        where = f'--scheduler "{scheduler}": {error}; expected a Dask cluster there'
+        typer.echo(where if scheduler else str(error), err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(int(failed > 0))
 
@@ -295,7 +304,3 @@ def _keep(record: Record, to: Path | None, trial: bool) -> None:
     typer.echo(f"matrix-product peak, Gflop/s: {peaks}")
     if to is not None or not trial:
         typer.echo(str(store.save(record, to)))
-
-
-if __name__ == "__main__":
-    app()

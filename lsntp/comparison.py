@@ -35,7 +35,7 @@ def pick(
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or if they differ by more than their seed.
     """
     chosen = []
     for record in several:
@@ -46,6 +46,11 @@ def pick(
             chosen.append(record)
     if not chosen:
         raise ValueError(f"no records of {model} on {dataset} with recipe {recipe} among these")
+    if len(variants := {config_of(record).variant for record in chosen}) > 1:
+        raise ValueError(
+            f"records of {model} on {dataset} of several variants, {', '.join(sorted(variants))}: "
+            "give those of one study's row"
+        )
     return chosen
 
 
@@ -193,4 +198,4 @@ def sentence(comparison: pd.Series) -> str:
 
 def signed(value: float) -> str:
     """Write a difference in K to three places, with its sign."""
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")  # + 0.0: no minus zero

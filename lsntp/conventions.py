@@ -150,7 +150,7 @@ def _table(values: dict[tuple[str, str], float]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def gaps(table: pd.DataFrame = TABLE_5) -> pd.DataFrame:
+def gaps() -> pd.DataFrame:
     """How far the paper's best kernel is from its second, by data set and score.
 
     Returns
@@ -159,7 +159,7 @@ def gaps(table: pd.DataFrame = TABLE_5) -> pd.DataFrame:
         Index the data set, a column per score, in its unit, all positive.
     """
     rows = {}
-    for name, group in table.groupby("dataset", sort=False):
+    for name, group in TABLE_5.groupby("dataset", sort=False):
         rows[name] = {
             score: float(abs(np.subtract(*sorted(group[column] * sign)[:2])))
             for score, column, sign in (
@@ -234,7 +234,7 @@ def least_rmse(psnr: float | np.ndarray) -> float | np.ndarray:
     return 255 * 10 ** (-np.asarray(psnr) / 20)
 
 
-def allowed(table: pd.DataFrame = TABLE_5) -> pd.DataFrame:
+def allowed() -> pd.DataFrame:
     """Hold the paper's RMSE against what its own PSNR allows for a pooled one.
 
     Returns
@@ -243,14 +243,14 @@ def allowed(table: pd.DataFrame = TABLE_5) -> pd.DataFrame:
         ``printed`` and ``least pooled`` RMSE, K, and ``possible``: whether the printed one, with
         both rounded as far in its favour as they can be, could be pooled.
     """
-    favoured = least_rmse(table["psnr_released"].to_numpy() + 0.0005)
+    favoured = least_rmse(TABLE_5["psnr_released"].to_numpy() + 0.0005)
     return pd.DataFrame(
         {
-            "dataset": table["dataset"],
-            "kernel": [f"{k}@{k}" for k in table["kernel"]],
-            "printed RMSE (K)": table["rmse"],
-            "least pooled RMSE (K)": least_rmse(table["psnr_released"].to_numpy()),
-            "possible": table["rmse"] + 0.0005 >= favoured,
+            "dataset": TABLE_5["dataset"],
+            "kernel": [f"{k}@{k}" for k in TABLE_5["kernel"]],
+            "printed RMSE (K)": TABLE_5["rmse"],
+            "least pooled RMSE (K)": least_rmse(TABLE_5["psnr_released"].to_numpy()),
+            "possible": TABLE_5["rmse"] + 0.0005 >= favoured,
         }
     )
 

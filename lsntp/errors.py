@@ -31,6 +31,8 @@ CONTRASTS = {
     "west": ("along the western rim", "along the eastern rim"),
 }
 """What is compared: the name of the cells of either group."""
+BANDS = 6
+"""Bands of latitude, of as equal a number of rows as can be."""
 SHIFTED = ("land", "rim")
 """The contrasts whose cells are also laid elsewhere, as a null."""
 
@@ -281,7 +283,7 @@ def readable(table: pd.DataFrame, cells: xr.Dataset) -> pd.DataFrame:
             "difference": signed(c["difference"]),
             "interval (nominal 95 %)": f"{low} to {high}",
             "seed s.d.": "–" if np.isnan(c["seed_sd"]) else f"{c['seed_sd']:.3f}",
-            "p of shifts": "–" if np.isnan(c["p"]) else _probability(c["p"]),
+            "p of shifts": "–" if np.isnan(p := c["p"]) else "< 0.01" if p < 0.01 else f"{p:.2f}",
             "first group is": c["verdict"],
         }
     out = pd.DataFrame.from_dict(written, orient="index")
@@ -325,25 +327,19 @@ def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _probability(p: float, sign: str = "") -> str:
-    return "< 0.01" if p < 0.01 else f"{sign}{p:.2f}"
-
-
 def _area(values: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(np.cos(np.radians(values["lat"])))
 
 
-def by_latitude(values: xr.DataArray, bands: int = 6) -> pd.DataFrame:
-    """Mean of a map over bands of latitude: mean and s.d. over seeds, by middle of the band.
+def by_latitude(values: xr.DataArray) -> pd.DataFrame:
+    """Mean of a map over `BANDS` bands of latitude: mean and s.d. over seeds, by their middle.
 
     Parameters
     ----------
     values : DataArray (seed, lat, lon)
-    bands : int
-        At most so many, of as equal a number of rows as can be.
     """
     values = _by_seed(values)
-    count = min(bands, values.sizes["lat"])
+    count = min(BANDS, values.sizes["lat"])
     found = []
     for part in np.array_split(np.arange(values.sizes["lat"]), count):
         band = values.isel(lat=part)

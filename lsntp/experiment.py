@@ -6,6 +6,7 @@ import json
 import platform
 import resource
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -272,7 +273,8 @@ def peak_memory_mib() -> float:
     if status.exists():
         found = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
         return int(found.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    unit = 2**20 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes, elsewhere KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def versions() -> dict[str, str]:

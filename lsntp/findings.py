@@ -118,7 +118,7 @@ def keys(rows: Rows) -> pd.DataFrame:
 # ---- the parts
 
 
-def parts(rows: Rows, full: str = "full") -> pd.DataFrame:
+def parts(rows: Rows) -> pd.DataFrame:
     """What each part of LS-NTP does: :func:`differences` of the rows without it.
 
     Returns
@@ -126,7 +126,7 @@ def parts(rows: Rows, full: str = "full") -> pd.DataFrame:
     DataFrame
         A line per row but the full one; ``part`` and ``does`` (one of `HELPS`) come first.
     """
-    table = differences(rows, full)
+    table = differences(rows, "full")
     table.insert(0, "does", table["verdict"].map(HELPS))
     table.insert(0, "part", [PARTS[label][0] for label in table.index])
     return table

@@ -21,7 +21,7 @@ from lsntp.experiment import build_network, inner_cells
 from lsntp.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.planted import far_auc, lagged_correlation
 from lsntp.records import config_of
-from lsntp.synthetic import synthetic
+from lsntp.synthetic import LAG_STEPS, synthetic
 from lsntp.windows import StandardisedAnomaly
 
 FAR_KM = {4000.0: (500, 1000, 2000), 1000.0: (100, 250, 500)}
@@ -306,7 +306,7 @@ def recovery(rows: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     anomaly = StandardisedAnomaly().fit(field).transform(field)
     for name, values in (("fields", field.values), ("anomalies", anomaly)):
         series = inner_cells(first[0], field.copy(data=values)).values.reshape(len(field), -1)
-        r = lagged_correlation(series.astype(float), 3)  # steps a link takes
+        r = lagged_correlation(series.astype(float), LAG_STEPS)
         ways[f"Pearson at lag, {name}"] = [far_auc(r, inner)] * len(first)
     return xr.Dataset(
         {"auc": (("way", "seed"), np.array(list(ways.values()))), "chance": ("start", starts)},

@@ -8,7 +8,6 @@ Explained in the notebook ``02_observations``.
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import xarray as xr
 from lsntp.climatology import Climatology
 from lsntp.datasets import DataError, open_dataset
 from lsntp.graph import great_circle_km, grid_nodes
+from lsntp.whole import whole
 
 FIELDS = Path(__file__).resolve().parents[1] / "data" / "records" / "fields"
 SERIES_NAMES = {"raw": "series as they are", "anomaly": "anomalies from climatology"}
@@ -233,14 +233,9 @@ def record(name: str, folder: Path = FIELDS) -> Path:
     made = study(open_dataset(name)).assign_attrs(lsntp_version=version("lsntp"))
     encoding = {v: {"dtype": "float32"} for v in made.data_vars if made[v].dtype == np.float64}
     encoding["case_time"] = {"dtype": "int32", "units": "hours since 2000-01-01"}
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.nc"
-    scratch = folder / f".{name}.nc.{os.getpid()}"
-    try:
+    with whole(path) as scratch:
         made.to_netcdf(scratch, "w", "NETCDF3_CLASSIC", engine="scipy", encoding=encoding)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
     return path
 
 

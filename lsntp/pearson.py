@@ -6,7 +6,6 @@ learned graph against correlations on a machine that has no data.
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from lsntp.config import RunConfig
 from lsntp.datasets import DataError, open_dataset
 from lsntp.experiment import inner_cells
 from lsntp.observations import SERIES
+from lsntp.whole import whole
 
 RECORDS = Path(__file__).resolve().parents[1] / "data" / "records" / "pearson"
 STEP = 1e-4
@@ -59,9 +59,9 @@ def record(name: str, folder: Path = RECORDS) -> Path:
     nodes = inner_cells(RunConfig(dataset=name, model="lsntp-equations"), field)
     full = matrix(nodes)
     one, other = np.triu_indices(full.sizes["node"], k=1)
-    whole = np.rint(full["r"].values[:, one, other] / STEP)
+    steps = np.rint(full["r"].values[:, one, other] / STEP)
     made = xr.Dataset(
-        {"r": (("series", "pair"), whole.astype("int16"), {"units": "1", "scale_factor": STEP})},
+        {"r": (("series", "pair"), steps.astype("int16"), {"units": "1", "scale_factor": STEP})},
         full.drop_vars("r").coords,
         {
             **{k: field.attrs[k] for k in ("name", "source", "licence", "fingerprint")},
@@ -70,13 +70,9 @@ def record(name: str, folder: Path = RECORDS) -> Path:
         },
     )
     encoding = {"r": {"zlib": True, "complevel": 9, "shuffle": True, "fletcher32": True}}
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch, path = folder / f".{name}.nc.{os.getpid()}", folder / f"{name}.nc"
-    try:
+    path = folder / f"{name}.nc"
+    with whole(path) as scratch:
         made.to_netcdf(scratch, engine="netcdf4", encoding=encoding)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
     return path
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lsntp import training
 from lsntp.graph import AdaptiveGraph, great_circle_km, grid_nodes
 from lsntp.lsconv import LSConv, convolution, lagc
-from lsntp.synthetic import synthetic
+from lsntp.synthetic import LAG_STEPS, synthetic
 from lsntp.windows import StandardisedAnomaly, prepare
 
 
@@ -153,7 +153,7 @@ def planted_links(seeds: Sequence[int], epochs: int, steps: int, links: int) -> 
     for seed in seeds:
         world = synthetic(steps=steps, links=links, seed=seed)
         bare = synthetic(steps=steps, links=0, seed=seed)
-        field, lag = world["t2m"], 3  # steps a link takes
+        field = world["t2m"]
         anomaly = StandardisedAnomaly().fit(field).transform(field)
         learned = {
             name: learn_graph(world, seed=seed, epochs=epochs, **setup)
@@ -164,7 +164,7 @@ def planted_links(seeds: Sequence[int], epochs: int, steps: int, links: int) -> 
         matrices = {name: model.graph().detach().numpy() for name, model in learned.items()}
         for name, values in (("fields", field.to_numpy()), ("anomalies", anomaly)):
             flat = values.reshape(steps, -1).astype(float)
-            matrices[f"Pearson at lag, {name}"] = lagged_correlation(flat, lag)
+            matrices[f"Pearson at lag, {name}"] = lagged_correlation(flat, LAG_STEPS)
         scores = [far_auc(matrix, world) for matrix in matrices.values()]
         out = world[["links", "source", "target"]].assign_coords(lat=field.lat, lon=field.lon)
         out["auc"] = xr.DataArray(scores, {"way": list(matrices)}, ("way",))

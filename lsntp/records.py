@@ -20,6 +20,7 @@ from lsntp.config import RunConfig
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import execute
 from lsntp.training import launch
+from lsntp.whole import whole
 
 SCORES_ONLY = (
     *metrics.SCORES,
@@ -34,7 +35,7 @@ SCORES_ONLY = (
 )
 """What the record of a study's variant keeps."""
 
-# 4 significant digits for maps and embeddings; the scores keep every digit
+# 4 significant digits, of forecasts in K that is 1/16 K; the scores keep every digit
 COARSE = (
     "mae_map",
     "bias_map",
@@ -68,8 +69,8 @@ def store_dir(dataset: str = NAMES[0]) -> Path:
     ``$LSNTP_RECORDS_DIR``, else, for a data set with a name, ``data/records/runs`` of the checkout
     the library runs from, else, as for a file of one's own, a folder in the user's cache.
     """
-    if "LSNTP_RECORDS_DIR" in os.environ:
-        return Path(os.environ["LSNTP_RECORDS_DIR"])
+    if given := os.environ.get("LSNTP_RECORDS_DIR"):
+        return Path(given).expanduser()
     checkout = Path(__file__).parent.parent / "data" / "records" / "runs"
     return checkout if dataset in NAMES and checkout.is_dir() else cache_dir() / "records"
 
@@ -107,17 +108,20 @@ def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
     return record[[name for name in SCORES_ONLY if name in record]]
 
 
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of what a record's file holds: attributes, and values as stored."""
-    with netCDF4.Dataset(path) as file:
-        file.set_auto_maskandscale(False)
-        attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
-        attributes.pop("sha256", None)
-        digest = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
-        for name in sorted(file.variables):
-            values = np.asarray(file[name][...])
-            values = values.astype(str) if values.dtype == object else values  # names of cases
-            digest.update(name.encode() + values.tobytes())
+def checksum(file: netCDF4.Dataset) -> str:
+    """Return the SHA-256 of all that a record's file holds but the checksum itself."""
+
+    def attributes(of: netCDF4.Dataset | netCDF4.Variable) -> dict[str, str]:
+        return {name: str(of.getncattr(name)) for name in of.ncattrs() if name != "sha256"}
+
+    file.set_auto_maskandscale(False)
+    digest = hashlib.sha256(json.dumps(attributes(file), sort_keys=True).encode())
+    for name in sorted(file.variables):
+        variable = file[name]
+        values = np.asarray(variable[...])
+        values = values.astype(str) if values.dtype == object else values  # names of cases
+        head = [name, variable.dimensions, values.shape, values.dtype.str, attributes(variable)]
+        digest.update(json.dumps(head, sort_keys=True).encode() + values.tobytes())
     return digest.hexdigest()
 
 
@@ -131,15 +135,10 @@ def write(record: xr.Dataset, path: Path) -> None:
             encoding.setdefault(str(name), {}).update(
                 dtype="float32", significant_digits=4, quantize_mode="GranularBitRound"
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        record.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
-        with netCDF4.Dataset(temporary, "a") as file:
-            file.sha256 = checksum(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as scratch:
+        record.to_netcdf(scratch, engine="netcdf4", encoding=encoding)
+        with netCDF4.Dataset(scratch, "a") as file:
+            file.sha256 = checksum(file)
 
 
 def read(path: Path) -> xr.Dataset:
@@ -152,14 +151,16 @@ def read(path: Path) -> xr.Dataset:
     """
     remedy = "restore it from the repository, or delete it and make it again with lsntp campaign"
     try:
-        record = xr.load_dataset(path, engine="netcdf4")
-        key, damaged = record.attrs["key"], record.attrs.pop("sha256") != checksum(path)
+        with netCDF4.Dataset(path) as file:  # one file, though another process may replace it
+            if file.sha256 != checksum(file):  # before it is decoded, which might fail in any way
+                raise ValueError("its checksum does not match its content")
+            record = xr.open_dataset(xr.backends.NetCDF4DataStore(file)).load()
+        key = record.attrs["key"]
+        del record.attrs["sha256"]
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
         raise RecordError(f"{path} is not a readable record ({error}); {remedy}") from error
-    if damaged:
-        raise RecordError(f"{path} is damaged: its checksum does not match its content; {remedy}")
     if not path.stem.endswith(key):
-        raise RecordError(f"{path} holds the record {key}: it was renamed or overwritten")
+        raise RecordError(f"{path} holds the record {key}: it was renamed or overwritten; {remedy}")
     return record
 
 
@@ -181,11 +182,14 @@ def find(config: RunConfig) -> xr.Dataset:
 
 
 def find_by_key(key: str) -> xr.Dataset:
-    """Return the stored record whose key begins with ``key``."""
-    paths = [p for p in sorted(store_dir().glob("*.nc")) if p.stem.split("-")[-1].startswith(key)]
-    if len(paths) != 1:
-        raise RecordError(f'key "{key}": {len(paths)} records in {store_dir()}, expected one')
-    return read(paths[0])
+    """Return the stored record whose key begins with ``key``, be it of a file of one's own."""
+    folders = {store_dir(), store_dir("a file of one's own")}
+    paths = [p for folder in folders for p in folder.glob("*.nc")]
+    found = [p for p in paths if p.stem.split("-")[-1].startswith(key)]
+    if len(found) != 1:
+        within = " and ".join(sorted(map(str, folders)))
+        raise RecordError(f'key "{key}": {len(found)} records in {within}, expected one')
+    return read(found[0])
 
 
 def sample(count: int) -> list[xr.Dataset]:
@@ -211,6 +215,8 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
     team = launch(device)
     first = team.is_global_zero
     with FileLock(checkpoints / f"{config.key}.lock") if first else nullcontext():
+        for leftover in path.parent.glob(f".{path.name}.*") if first else ():
+            leftover.unlink()  # of a process that was killed while it wrote
         if team.broadcast(first and (not is_whole(config) or is_stale(config, read(path)))):
             record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
             if first:
@@ -250,7 +256,7 @@ def tabulate(several: list[xr.Dataset]) -> pd.DataFrame:
 
 
 def load_records() -> pd.DataFrame:
-    """All stored records as a table, one row per run, in the order of their file names.
+    """All stored records of the named data sets, one row per run, in order of their file names.
 
     Columns: ``key``, ``dataset``, ``model``, ``recipe``, ``preset``, ``variant`` (what sets it
     apart from a run of the main table, else ""), ``seed``; ``mae``, ``rmse``,

@@ -47,7 +47,7 @@ def seeded(seeds: int, **settings: Any) -> list[RunConfig]:
 
 def with_kernel(preset: str, kernel: int) -> Preset:
     """Return a preset by name with another kernel."""
-    return named("preset", preset, PRESETS).model_copy(update={"kernel": kernel})
+    return Preset(**{**named("preset", preset, PRESETS).model_dump(), "kernel": kernel})
 
 
 def main(
@@ -202,7 +202,7 @@ def baseline_kernels(dataset: str, preset: str = "laptop", seeds: int = 3) -> St
 def altered(**fields: Any) -> Recipe:
     """Return the modern recipe with some fields altered, and a name that says so."""
     name = "-".join(["modern", *(f"{k}-{v}".lower() for k, v in fields.items())])
-    return RECIPES["modern"].model_copy(update={"name": name, **fields})
+    return Recipe(**{**RECIPES["modern"].model_dump(), "name": name, **fields})
 
 
 def paper_and_code(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:

@@ -23,6 +23,8 @@ PULL = 0.5  # h-1, of a link on its target
 DIURNAL_K = 4.0
 SPIN_UP = 240  # h
 MARGIN = 8  # cells simulated on every side of the grid and cut off, against edge effects
+LAG_STEPS = 3
+"""Steps that a link takes."""
 SLOT = 4  # cells: patches are 3 x 3, one to a slot of 4 x 4
 
 
@@ -80,7 +82,7 @@ def synthetic(
             raise ValueError(f"{key} = {value}; expected at least {least[key]}")
     rng = np.random.default_rng(seed)
     source, target = _place(rng, height, width, links)
-    lag = 3 * step_hours
+    lag = LAG_STEPS * step_hours
     lat, lon = np.linspace(60, 20, height), np.round(np.linspace(-170, -110, width), 4)
 
     outer = (height + 2 * MARGIN, width + 2 * MARGIN)

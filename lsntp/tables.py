@@ -66,9 +66,16 @@ def by_lead(runs: pd.DataFrame, score: str = "mae") -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If runs of several data sets, presets or variants are among them.
+        If runs of several data sets, presets or variants are among them, or of one model by
+        several recipes.
     """
     _alike(runs)
+    trained = runs[runs["recipe"] != "none"].groupby("model")["recipe"]
+    if (trained.nunique() > 1).any():
+        raise ValueError(
+            f"runs of recipes {', '.join(sorted(runs['recipe'].unique()))} cannot share a row: "
+            'choose one, and "none" for the references'
+        )
     digits = COLUMNS[score][1]
     leads = [c for c in runs.columns if c.startswith(f"{score}_lead_")]
     rows = {

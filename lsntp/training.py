@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from lsntp.whole import whole
 from lsntp.windows import Windows
 
 log = logging.getLogger("lsntp")
@@ -256,15 +257,16 @@ def fit(
                 mean = torch.tensor(total, dtype=torch.float64, device=fabric.device)
                 fabric.all_reduce(mean)  # in place
                 total = mean.item()
-            if not np.isfinite(total):
-                raise FloatingPointError(
-                    f"the training loss became {total} in epoch {epoch + 1}; lower the learning "
-                    f"rate ({recipe.learning_rate:g}) or set clip_norm ({recipe.clip_norm})"
-                )
             scaled = predict(shown, data, data.split.validation, recipe.residual)
             truth = data.batch(data.split.validation)[1][:, :, 0]
             history.train_loss.append(total / len(order))
             history.validation_loss.append(float(loss_of(torch.from_numpy(scaled), truth)))
+            for part in ("train", "validation"):
+                if not np.isfinite(loss := getattr(history, f"{part}_loss")[-1]):
+                    raise FloatingPointError(
+                        f"the {part} loss became {loss} in epoch {epoch + 1}; lower the learning "
+                        f"rate ({recipe.learning_rate:g}) or set clip_norm ({recipe.clip_norm})"
+                    )
             if history.best_epoch == epoch:
                 best = copy_of(shown)
             history.seconds += time.perf_counter() - started
@@ -331,10 +333,8 @@ def save_checkpoint(
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
     metadata = {"history": json.dumps(vars(history)), "settings": settings}
     metadata["sha256"] = digest(tensors, metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata)
-    temporary.replace(path)
+    with whole(path) as scratch:
+        save_file(tensors, scratch, metadata)
 
 
 def load_checkpoint(

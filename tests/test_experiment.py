@@ -183,7 +183,7 @@ def test_damaged_or_renamed_records_are_refused(own_field: str) -> None:
 
 
 def test_a_flipped_bit_in_the_values_is_found(tmp_path: Path, own_field: str) -> None:
-    """Every bit of a stored map: reading it fails, or gives the same values."""
+    """Anywhere in the file: reading it fails, or gives the same record."""
     config = RunConfig(dataset=own_field, model="persistence")
     record = run(config)
     path = records.path_of(config)
@@ -196,7 +196,7 @@ def test_a_flipped_bit_in_the_values_is_found(tmp_path: Path, own_field: str) ->
             again = records.read(path)
         except records.RecordError:
             continue
-        if any(not again[n].equals(record[n]) for n in ("mae", "mae_map", "window_mae")):
+        if not again.identical(record):
             silent.append(int(position))
     assert not silent
 
@@ -253,7 +253,7 @@ def test_command_line(own_field: str, tmp_path: Path) -> None:
 
 def test_the_command_is_installed() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "lsntp.cli", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "lsntp", "--help"], capture_output=True, text=True, check=True
     )
     for command in ("data", "run", "campaign", "verify"):
         assert command in result.stdout

@@ -122,14 +122,6 @@ def test_error_map(record):
     assert colour_labels(bias) == ["bias (K)"]
 
 
-def test_adjacency_row_map(record):
-    row = xr.ones_like(record.case.sel(step=0, drop=True)) / record.case[0].size
-    ax = figures.adjacency_row_map(row, (record.attrs["cell_lat"], record.attrs["cell_lon"]))
-    assert_map(ax)
-    np.testing.assert_allclose(ax.collections[0].get_array(), 1, rtol=1e-4)
-    assert len(ax.lines) == 1
-
-
 def scores():
     return pd.DataFrame(
         [

@@ -227,3 +227,11 @@ def test_search_table_reads_validation_only() -> None:
     table = tables.search_table({"one": rows, "two": rows})
     assert table.loc["other", "mean"] == pytest.approx(10)
     assert table.loc["chosen", "mean"] == 0
+
+
+def test_what_a_study_alters_is_validated() -> None:
+    for wrong in ({"valdation": "random"}, {"validation": "rnadom"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            studies.altered(**wrong)
+    with pytest.raises(ValueError, match="kernel"):
+        studies.with_kernel("laptop", 4)

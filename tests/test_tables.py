@@ -66,6 +66,9 @@ def test_by_lead_by_hand() -> None:
     table = tables.by_lead(records.tabulate(several))
     assert table.loc["ConvLSTM", 1] == "1.100 ± 0.100"
     assert table.loc["ConvLSTM", 6] == "6.600 ± 0.600"
+    several.append(record("convlstm", np.ones(80), recipe="released"))
+    with pytest.raises(ValueError, match="recipes modern, released cannot share a row"):
+        tables.by_lead(records.tabulate(several))
 
 
 def test_published_rows_are_marked_and_leave_what_is_not_known() -> None:
@@ -205,6 +208,11 @@ def test_picking_keeps_recipes_apart() -> None:
     several.append(record("ridge", np.ones(80)))
     assert comparison.pick(several, "era5-uk", "convlstm", "released") == [several[1]]
     assert comparison.pick(several, "era5-uk", "ridge", "released") == [several[-1]]
+    variant = record("convlstm", np.ones(80))
+    config = records.config_of(variant).model_copy(update={"rotation": 1})
+    variant.attrs["config"] = config.model_dump_json()
+    with pytest.raises(ValueError, match="several variants, , rotation1"):
+        comparison.pick([*several, variant], "era5-uk", "convlstm", "modern")
     with pytest.raises(ValueError, match="no records of convlstm on ncep-na"):
         comparison.compare(several, "ncep-na", "convlstm", "ridge", "modern")
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,7 +98,7 @@ def test_a_checkpoint_never_serves_other_values(own_field: str, tmp_path: Path) 
 # ---- verify
 
 
-@pytest.mark.parametrize("fault", ["nan", "leads", "map", "fingerprint"])
+@pytest.mark.parametrize("fault", ["nan", "leads", "map", "fingerprint", "time", "case", "north"])
 def test_verify_accepts_no_false_record(own_field: str, fault: str) -> None:
     record = records.run(RunConfig(dataset=own_field, model="persistence"))
     if fault == "nan":
@@ -106,6 +107,12 @@ def test_verify_accepts_no_false_record(own_field: str, fault: str) -> None:
         record = record.isel(lead=slice(2))
     elif fault == "map":
         record["mae_map"] = 0 * record["mae_map"]
+    elif fault == "time":
+        record["window"] = record["window"] + np.timedelta64(1, "D")
+    elif fault == "case":
+        record["case_prediction"] = record["case_prediction"] + 0.25
+    elif fault == "north":
+        record["lat"] = record["lat"][::-1].to_numpy()
     else:
         record.attrs["fingerprint"] = "0" * 64
     assert campaign.verify(record) == float("inf")
@@ -130,6 +137,50 @@ def test_one_bit_of_a_record_is_missed(own_field: str) -> None:
         with pytest.raises(records.RecordError, match="damaged|not a readable"):
             records.read(path)
         assert not records.is_whole(config)
+
+
+def test_what_is_edited_in_a_record_is_told(own_field: str, tmp_path: Path) -> None:
+    """Well-formed files, so that the format's own checks say nothing."""
+    config = RunConfig(dataset=own_field, model="persistence")
+    good = records.run(config)
+    path = records.path_of(config)
+    stored = path.read_bytes()
+
+    def edit_config(file: netCDF4.Dataset) -> None:
+        file.config = file.config.replace("persistence", "climatology")
+
+    def edit_unit(file: netCDF4.Dataset) -> None:
+        file["lead"].units = "d"
+
+    def edit_time(file: netCDF4.Dataset) -> None:
+        file["window"].units = file["window"].units.replace("20", "19", 1)
+
+    def edit_value(file: netCDF4.Dataset) -> None:
+        file["mae"][0] += 1e-9
+
+    for edit in (edit_config, edit_unit, edit_time, edit_value):
+        with netCDF4.Dataset(path, "a") as file:
+            edit(file)
+        with pytest.raises(records.RecordError, match="checksum"):
+            records.read(path)
+        path.write_bytes(stored)
+    xr.testing.assert_identical(records.read(path), good)
+
+
+def test_a_record_of_ones_own_file_is_found_by_its_key(own_field: str) -> None:
+    config = RunConfig(dataset=own_field, model="persistence")
+    made = records.run(config)
+    xr.testing.assert_identical(records.find_by_key(config.key[:8]), made)
+
+
+def test_a_scratch_file_of_a_killed_process_is_cleared_away(own_field: str) -> None:
+    config = RunConfig(dataset=own_field, model="persistence")
+    path = records.path_of(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    left = path.with_name(f".{path.name}.12345")
+    left.write_bytes(b"half")
+    records.run(config)
+    assert path.exists() and not left.exists()
 
 
 # ---- checkpoints

@@ -23,6 +23,8 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
+from lsntp.whole import whole
+
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 METADATA = {
     "jupytext": {"formats": "ipynb,py:percent"},
@@ -36,13 +38,6 @@ LANGUAGE_INFO = {
 }
 # What nbval would trip over on the next run, although this run succeeded.
 UNSTABLE = re.compile(r"\bat 0x[0-9a-f]{6,}")
-
-
-def write(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, so that no reader sees half a file."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
 
 
 def from_text(path: Path) -> nbformat.NotebookNode:
@@ -75,7 +70,8 @@ def execute(path: Path) -> None:
     notebook = from_text(path)
     canonical = jupytext.writes(notebook, fmt="py:percent")
     if canonical != path.read_text(encoding="utf-8"):
-        write(path, canonical)
+        with whole(path) as scratch:
+            scratch.write_text(canonical, encoding="utf-8")
     NotebookClient(
         notebook,
         timeout=1800,
@@ -89,7 +85,8 @@ def execute(path: Path) -> None:
     if found := complaints(notebook):
         raise SystemExit(f"{path.name}: outputs that must not be stored\n  " + "\n  ".join(found))
     nbformat.validate(notebook)
-    write(path.with_suffix(".ipynb"), nbformat.writes(notebook) + "\n")
+    with whole(path.with_suffix(".ipynb")) as scratch:
+        scratch.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lsntp.bench import machine
 from lsntp.experiment import commit, versions
 from lsntp.records import RecordError, cache_dir
+from lsntp.whole import whole
 
 
 class Record(BaseModel):
@@ -22,7 +22,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    benchmark: str = Field(description="released, scale or levers")
+    benchmark: str = Field(description="released, scale, levers or editions")
     device: str = Field(description="cpu or cuda")
     machine: dict[str, Any] = Field(description="in words, of lsntp.bench.machine.describe")
     peak_gflops: dict[str, float] = Field(description="measured peak by library, Gflop/s")
@@ -96,13 +96,8 @@ def folder() -> Path:
 def save(record: Record, to: Path | None = None) -> Path:
     """Write a record into a folder, whole or not at all; it replaces that machine's last one."""
     path = (to or folder()) / f"{record.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as scratch:
+        scratch.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return path
 
 
@@ -119,7 +114,7 @@ def load(name: str, at: Path | None = None) -> Record:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
         raise RecordError(
             f'no measurement "{name}" in {path.parent}, which holds: {there}; '
-            "make it with lsntp bench"
+            "make it with lsntp bench or a script in benchmarks/"
         )
     try:
         record = Record.model_validate_json(path.read_bytes())
@@ -127,7 +122,7 @@ def load(name: str, at: Path | None = None) -> Record:
         first = str(error.errors()[0]["msg"] if isinstance(error, ValidationError) else error)
         raise RecordError(
             f"{path} is not a whole measurement ({first}); restore it from the repository, or make "
-            "it again with lsntp bench"
+            "it again"
         ) from error
     if record.name != name:
         raise RecordError(f"{path} holds the measurement {record.name}: it was renamed; name it so")

@@ -6,7 +6,6 @@ figure of your own.
 
 from lsntp.figures.correlation import correlation_distance, correlation_map
 from lsntp.figures.maps import (
-    adjacency_row_map,
     case_frames,
     coastlines,
     error_map,
@@ -27,7 +26,6 @@ __all__ = [
     "SCORES",
     "SEQUENTIAL",
     "WIDTH",
-    "adjacency_row_map",
     "architecture",
     "auc_dots",
     "case_bars",

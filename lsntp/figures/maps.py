@@ -18,7 +18,7 @@ from lsntp.land import land_mask
 COAST_POINTS = 700  # along the longer side of a map
 
 
-def coastlines(ax: Axes, lat: np.ndarray, lon: np.ndarray, colour: str = "black") -> None:
+def coastlines(ax: Axes, lat: np.ndarray, lon: np.ndarray) -> None:
     """Draw coastlines over the grid whose cell centres are `lat` (H,) and `lon` (W,), degrees."""
     south, north = _edges(lat)
     west, east = _edges(lon)
@@ -27,7 +27,7 @@ def coastlines(ax: Axes, lat: np.ndarray, lon: np.ndarray, colour: str = "black"
     x, y = x[x <= 180], y[np.abs(y) <= 90]
     land = land_mask(y, x)
     if land.any() and not land.all():
-        lines = ax.contour(x, y, land.astype(float), levels=[0.5], colors=colour, linewidths=0.8)
+        lines = ax.contour(x, y, land.astype(float), levels=[0.5], colors="black", linewidths=0.8)
         lines.set_label("coastline")
         lines.set_gid("coastline")
 
@@ -217,25 +217,7 @@ def error_map(errors: xr.DataArray, ax: Axes | None = None, *, title: str | None
     )
 
 
-def adjacency_row_map(
-    weights: xr.DataArray, cell: tuple[float, float], ax: Axes | None = None
-) -> Axes:
-    """Map of one row of an adjacency: how much the graph lets every cell speak to `cell`.
-
-    Parameters
-    ----------
-    weights : DataArray (lat, lon)
-        The row, adding up to 1.
-    cell : (float, float)
-        Latitude and longitude of the cell it belongs to, degrees; marked by a cross.
-    """
-    relative = weights * weights.size
-    ax = field_map(relative, ax, cmap="YlGnBu", label="weight, in multiples of 1/N")
-    mark(ax, cell)
-    return ax
-
-
-def mark(ax: Axes, cell: tuple[float, float], marker: str = "X", label: str = "") -> None:
+def mark(ax: Axes, cell: tuple[float, float], marker: str = "X") -> None:
     """Mark a place, (latitude, longitude) in degrees, on a map."""
     ax.plot(
         cell[1],
@@ -245,7 +227,6 @@ def mark(ax: Axes, cell: tuple[float, float], marker: str = "X", label: str = ""
         markerfacecolor="#f0e442",
         markeredgecolor="black",
         linestyle="none",
-        label=label or None,
         clip_on=False,
     )
 

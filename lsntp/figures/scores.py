@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from scipy.optimize import isotonic_regression
 
 from lsntp.figures.style import WIDTH, model_colours
 
@@ -130,15 +131,7 @@ def _spread_apart(values: Sequence[float], gap: float) -> np.ndarray:
     """Places near `values`, in the same order, no two nearer than `gap`."""
     order = np.argsort(values)
     slots = gap * np.arange(len(values))
-    # Least squares under "next at least a gap further": isotonic regression of value − slot.
-    level = np.asarray(values, float)[order] - slots
-    blocks: list[list[float]] = []
-    for v in level:
-        blocks.append([v, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (a, m), (b, n) = blocks[-2:]
-            blocks[-2:] = [[(a * m + b * n) / (m + n), m + n]]
-    fitted = np.repeat([b[0] for b in blocks], [int(b[1]) for b in blocks]) + slots
     places = np.empty(len(values))
-    places[order] = fitted
+    # least squares under "next at least a gap further"
+    places[order] = isotonic_regression(np.asarray(values, float)[order] - slots).x + slots
     return places
