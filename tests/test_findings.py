@@ -152,7 +152,7 @@ def test_distance_verdicts_can_come_out_each_way(
     assert reach.reach(rows) == km
     said = reach.report_distance(rows, "era5-uk").splitlines()
     assert f"trained with the cut: {holds[0]}.**" in said[0]
-    assert f"cut once trained: {holds[1]}.**" in said[1]
+    assert f"relies on its links, which are cut once it is trained: {holds[1]}.**" in said[1]
     assert f"{km} km" in said[2]
 
 
