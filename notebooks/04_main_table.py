@@ -100,8 +100,8 @@ rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("ls
 # {glue:text}`ncep-na convlstm lead 1:.3f` of ConvLSTM), ConvLSTM at the last
 # ({glue:text}`ncep-na ridge lead 6:.3f` against {glue:text}`ncep-na convlstm lead 6:.3f` K). On the map
 # ridge is ahead of LS-NTP (equations) along the mountains of the west, LS-NTP between 35° and 55°N east
-# of 90°W; in the mean such gains and losses cancel. {doc}`11_q6_error_maps` finds no side of the region
-# where it loses to ridge by more than chance. A possible reason for such a pattern:
+# of 90°W; in the mean such gains and losses cancel. {doc}`11_q6_error_maps` finds that neither land and
+# sea, north and south, rim and middle nor west and east differ in this by more than chance. A possible reason for such a pattern:
 # ridge has coefficients of its own for every cell, the networks share theirs over the grid.
 #
 # **One test week misleads.** Over four weeks of `era5-uk` these have a lower error than ridge:

@@ -55,7 +55,7 @@ fields = observations.studies(datasets)
 # {glue:text}`ncep-na SSIM by convention:.2f` and a PSNR in one of
 # {glue:text}`ncep-na PSNR (dB) by convention:.0f` dB, by convention alone; of `era5-uk` it is
 # {glue:text}`era5-uk RMSE (K) by convention:.2f` K, {glue:text}`era5-uk SSIM by convention:.2f` and
-# {glue:text}`era5-uk PSNR (dB) by convention:.0f` dB. [Below](conventions) that stands beside what the
+# {glue:text}`era5-uk PSNR (dB) by convention:.0f` dB. [Below](one-forecast) that stands beside what the
 # paper's kernels differ by.
 #
 # ## What differs
@@ -147,7 +147,7 @@ for d in datasets:
 display(Markdown("\n".join(paper_and_code.leak_verdict(rows[d], d) for d in datasets)))
 
 # %% [markdown]
-# (conventions)=
+# (one-forecast)=
 # ## One forecast, many scores
 #
 # Four names, many numbers. All rows below score *the same* forecasts: LS-NTP (equations), first
