@@ -17,9 +17,9 @@ REFERENCE = "as the equations"
 """The row of :func:`lsntp.studies.paper_and_code` that the others differ from by one thing."""
 BLOCKED, LEAKY = REFERENCE, "validation at random"
 EFFECTS = {
-    "higher": "the error rises",
-    "lower": "it falls",
-    "not separable": "not separable at this scale",
+    "higher": "the error rises with",
+    "lower": "it falls with",
+    "not separable": "not separable at this scale are",
 }
 """What a change does, by the verdict on its row's error against the reference's."""
 
@@ -34,7 +34,7 @@ def summary(rows: Rows) -> str:
     for verdict, effect in EFFECTS.items():
         changes = table[table["verdict"] == verdict]["difference"].items()
         named = [f"{label} ({signed(float(change))} K)" for label, change in changes]
-        said.append(f"{effect}: {', '.join(named) or 'by none'}")
+        said.append(f"{effect} {', '.join(named) or 'none'}")
     return "; ".join(said)
 
 

@@ -69,7 +69,7 @@ fields = observations.studies(datasets)
 # | | the paper says | the code does | we do | measured |
 # |---|---|---|---|---|
 # | 1 | $i, f, o = \sigma(W \star X + \ldots)$, $\tilde{C} = \tanh(\ldots)$, with $\star$ linear | a ReLU ends LS-Conv, *before* the gates: $i, f, o \ge \tfrac12$ apart from the peephole, $\tilde{C} \ge 0$ | linear | below: *ReLU before the gates*; what it does to the gates: {doc}`03_method` |
-# | 2 | biases $b_i, b_f, b_c, b_o$; peepholes $W_{ci} \circ C$ | no bias; peepholes are one number a channel | biases; one number a channel and cell | below: *no bias*, *peepholes a channel* |
+# | 2 | biases $b_i, b_f, b_c, b_o$; peepholes $W_{ci} \circ C$ | no bias; peepholes are one number per channel | biases; one number per channel and cell | below: *no bias*, *peepholes per channel* |
 # | 3 | NSA: 1×1 convolutions ending in a sigmoid that reweights every cell | one NSA over input and hidden state together, with GroupNorm (one group: over the whole field) between its 1×1 convolutions | one NSA for the input and one for the hidden state, without GroupNorm | below: *one attention over [X, H]*, *GroupNorm in the attention* |
 # | 4 | one adjacency | the N×N adjacency is rebuilt in every cell call, 24 times a forward pass | once a forward pass; the result is the same | its cost: {doc}`13_speed_and_scale` |
 # | 5 | train 2017, test 2018 | validation windows are drawn at random from overlapping windows, so that they leak into training; the scaler sees them, too | blocks of time; no window crosses an edge, the scaler sees no block | below: *validation at random* |
@@ -86,13 +86,16 @@ fields = observations.studies(datasets)
 #
 # LS-NTP (equations) with the `modern` recipe and one thing done as the released code does it.
 # Mean ± standard deviation over seeds; the change in MAE is from the first row, with its 95 %
-# interval over the days of the test period; "not separable" if that holds zero or the change is
+# interval over the weeks or days of the test period; "not separable" if that holds zero or the change is
 # within two standard deviations of the seeds ({func}`lsntp.tables.study_table`).
 
 # %%
+scores = ["MAE (K)", "RMSE (K)", "SSIM", "PSNR (dB)", "seeds", "parameters"]
 for d in datasets:
+    table = tables.study_table(rows[d], paper_and_code.REFERENCE)
     display(Markdown(f"**{d}**"))
-    display(tables.study_table(rows[d], paper_and_code.REFERENCE))
+    display(table[scores])
+    display(table[["best", "change (K)", "95 % interval", "verdict"]])
 
 # %% [markdown]
 # Left the error of each seed (dots) and their mean (bars); right the change and its interval,

@@ -390,8 +390,8 @@ def test_reports_of_the_switches(study):
     }
     said = paper_and_code.summary(rows)
     assert said == (
-        "the error rises: worse (+0.300 K); it falls: by none; "
-        f"not separable at this scale: {paper_and_code.LEAKY} (+0.000 K)"
+        "the error rises with worse (+0.300 K); it falls with none; "
+        f"not separable at this scale are {paper_and_code.LEAKY} (+0.000 K)"
     )
     table = paper_and_code.leak(rows)
     np.testing.assert_allclose(table["ratio"], 0.5 / 0.4)
