@@ -145,3 +145,12 @@ def test_where_ridge_wins_and_where_the_network_does(runs: list) -> None:
     change = (ours - ridge).mean("lead")
     assert float(change.sel(lon=slice(-125, -105)).mean()) > 0.05
     assert float(change.sel(lon=slice(-90, -50), lat=slice(55, 35)).mean()) < -0.05
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_with_min_max_scaling_the_network_hardly_trains(runs: list, dataset: str) -> None:
+    """Page 12: its error is near that of no change, which the other switches leave far behind."""
+    (still,) = comparison.mae_of(comparison.pick(runs, dataset, "persistence"))
+    for label, several in studies.load(studies.paper_and_code(dataset)).items():
+        share = np.mean(comparison.mae_of(several)) / still
+        assert share > 0.85 if label == "min-max scaling" else share < 0.7, label

@@ -126,7 +126,7 @@ def test_a_damaged_record_is_made_again(own_field: str) -> None:
     np.testing.assert_array_equal(records.run(config)["mae"], good["mae"])
 
 
-def test_one_bit_of_a_record_is_missed(own_field: str) -> None:
+def test_a_flipped_bit_of_a_record_is_noticed(own_field: str) -> None:
     config = RunConfig(dataset=own_field, model="persistence")
     score = records.run(config)["mae"].to_numpy().tobytes()
     path = records.path_of(config)
@@ -134,7 +134,7 @@ def test_one_bit_of_a_record_is_missed(own_field: str) -> None:
     for part in (score, config.dataset.encode()):  # a value, and the config
         at = good.index(part)
         path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
-        with pytest.raises(records.RecordError, match="damaged|not a readable"):
+        with pytest.raises(records.RecordError, match="not a readable record"):
             records.read(path)
         assert not records.is_whole(config)
 
