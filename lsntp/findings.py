@@ -115,6 +115,20 @@ def keys(rows: Rows) -> pd.DataFrame:
     return pd.DataFrame.from_dict(table, orient="index").rename_axis(index="row", columns="seed")
 
 
+def best_epochs(rows: Rows) -> pd.Series:
+    """Return the epochs, from 1, whose weights were kept: by row, a number a seed, ``"4, 6, 5"``.
+
+    Those of the lowest validation loss. Where it is the last, longer training might have helped.
+    Rows that nothing was trained for are left out.
+    """
+    kept = {
+        label: ", ".join(str(1 + int(r["validation_loss"].to_numpy().argmin())) for r in group)
+        for label, group in rows.items()
+        if "validation_loss" in group[0]
+    }
+    return pd.Series(kept, name="best epoch", dtype=object)
+
+
 # ---- the parts
 
 

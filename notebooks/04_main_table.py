@@ -227,12 +227,7 @@ for d in datasets:
     display(Markdown(f"**{d}**"))
     seconds = costs[d]["training (s)"].droplevel("recipe").groupby(level=0, sort=False).first()
     beside = main[d][["change (K)", "95 % interval", "verdict", "seeds", "parameters"]]
-    kept = {
-        label: ", ".join(str(1 + int(r["validation_loss"].to_numpy().argmin())) for r in row)
-        for label, row in first[d].items()
-        if "validation_loss" in row[0]
-    }
-    epochs = pd.Series(kept, name="best epoch", dtype=object)
+    epochs = findings.best_epochs(first[d])
     display(beside.join(seconds).join(epochs).fillna("–"))
 
 # %% [markdown]

@@ -245,9 +245,11 @@ def test_rivals_with_larger_kernels() -> None:
     assert f"on era5-uk: {HOLDS}.**" in said[0]
     assert f"LS-NTP is ahead of convlstm 3×3: {HOLDS}.**" in said[1]
     assert "for ConvLSTM, convlstm 5×5 chosen on validation windows: helps.**" in said[2]
+    assert "convlstm 5×5 has a higher error than LS-NTP on era5-uk: +0.200 K" in said[2]
     assert "for PredRNN, predrnn 5×5 chosen on validation windows: harms.**" in said[3]
     behind = kernels.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
     assert f"on era5-uk: {FAILS}.**" in behind[0]
+    assert "convlstm 5×5 has a lower error than LS-NTP" in behind[2]
 
 
 def test_a_larger_kernel_is_chosen_by_its_lowest_validation_loss_over_seeds() -> None:
@@ -266,6 +268,26 @@ def test_a_larger_kernel_is_chosen_by_its_lowest_validation_loss_over_seeds() ->
     }
     said = kernels.report_rivals({"ConvLSTM": rows}, row(1.0), "era5-uk", "LS-NTP")
     assert "for ConvLSTM, 5×5 chosen on validation windows: helps.** 5×5 has a lower error" in said
+
+
+def test_a_larger_kernel_is_never_the_first_row() -> None:
+    rows = {
+        f"{k}×{k}": row(e, model="convlstm", preset=studies.with_kernel("laptop", k), losses=[v])
+        for k, e, v in ((3, 1.0, 0.1), (5, 1.0, 0.3), (7, 1.5, 0.2))
+    }
+    label, found = kernels.chosen_kernel(rows)
+    assert (label, found["verdict"]) == ("7×7", "higher")
+    np.testing.assert_allclose(found["difference"], 0.5)
+    # 11 × 21 cells, halved, are 5 × 10: 5×5 lies on them at 1 · 6 cells, 7×7 at none
+    np.testing.assert_allclose(kernels.inside(rows, 11, 21), [3 * 8 / 50, 6 / 50, 0])
+
+
+def test_best_epochs_are_those_of_the_lowest_validation_loss_counted_from_one() -> None:
+    losses = [(3.0, 1.0, 2.0), (1.0, 2.0, 3.0), (3.0, 2.0, 1.0)]
+    rows = {"a": [record(1.0, s, of_seed) for s, of_seed in enumerate(losses)], "b": row(1.0)}
+    for r in rows["b"]:
+        del r["validation_loss"]
+    assert findings.best_epochs(rows).to_dict() == {"a": "2, 1, 3"}
 
 
 def test_keys_by_seed() -> None:
