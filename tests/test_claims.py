@@ -6,7 +6,7 @@ A new campaign that changes one of these changes a sentence in ``04_main_table``
 import numpy as np
 import pytest
 
-from lsntp import comparison, learned, observations, records, studies, tables
+from lsntp import comparison, kernels, learned, observations, records, studies, tables
 from lsntp.studies import RELEASED_TOO, TRAINED_ALIKE
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -154,3 +154,14 @@ def test_with_min_max_scaling_the_network_hardly_trains(runs: list, dataset: str
     for label, several in studies.load(studies.paper_and_code(dataset)).items():
         share = np.mean(comparison.mae_of(several)) / still
         assert share > 0.85 if label == "min-max scaling" else share < 0.7, label
+
+
+def test_the_largest_kernels_of_rivals_reach_their_best_epoch_early_on_ncep_na() -> None:
+    rivals = kernels.by_rival(studies.load(studies.baseline_kernels("ncep-na")))
+    assert list(rivals) == ["ConvLSTM", "PredRNN", "SA-ConvLSTM"]
+    for rows in rivals.values():
+        first, *_, last = (
+            np.mean([r["validation_loss"].to_numpy().argmin() for r in several])
+            for several in rows.values()
+        )
+        assert last < first

@@ -13,6 +13,7 @@ STUDIES = (
     "05_ablation",
     "06_q1_distance",
     "07_q2_kernel",
+    "08_q3_baseline_kernels",
     "09_q4_learned_graph",
     "10_q5_forecasts",
     "11_q6_error_maps",
