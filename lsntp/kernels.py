@@ -18,8 +18,8 @@ from lsntp.published import TABLE_5
 from lsntp.records import config_of
 from lsntp.zoo import LABELS
 
-DOES = {"lower": "helps", "higher": "harms", "not separable": OPEN}
-"""Of the verdict on a larger kernel's error against the smallest's: what it does to a rival."""
+LARGER_KERNEL = {"lower": "helps", "higher": "harms", "not separable": OPEN}
+"""Of the verdict on a rival's error with a larger kernel against its smallest: what it does."""
 
 
 def kernel_of(record: xr.Dataset) -> int:
@@ -123,7 +123,7 @@ def report_rivals(
         best, found = chosen_kernel(rows)
         items.append(
             f"**A larger kernel for {rival}, {best} chosen on validation windows: "
-            f"{DOES[found['verdict']]}.** "
+            f"{LARGER_KERNEL[found['verdict']]}.** "
             + compared(found, best, first, dataset)
             + " "
             + compared(difference(rows[best], ours), best, name, dataset)

@@ -156,8 +156,9 @@ def test_with_min_max_scaling_the_network_hardly_trains(runs: list, dataset: str
         assert share > 0.85 if label == "min-max scaling" else share < 0.7, label
 
 
-def test_the_largest_kernels_of_rivals_reach_their_best_epoch_early_on_ncep_na() -> None:
-    rivals = kernels.by_rival(studies.load(studies.baseline_kernels("ncep-na")))
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_largest_kernels_of_rivals_reach_their_best_epoch_early(dataset: str) -> None:
+    rivals = kernels.by_rival(studies.load(studies.baseline_kernels(dataset)))
     assert list(rivals) == ["ConvLSTM", "PredRNN", "SA-ConvLSTM"]
     for rows in rivals.values():
         first, *_, last = (
@@ -165,3 +166,18 @@ def test_the_largest_kernels_of_rivals_reach_their_best_epoch_early_on_ncep_na()
             for several in rows.values()
         )
         assert last < first
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_no_rival_whose_kernel_is_enlarged_is_behind_with_equal_kernels(
+    runs: list, dataset: str
+) -> None:
+    for model in studies.BASELINES:
+        assert verdict(runs, dataset, model, studies.LSNTP) != "higher"
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_no_larger_kernel_helps_lsntp(dataset: str) -> None:
+    rows = studies.load(studies.kernel(dataset))
+    for larger in ("5@5", "7@7"):
+        assert comparison.difference(rows[larger], rows["3@3"])["verdict"] != "lower"
