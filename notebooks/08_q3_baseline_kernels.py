@@ -187,8 +187,8 @@ for d in datasets:
 #
 # - A 9×9 kernel has nine times the weights of a 3×3 one. All train for the same epochs at the same rates,
 #   tuned for none. On both data sets every rival's best epoch comes earlier with 9×9 than with 3×3, in the
-#   mean over seeds (for ConvLSTM on `era5-uk` by little), which speaks for too many weights rather than too few epochs. No column tells whether
-#   other rates or a penalty on the weights would help.
+#   mean over seeds (for ConvLSTM on `era5-uk` by little), which speaks for too many weights rather than too
+#   few epochs. No column tells whether other rates or a penalty on the weights would help.
 # - All have the same number of channels, not of weights: with 3×3, PredRNN and SA-ConvLSTM have about half
 #   of LS-NTP's or fewer (the table above). A larger kernel changes size and reach at once.
 # - A kernel counts cells of the halved grid: 9×9 spans 45° of latitude on `ncep-na`, nearly the whole
