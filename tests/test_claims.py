@@ -1,6 +1,6 @@
 """What the prose of the book says of the results, held against the committed records.
 
-A new campaign that changes one of these changes a sentence in ``04_main_table`` or ``intro``.
+A new campaign that changes one of these changes a sentence of a notebook or of ``intro``.
 """
 
 import numpy as np

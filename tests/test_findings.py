@@ -278,7 +278,14 @@ def test_a_larger_kernel_is_never_the_first_row() -> None:
     label, found = kernels.chosen_kernel(rows)
     assert (label, found["verdict"]) == ("7×7", "higher")
     np.testing.assert_allclose(found["difference"], 0.5)
-    # 11 × 21 cells, halved, are 5 × 10: 5×5 lies on them at 1 · 6 cells, 7×7 at none
+
+
+def test_a_kernel_lies_inside_where_it_does_not_reach_beyond_the_rim() -> None:
+    """11 × 21 cells, halved, are 5 × 10: 5×5 lies on them at 1 · 6 cells, 7×7 at none."""
+    rows = {
+        str(k): row(1.0, model="convlstm", preset=studies.with_kernel("laptop", k))
+        for k in (3, 5, 7)
+    }
     np.testing.assert_allclose(kernels.inside(rows, 11, 21), [3 * 8 / 50, 6 / 50, 0])
 
 
