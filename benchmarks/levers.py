@@ -23,7 +23,7 @@ from lsntp.bench import machine, released, store
 from lsntp.bench.flops import Case
 from lsntp.config import PRESETS
 from lsntp.graph import AdaptiveGraph
-from lsntp.recurrent import RecurrentCell, RecurrentLayer
+from lsntp.recurrent import RecurrentLayer
 
 LAPTOP = PRESETS["laptop"]
 CASES = {
@@ -39,6 +39,11 @@ Patch = tuple[Any, str, Any]
 # ---- the plain ways
 
 
+def separately(self: product.DenseAdjacency, x: Tensor) -> Tensor:
+    """Multiply by the adjacency, its gradient an N×N matrix for each product."""
+    return product._DenseProduct.apply(self.matrix, x)[0]
+
+
 class RebuiltAdjacency:
     """The adjacency made anew for every product, as the released code does."""
 
@@ -48,25 +53,6 @@ class RebuiltAdjacency:
 
     def __matmul__(self, x: Tensor) -> Tensor:
         return product.DenseAdjacency(self.embedding) @ x
-
-
-def plain_gates(gates: Tensor, c: Tensor, w_ci: Tensor, w_cf: Tensor, w_co: Tensor) -> Any:
-    """Compute the cell's equations as they are printed, differentiated by PyTorch."""
-    i, f, o, g = gates.chunk(4, dim=1)
-    i = torch.sigmoid(i + w_ci * c)
-    f = torch.sigmoid(f + w_cf * c)
-    c = f * c + i * torch.tanh(g)
-    o = torch.sigmoid(o + w_co * c)
-    return o * torch.tanh(c), c
-
-
-def gate_by(equations: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a method of the cell of its equations."""
-
-    def gate(self: RecurrentCell, gates: Tensor, c: Tensor) -> Any:
-        return equations(gates, c, self.w_ci, self.w_cf, self.w_co)
-
-    return gate
 
 
 def with_zeros(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,21 +71,18 @@ def with_zeros(run: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-def levers(compiled: bool = True) -> dict[str, list[Patch]]:
+def levers() -> dict[str, list[Patch]]:
     """What is put in place of what, to be without each lever."""
+    other = next((n for n in product.LIBRARIES if n != product.library()), product.library())
     found: dict[str, list[Patch]] = {
         "adjacency once a pass": [
             (AdaptiveGraph, "adjacency", lambda self: RebuiltAdjacency(self.embedding))
         ],
-        "oneDNN, not torch.mm": [(product, "ONEDNN", False)],
+        "its gradient added in place": [(product.DenseAdjacency, "__matmul__", separately)],
+        f"{product.library()}, not {other}": [(product, "library", lambda: other)],
         "zeros skipped": [(RecurrentLayer, "forward", with_zeros(RecurrentLayer.forward))],
-        "gates fused by hand": [(RecurrentCell, "gate", gate_by(plain_gates))],
     }
     found["all of these"] = [patch for patches in found.values() for patch in patches]
-    if compiled:
-        found["gates by hand, not torch.compile"] = [
-            (RecurrentCell, "gate", gate_by(torch.compile(plain_gates, dynamic=False)))
-        ]
     return found
 
 
@@ -119,7 +102,7 @@ def without(patches: list[Patch]) -> Iterator[None]:
 # ---- the measurement
 
 
-def measure(label: str, case: Case, threads: int, budget_s: float, compiled: bool) -> list[dict]:
+def measure(label: str, case: Case, threads: int, budget_s: float) -> list[dict]:
     """Time a training step of the released form with all levers and without each."""
     torch.manual_seed(0)
     network: nn.Module = released.build(released.OURS, case, Path(), "cpu")
@@ -132,7 +115,7 @@ def measure(label: str, case: Case, threads: int, budget_s: float, compiled: boo
 
         return step
 
-    calls = {name: step_without(patches) for name, patches in levers(compiled).items()}
+    calls = {name: step_without(patches) for name, patches in levers().items()}
     seconds = machine.alternate({"none": trainer.step, **calls}, budget_s)
     return [
         {"without": name, "case": label, "threads": threads, **asdict(case), "seconds": times}
@@ -140,9 +123,7 @@ def measure(label: str, case: Case, threads: int, budget_s: float, compiled: boo
     ]
 
 
-def run(
-    cases: dict[str, Case], threads: int, budget_s: float, compiled: bool = True
-) -> store.Record:
+def run(cases: dict[str, Case], threads: int, budget_s: float = True) -> store.Record:
     """Measure all cases; the laptop preset on one thread, as its runs are made."""
     rows = []
     with machine.threads(threads):
@@ -150,7 +131,7 @@ def run(
         for label, case in cases.items():
             used = 1 if "1 thread" in label else threads
             with machine.threads(used):
-                rows += measure(label, case, used, budget_s, compiled)
+                rows += measure(label, case, used, budget_s)
             print(f"{label}: measured", flush=True)
         peaks = machine.larger(peaks, machine.peak())
     return store.new("levers", "cpu", threads, peaks, {"budget_s": budget_s}, rows)

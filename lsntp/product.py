@@ -6,8 +6,9 @@ N nodes, E the size of a node's embedding, M columns of X. Explained and measure
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Literal, Protocol
 
 import torch
@@ -27,19 +28,52 @@ TILE = {"cpu": 1024, "cuda": 8192}
 SAFE = 40.0
 """Similarities up to this need no shift: e⁴⁰ times any number of nodes is far from overflow."""
 
-ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+def by_onednn(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ bᵀ`` by oneDNN, the library of PyTorch's convolutions."""
+    if not (b.is_contiguous() or b.T.is_contiguous()):
+        b = b.contiguous()  # it takes rows or columns in a row; with gaps it is very slow
+    return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+
+
+def by_torch(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ bᵀ`` by torch.mm, on a CPU mostly MKL or OpenBLAS."""
+    return a @ b.T
+
+
+LIBRARIES = {"torch.mm": by_torch}
+"""Libraries at hand that multiply float32 matrices on the CPU."""
+if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    LIBRARIES["oneDNN"] = by_onednn
+
+
+@cache
+def library() -> str:
+    """Name of `LIBRARIES` that is used on this CPU, measured once a process.
+
+    oneDNN if it is `CLEARLY` faster, which it is where MKL leaves wide vector units idle (twice, on
+    some processors by AMD); elsewhere both are alike. Nothing was seen near the bound, so that one
+    machine, busy or not, always chooses the same and rounds alike.
+    """
+    a = torch.ones(512, 512)
+    best = dict.fromkeys(LIBRARIES, float("inf"))
+    with torch.no_grad():
+        for _ in range(6):  # in turn; the first of each warms up
+            for name, multiply in LIBRARIES.items():
+                started = time.perf_counter()
+                multiply(a, a)
+                best[name] = min(best[name], time.perf_counter() - started)
+    faster = best["torch.mm"] > CLEARLY * best.get("oneDNN", float("inf"))
+    return "oneDNN" if faster else "torch.mm"
+
+
+CLEARLY = 1.4
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """``a @ bᵀ`` of (M, K) and (N, K), by the fastest library at hand.
-
-    On the CPU in float32 that is oneDNN: twice as fast as MKL, torch's choice for matrices, on
-    processors where MKL leaves the wide vector units idle.
-    """
-    if ONEDNN and a.dtype == b.dtype == torch.float32 and a.device.type == "cpu" and a.numel():
-        if not (b.is_contiguous() or b.T.is_contiguous()):
-            b = b.contiguous()  # oneDNN takes rows or columns in a row; with gaps it is very slow
-        return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+    """``a @ bᵀ`` of (M, K) and (N, K), by the faster library."""
+    if a.dtype == b.dtype == torch.float32 and a.device.type == "cpu" and a.numel():
+        return LIBRARIES[library()](a, b)
     return a @ b.T
 
 
@@ -75,7 +109,7 @@ class DenseAdjacency:
     """
 
     def __init__(self, embedding: Tensor, within: Tensor | None = None) -> None:
-        self.matrix = _DenseMatrix.apply(embedding, within)
+        self.matrix = self._handed_on = _DenseMatrix.apply(embedding, within)
         self.shape = self.matrix.shape
 
     def __matmul__(self, x: Tensor) -> Tensor:
@@ -83,8 +117,11 @@ class DenseAdjacency:
         matrix, device = self.matrix, x.device.type
         if torch.is_autocast_enabled(device):
             low = torch.get_autocast_dtype(device)
-            matrix, x = matrix.to(low), x.to(low)
-        return _DenseProduct.apply(matrix, x)
+            return _DenseProduct.apply(matrix.to(low), x.to(low))[0]
+        y, matrix = _DenseProduct.apply(self._handed_on, x)
+        if self.matrix.requires_grad and torch.is_grad_enabled():
+            self._handed_on = matrix
+        return y
 
 
 def check_rows(x: Tensor, nodes: int) -> None:
@@ -104,7 +141,8 @@ def as_given(method: Callable[..., Any]) -> Any:
 
     @wraps(method)
     def without_autocast(ctx: Any, *given: Any) -> Any:
-        with torch.autocast(given[0].device.type, enabled=False):
+        kind = next((x.device.type for x in given if x is not None), "cpu")
+        with torch.autocast(kind, enabled=False):
             return method(ctx, *given)
 
     return without_autocast
@@ -134,24 +172,30 @@ class _DenseMatrix(Function):
 
 
 class _DenseProduct(Function):
-    """(A, X) -> A X."""
+    """(A, X) -> (A X, A).
+
+    A is handed on from product to product, so that on the way back its gradient is, too: each adds
+    its part in place, within its matrix product, instead of an N×N matrix of its own.
+    """
 
     @staticmethod
     @as_given
-    def forward(ctx: Any, adjacency: Tensor, x: Tensor) -> Tensor:
+    def forward(ctx: Any, adjacency: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(adjacency, x)
-        return product(x.T, adjacency).T
+        ctx.set_materialize_grads(False)
+        return product(x.T, adjacency).T, adjacency
 
     @staticmethod
     @as_given
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, dy: Tensor, da: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         adjacency, x = ctx.saved_tensors
         of_a, of_x = ctx.needs_input_grad
-        return (
-            product(dy, x) if of_a else None,
-            product(dy.T, adjacency.T).T if of_x else None,
-        )
+        if dy is None:
+            return da, None
+        if of_a:
+            da = product(dy, x) if da is None else da.addmm_(dy, x.T)
+        return da, product(dy.T, adjacency.T).T if of_x else None
 
 
 class TiledAdjacency:

@@ -123,7 +123,7 @@ def counted(model: torch.nn.Module, case: Case) -> tuple[int, int]:
 @pytest.mark.parametrize("case", [PLAIN, HALVED], ids=["plain", "halved"])
 def test_count_of_the_released_code(monkeypatch: pytest.MonkeyPatch, case: Case) -> None:
     """A network that works as the released code does spends exactly what is counted."""
-    monkeypatch.setattr(product, "ONEDNN", False)  # PyTorch counts its own products only
+    monkeypatch.setattr(product, "library", lambda: "torch.mm")  # PyTorch counts only its own
     monkeypatch.setattr(AdaptiveGraph, "adjacency", lambda self: EagerAdjacency(self.embedding))
     monkeypatch.setattr(RecurrentLayer, "forward", levers().with_zeros(RecurrentLayer.forward))
     forward, step = flops.released_code(case)
@@ -136,7 +136,9 @@ def test_fewest_operations_are_what_the_library_spends(
     monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
     """Equations form: all but the second half of E Eᵀ, which the library does not save."""
-    monkeypatch.setattr(product, "ONEDNN", False)
+    # PyTorch does not count what is added in place
+    monkeypatch.setattr(product.DenseAdjacency, "__matmul__", levers().separately)
+    monkeypatch.setattr(product, "library", lambda: "torch.mm")
     fewest = flops.fewest(case, "equations")
     total, half = sum(fewest.values()), fewest["adjacency"]
     per_call = 2 * case.nodes * case.batch * case.input_steps
@@ -163,7 +165,7 @@ def test_fewest_operations_by_hand() -> None:
 
 
 def test_operations_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product, "ONEDNN", False)
+    monkeypatch.setattr(product, "library", lambda: "torch.mm")
 
     def spent(nodes: int, call: Any) -> int:
         e, x = torch.randn(2, nodes, 4)
@@ -321,11 +323,11 @@ def test_memory_of_a_step_in_its_own_process(clone: Path) -> None:
 
 def test_the_peak_is_the_larger_of_the_libraries() -> None:
     peaks = machine.peak(sizes=(64, 128))
-    assert set(peaks) == set(machine.matrix_products("cpu"))
+    assert set(peaks) == set(product.LIBRARIES)
     assert all(value > 0 for value in peaks.values())
     assert machine.float32_peak({"torch.mm": 97.0, "oneDNN": 210.0, "torch.mm tf32": 999.0}) == 210
     a, b = torch.randn(5, 3), torch.randn(4, 3)
-    for multiply in machine.matrix_products("cpu").values():
+    for multiply in product.LIBRARIES.values():
         torch.testing.assert_close(multiply(a, b), a @ b.T)
 
 
@@ -450,7 +452,7 @@ def test_a_step_without_a_lever_computes_the_same() -> None:
         }
 
     expected = gradients()
-    for name, patches in script.levers(compiled=False).items():
+    for name, patches in script.levers().items():
         before = [owner.__dict__[attribute] for owner, attribute, _ in patches]
         with script.without(patches):
             assert all(o.__dict__[a] is not b for (o, a, _), b in zip(patches, before, strict=True))
@@ -464,9 +466,9 @@ def test_a_step_without_a_lever_computes_the_same() -> None:
 
 def test_levers_are_measured(light: None) -> None:
     script = levers()
-    record = script.run({"tiny, 1 thread": Case(6, 7, 4, 8, batch=2)}, 1, 0.0, compiled=False)
+    record = script.run({"tiny, 1 thread": Case(6, 7, 4, 8, batch=2)}, 1, 0.0)
     ratios = store.ratios(record)
-    assert list(ratios.index) == list(script.levers(compiled=False))
+    assert list(ratios.index) == list(script.levers())
     assert (ratios > 0).all(axis=None)
 
 

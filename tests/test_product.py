@@ -130,6 +130,20 @@ def test_the_matrix_of_many_products_gets_the_gradient_of_all() -> None:
         torch.testing.assert_close(found, expected)
 
 
+def test_the_matrix_may_enter_the_loss_itself_and_be_used_without_gradient() -> None:
+    e, x, dy = inputs(20, 4, 3, 1.0)
+    e.requires_grad_()
+    matrix = torch.softmax(torch.relu(e @ e.T), dim=1)
+    expected = torch.autograd.grad((matrix @ x * dy).sum() + matrix.square().sum(), e)
+    a = DenseAdjacency(e)
+    with torch.no_grad():
+        a @ x
+    unused = a @ x
+    loss = (a @ x * dy).sum() + a.matrix.square().sum()
+    unused = unused + a @ x
+    torch.testing.assert_close(torch.autograd.grad(loss, e), expected)
+
+
 def test_a_frozen_embedding_gets_no_gradient() -> None:
     e, x, _ = inputs(20, 4, 3, 1.0)
     a = DenseAdjacency(e)
@@ -137,6 +151,8 @@ def test_a_frozen_embedding_gets_no_gradient() -> None:
     assert e.grad is None and x.grad is not None
     with torch.no_grad():
         torch.testing.assert_close(a @ x, formula(e, x))
+    for _ in range(2):  # one matrix, a backward pass for each product
+        (a @ x).sum().backward()
 
 
 @pytest.mark.parametrize("method", ["dense", "tiled"])
@@ -148,14 +164,14 @@ def test_asked_for_one_gradient_the_other_is_left_out(method: str) -> None:
         torch.testing.assert_close(alone, both[k])
 
 
-@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize("library", product.LIBRARIES)
 @pytest.mark.parametrize("method", ["dense", "tiled"])
 @pytest.mark.parametrize("form", [LSNTP.released, LSNTP.equations])
 def test_under_autocast(
-    form, method: Literal["dense", "tiled"], onednn: bool, monkeypatch: pytest.MonkeyPatch
+    form, method: Literal["dense", "tiled"], library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in float32 but for the digits of bfloat16; the backward pass in or outside autocast."""
-    monkeypatch.setattr(product, "ONEDNN", onednn and product.ONEDNN)
+    monkeypatch.setattr(product, "library", lambda: library)
     torch.manual_seed(0)
     model = form(9, 13, 4, 8, downsample=True)
     model.graph.method = method
@@ -256,6 +272,22 @@ def test_the_matrix_product(shape: tuple[int, int, int], dtype: torch.dtype) -> 
     torch.testing.assert_close(product.product(a, b), torch.einsum("mk,nk->mn", a, b))
     a, b = torch.randn(k, m, dtype=dtype).T, torch.randn(k, n, dtype=dtype).T
     torch.testing.assert_close(product.product(a, b), torch.einsum("mk,nk->mn", a, b))
+
+
+def test_the_library_is_the_one_that_is_clearly_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the other work of the machine, one of two equal ones is always the same."""
+
+    def slow(a: Tensor, b: Tensor) -> Tensor:
+        return product.by_torch(torch.cat([a] * 8), b)[: len(a)]
+
+    for libraries, expected in [
+        ({"torch.mm": product.by_torch, "oneDNN": slow}, "torch.mm"),
+        ({"torch.mm": slow, "oneDNN": product.by_torch}, "oneDNN"),
+        ({"torch.mm": product.by_torch, "oneDNN": product.by_torch}, "torch.mm"),
+        ({"torch.mm": product.by_torch}, "torch.mm"),
+    ]:
+        monkeypatch.setattr(product, "LIBRARIES", libraries)
+        assert product.library.__wrapped__() == expected
 
 
 def share_the_work(rank: int, folder: str) -> None:

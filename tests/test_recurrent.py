@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lsntp.lsconv import LSConv
-from lsntp.recurrent import RecurrentCell, RecurrentLayer, _Gates, tanh
+from lsntp.recurrent import RecurrentCell, RecurrentLayer
 
 
 def cell_of(channels: int, hidden: int, grid: tuple[int, int], kernel: int = 3) -> RecurrentCell:
@@ -88,23 +88,6 @@ def test_pair_is_the_operator_on_both(
     pair = operator.pair(ahead, None if absent == "h" else h, adjacency)
     both = [0 * x if absent == "x" else x, 0 * h if absent == "h" else h]
     torch.testing.assert_close(pair, operator(torch.cat(both, dim=1), adjacency))
-
-
-def test_gates_by_gradcheck() -> None:
-    for peephole in [(2, 3), (1, 1)]:
-        cell = cell_of(1, 2, peephole)
-        values = [torch.randn(2, n, 2, 3, dtype=torch.float64, requires_grad=True) for n in (8, 2)]
-        weights = [cell.w_ci, cell.w_cf, cell.w_co]
-        assert torch.autograd.gradcheck(_Gates.apply, (*values, *weights))
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_tanh(dtype: torch.dtype) -> None:
-    x = torch.linspace(-9, 9, 1001).to(dtype)
-    x = torch.cat([x, torch.tensor([1e-3, -3e-3], dtype=dtype)])
-    torch.testing.assert_close(
-        tanh(x), torch.tanh(x), rtol=0, atol=2 * torch.finfo(torch.float32).eps
-    )
 
 
 def test_wrong_layers_are_told() -> None:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+
+from lsntp.product import LIBRARIES, by_torch
 
 T = TypeVar("T")
 MIB = 2**20
@@ -213,16 +214,6 @@ def precision(name: str, device: str) -> Iterator[None]:
         convolutions.allow_tf32 = allowed
 
 
-def matrix_products(device: str) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-    """Return the libraries at hand that multiply matrices: name -> ``a, b ↦ a bᵀ``."""
-    found: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"torch.mm": lambda a, b: a @ b.T}
-    if device == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        found["oneDNN"] = lambda a, b: torch.ops.mkldnn._linear_pointwise(
-            a, b, None, "none", [], ""
-        )
-    return found
-
-
 def peak(device: str = "cpu", sizes: tuple[int, ...] = (1024, 2048, 4096)) -> dict[str, float]:
     """Measure the fastest square matrix product of each library, in Gflop/s.
 
@@ -237,7 +228,8 @@ def peak(device: str = "cpu", sizes: tuple[int, ...] = (1024, 2048, 4096)) -> di
         Best of all sizes and repetitions by library, float32; on a GPU also ``"torch.mm tf32"`` and
         ``"torch.mm bf16"``.
     """
-    runs = {(name, "float32"): product for name, product in matrix_products(device).items()}
+    libraries = LIBRARIES if device == "cpu" else {"torch.mm": by_torch}
+    runs = {(name, "float32"): product for name, product in libraries.items()}
     if device == "cuda":
         runs |= {("torch.mm", p): runs["torch.mm", "float32"] for p in PRECISIONS[1:]}
     best: dict[str, float] = {}
