@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +21,7 @@ from lsntp import metrics, training, zoo
 from lsntp.config import RunConfig
 from lsntp.datasets import open_dataset
 from lsntp.graph import AdaptiveGraph, DistanceCut, grid_nodes
+from lsntp.machine import peak_memory_mib
 from lsntp.windows import Windows, prepare
 
 
@@ -265,16 +264,6 @@ def three_cases(prediction: xr.DataArray, data: Windows) -> xr.Dataset:
 def case_window(target: xr.DataArray) -> int:
     """Index of the test window shown in the book: the one in the middle of the test period."""
     return target.sizes["window"] // 2
-
-
-def peak_memory_mib() -> float:
-    """Return the most memory this process held so far; ru_maxrss may be that of its parent."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        found = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
-        return int(found.split()[1]) / 1024
-    unit = 2**20 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes, elsewhere KiB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def versions() -> dict[str, str]:

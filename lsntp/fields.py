@@ -209,8 +209,8 @@ def _step(da: xr.DataArray, name: str) -> np.timedelta64:
         raise DataError(
             f"{name}: {len(twice)} duplicate time(s), first {twice[0]}; da.drop_duplicates('time')"
         )
-    if (steps < np.timedelta64(0)).any():
-        at = int((steps < np.timedelta64(0)).argmax())
+    if (steps < np.timedelta64(0, "ns")).any():
+        at = int((steps < np.timedelta64(0, "ns")).argmax())
         raise DataError(f"{name}: {say[at + 1]} follows {say[at]}; sort: da.sortby('time')")
     values, counts = np.unique(steps, return_counts=True)
     step = values[counts.argmax()]

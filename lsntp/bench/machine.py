@@ -11,8 +11,6 @@ import gc
 import multiprocessing
 import os
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -20,14 +18,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import torch
 
 from lsntp.product import LIBRARIES, by_torch
 
+from lsntp.machine import MIB, peak_memory_mib, processor
+
 T = TypeVar("T")
-MIB = 2**20
 PRECISIONS = ("float32", "tf32", "bf16")
-STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def check_device(device: str) -> None:
@@ -46,33 +46,17 @@ def check_device(device: str) -> None:
 
 def describe(device: str, threads: int) -> dict[str, Any]:
     """Return the machine in words: processor, cores, threads used, memory (GiB), system."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     words: dict[str, Any] = {
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": threads,
-        "memory_gib": round(memory / 2**30, 1),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
     }
     if device == "cuda":
         words["gpu"] = torch.cuda.get_device_name()
         words["gpu_memory_gib"] = round(torch.cuda.get_device_properties(0).total_memory / 2**30, 1)
     return words
-
-
-def processor() -> str:
-    """Name the processor as the system does."""
-    with contextlib.suppress(OSError):
-        facts: dict[str, str] = {}
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            facts.setdefault(name.strip(), value.strip())
-        if "model name" in facts:  # a virtual machine may hide the model's name, not its numbers
-            return (
-                f"{facts['model name']} (family {facts.get('cpu family', '?')}, "
-                f"model {facts.get('model', '?')})"
-            )
-    return platform.processor() or platform.machine()
 
 
 @contextlib.contextmanager
@@ -150,8 +134,6 @@ def peak_above(call: Callable[[], object], device: str = "cpu") -> float:
     On a GPU: ``torch.cuda.max_memory_allocated``. On the CPU: the process's high-water mark of
     resident memory after the call, minus its resident memory before. Only the first call in a fresh
     process says something: memory that the allocator kept is not counted again.
-    On Linux the mark is ``VmHWM``, not ``ru_maxrss``, which a process inherits from the one that
-    started it.
     """
     gc.collect()
     if device == "cuda":
@@ -161,16 +143,11 @@ def peak_above(call: Callable[[], object], device: str = "cpu") -> float:
         call()
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / MIB
-    if not STATUS.exists():
-        unit = 1 if sys.platform == "darwin" else 1024
-        mark = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        call()
-        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - mark) * unit / MIB
     with contextlib.suppress(OSError):
-        CLEAR_REFS.write_text("5")  # the mark falls to what is resident now
-    resident = status_mib("VmRSS")
+        CLEAR_REFS.write_text("5")  # on Linux the mark falls to what is resident now
+    resident = psutil.Process().memory_info().rss / MIB
     call()
-    return status_mib("VmHWM") - resident
+    return peak_memory_mib() - resident
 
 
 def return_freed_memory() -> None:
@@ -178,17 +155,9 @@ def return_freed_memory() -> None:
 
     So that memory is what is held, not what the allocator keeps for later, which is slower.
     """
-    with contextlib.suppress(OSError, AttributeError):  # another C library
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
         threshold = -3  # M_MMAP_THRESHOLD of malloc.h
         ctypes.CDLL(None).mallopt(threshold, 64 * 1024)
-
-
-def status_mib(name: str) -> float:
-    """Read a quantity of memory of this process from Linux, MiB."""
-    for line in STATUS.read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"{STATUS} does not tell {name}")
 
 
 # ---- the peak
