@@ -1,4 +1,4 @@
-"""Many runs, side by side and resumed, and re-made to verify the records."""
+"""Many runs, side by side and resumed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-import numpy as np
-import xarray as xr
-
-from lsntp import metrics, records
+from lsntp import records
 from lsntp.config import RunConfig
-from lsntp.experiment import execute
 
 RETRIES = 3
 """So often is a run made again whose process was killed."""
@@ -31,9 +27,6 @@ ENVIRONMENT = {
     "THP_MEM_ALLOC_ENABLE": "1",
 }
 """What the process of a run is started with."""
-
-SAME = 1e-6
-"""Scores that differ by less are the same; then the maps must agree, too."""
 
 
 def run_all(
@@ -109,32 +102,6 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def verify(record: xr.Dataset) -> float:
-    """Re-make a record from nothing: the largest difference of any score by lead, in its unit.
-
-    Infinite if the two differ in what they hold: in their leads, in the data they were made from,
-    in a missing value, or, though their scores are the same, in anything else beyond the digits
-    that records keep of it.
-    """
-    config = records.config_of(record)
-    fresh = records.kept(execute(config), config)
-    if set(fresh.data_vars) != set(record.data_vars) or fresh.sizes != record.sizes:
-        return float("inf")
-    if fresh.attrs["fingerprint"] != record.attrs["fingerprint"]:
-        return float("inf")
-    differences = [
-        np.abs(fresh[name].to_numpy() - record[name].to_numpy()) for name in metrics.SCORES
-    ]
-    worst = float(np.max(differences))
-    if worst <= SAME:
-        for name in fresh.variables:
-            made, kept = fresh[name].to_numpy(), record[name].to_numpy()
-            close = made.dtype.kind == "f" and np.allclose(made, kept, rtol=5e-4, atol=1e-3)
-            if not close and not np.array_equal(made, kept):  # times and names are exact
-                return float("inf")
-    return worst if np.isfinite(worst) else float("inf")
 
 
 if __name__ == "__main__":

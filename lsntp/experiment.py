@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from lsntp import metrics, training, zoo
+from lsntp import machine, metrics, product, training, zoo
 from lsntp.config import RunConfig
 from lsntp.datasets import open_dataset
 from lsntp.graph import AdaptiveGraph, DistanceCut, grid_nodes
@@ -88,8 +88,8 @@ def execute(
         case shown in the book. Networks: ``train_loss``, ``validation_loss`` (epoch), and with a
         graph ``embedding`` (node, feature). With ``test_cuts_km``: ``cut_mae`` (cut, lead) and its
         parts ``cut_window_mae`` (cut, window), K. With ``cases``: as of :func:`three_cases`.
-        Attributes: config, key, fingerprint, versions, device, parameters, wall time, peak memory,
-        commit.
+        Attributes: config, key, fingerprint, versions, device, processor, parameters, wall time,
+        peak memory, commit.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -117,6 +117,7 @@ def execute(
             "wall_s": wall_s,
             "peak_memory_mib": peak_memory_mib(),
             "device": describe(device),
+            "processor": describe_processor(),
             "commit": commit(),
             "versions": json.dumps(versions()),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -285,6 +286,11 @@ def describe(device: str) -> str:
     else:
         name = f"CPU, 1 thread ({platform.machine()})"
     return name if training.processes() == 1 else f"{training.processes()} × {name}"
+
+
+def describe_processor() -> str:
+    """Name what decides the last digits on a CPU: processor, vector units, library of products."""
+    return f"{machine.processor()}, {machine.arithmetic()}, products by {product.library()}"
 
 
 def commit() -> str:

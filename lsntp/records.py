@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -183,6 +184,10 @@ def find(config: RunConfig) -> xr.Dataset:
 
 def find_by_key(key: str) -> xr.Dataset:
     """Return the stored record whose key begins with ``key``, be it of a file of one's own."""
+    if not re.fullmatch("[0-9a-f]{1,16}", key):
+        raise RecordError(
+            f'key "{key}": expected hexadecimal digits as at the end of a record\'s file name'
+        )
     folders = {store_dir(), store_dir("a file of one's own")}
     paths = [p for folder in folders for p in folder.glob("*.nc")]
     found = [p for p in paths if p.stem.split("-")[-1].startswith(key)]

@@ -21,9 +21,8 @@ from typing import Any, TypeVar
 import psutil
 import torch
 
-from lsntp.product import LIBRARIES, by_torch
-
 from lsntp.machine import MIB, peak_memory_mib, processor
+from lsntp.product import LIBRARIES, by_torch
 
 T = TypeVar("T")
 PRECISIONS = ("float32", "tf32", "bf16")

@@ -1,0 +1,126 @@
+"""Recorded runs made again from nothing: identical, agreeing within the seed spread, or different.
+
+Another processor sums in another order, and training enlarges the last digits. The page *Rebuild,
+rerun, verify* shows by how much (``benchmarks/arithmetic.py``).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lsntp import metrics, records, zoo
+from lsntp.config import RunConfig
+from lsntp.experiment import execute
+
+ROUNDING = 1e-5
+"""What nothing is trained for may differ by this part of itself."""
+
+ALONE = 0.005
+"""Scores of a run without others that differ in the seed alone may, by this part of themselves."""
+
+Answer = Literal["identical", "agrees", "differs"]
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of making a record again.
+
+    ``table`` has a row for each variable whose values differ: ``difference``, of a score the
+    largest at any lead, of others the root mean square; ``allowed``; their ratio ``share``.
+    ``unlike`` names what must be equal on every machine and is not.
+    """
+
+    answer: Answer
+    table: pd.DataFrame
+    unlike: tuple[str, ...] = ()
+
+
+def verify(record: xr.Dataset) -> Verification:
+    """Make a record again from nothing and compare all it holds.
+
+    It is *identical* if every value is, bit for bit. It *agrees* if what no training changes
+    (times, truth, coordinates, names, the fingerprint of the data) is identical and all else
+    differs by no more than is `allowed`. Else it *differs*.
+    """
+    config = records.config_of(record)
+    fresh = as_stored(execute(config), config)
+    unlike = [k for k in ("key", "fingerprint") if fresh.attrs[k] != record.attrs[k]]
+    unlike += sorted(set(map(str, {*fresh.variables} ^ {*record.variables})))
+    rows = {}
+    for name in sorted(map(str, {*fresh.variables} & {*record.variables})):
+        made, kept = fresh[name].to_numpy(), record[name].to_numpy()
+        if made.shape == kept.shape and np.array_equal(
+            made, kept, equal_nan=made.dtype.kind == "f"
+        ):
+            continue
+        if made.shape != kept.shape or name in record.coords or name not in TRAINED:
+            unlike.append(name)
+            continue
+        rows[name] = size_of(made.astype(float) - kept, name), allowed(name, record)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "allowed"])
+    table["share"] = table["difference"] / table["allowed"]
+    if not unlike and table.empty:
+        return Verification("identical", table)
+    agrees = not unlike and bool((table["share"] <= 1).all())  # of a NaN: it differs
+    return Verification("agrees" if agrees else "differs", table, tuple(unlike))
+
+
+TRAINED = (
+    *metrics.SCORES,
+    *("mae_map", "bias_map", "window_mae", "window_mse", "case_prediction", "cases_prediction"),
+    *("train_loss", "validation_loss", "embedding", "cut_mae", "cut_window_mae"),
+)
+"""Variables of a record that depend on the fitted model."""
+
+
+def size_of(difference: np.ndarray, name: str) -> float:
+    """Return the largest difference of a score, the root mean square of another variable's."""
+    if name in metrics.SCORES:
+        return float(np.abs(difference).max())
+    return float(np.sqrt(np.mean(difference**2)))
+
+
+def allowed(name: str, record: xr.Dataset) -> float:
+    """Return how far a variable may be from its record on another machine.
+
+    One standard deviation over the seeds, its root mean square over all elements, so that a score
+    moved by two of them never passes. Without other seeds: of what is not trained `ROUNDING`; of
+    a network's scores `ALONE`; of its other variables that or their own standard deviation.
+    """
+    config, values = records.config_of(record), record[name].to_numpy().astype(float)
+    scale = np.sqrt(np.mean(values**2))
+    if config.model in zoo.REFERENCES:
+        # records keep four digits of maps and windows
+        return float(ROUNDING if name in metrics.SCORES else 5e-4) * float(scale)
+    row = [other[name].to_numpy() for other in seeds_of(config) if name in other]
+    row = [other for other in row if other.shape == values.shape]
+    if len(row) > 1:
+        return float(np.sqrt(np.var(row, axis=0, ddof=1).mean()))
+    return float(ALONE * scale if name in metrics.SCORES else max(ALONE * scale, values.std()))
+
+
+def seeds_of(config: RunConfig) -> list[xr.Dataset]:
+    """Return the stored records that differ from a config in the seed alone, its own among them."""
+    found = []
+    for seed in range(10):
+        path = records.path_of(config.model_copy(update={"seed": seed}))
+        if path.exists():
+            found.append(records.read(path))
+    return found
+
+
+def as_stored(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
+    """Return a record as it reads once stored, with the digits that are kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = records.path_of(config)
+        scratch = Path(folder) / path.name
+        records.write(records.kept(record, config), scratch)
+        return records.read(scratch)

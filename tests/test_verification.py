@@ -1,0 +1,93 @@
+"""A run made again: identical, agreeing within the seed spread, or different."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+from lsntp import RunConfig, records, verification
+from lsntp.cli import app
+from lsntp.synthetic import synthetic
+from lsntp.verification import verify
+
+
+@pytest.fixture
+def own_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "records"))
+    monkeypatch.setenv("LSNTP_CACHE_DIR", str(tmp_path / "cache"))
+    field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
+    field.attrs = {"units": "K"}
+    field.to_netcdf(tmp_path / "own.nc")
+    return str(tmp_path / "own.nc")
+
+
+def moved(record: xr.Dataset, by: float) -> xr.Dataset:
+    """A record as another processor might give it: every trained value moved at random."""
+    rng, other = np.random.default_rng(0), record.copy(deep=True)
+    for name in set(verification.TRAINED) & set(map(str, record.data_vars)):
+        spread = verification.allowed(name, record)
+        sign = rng.choice([-1, 1], record[name].shape)
+        other[name] = record[name] + (by * spread * sign).astype(record[name].dtype)
+    return other
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_remade_run_is_identical_agrees_or_differs(own_field: str, seeds: int) -> None:
+    config = RunConfig(dataset=own_field, model="convlstm", preset="smoke")
+    for seed in range(seeds):
+        records.run(config.model_copy(update={"seed": seed}))
+    record = records.find(config)
+    found = verify(record)
+    assert found.answer == "identical" and found.table.empty
+    near = verify(moved(record, 0.5))
+    assert near.answer == "agrees"
+    assert {"mae", "ssim", "psnr", "window_mae", "train_loss"} <= set(near.table.index)
+    assert near.table["share"].between(0.4, 0.6).all()
+    assert verify(moved(record, 2)).answer == "differs"
+    for name in ("mae", "ssim"):  # one score at one lead
+        one = record.copy(deep=True)
+        one[name][2] += 2 * verification.allowed(name, record)
+        assert verify(one).answer == "differs"
+    if seeds > 1:
+        row = np.stack([r["mae"] for r in verification.seeds_of(config)])
+        spread = np.sqrt(np.mean(row.std(axis=0, ddof=1) ** 2))
+        assert verification.allowed("mae", record) == pytest.approx(spread)
+
+
+def test_a_reference_has_no_seeds_and_agrees_only_to_rounding(own_field: str) -> None:
+    record = records.run(RunConfig(dataset=own_field, model="ridge"))
+    for factor, answer in [(1 + 1e-7, "agrees"), (1.001, "differs")]:
+        other = record.copy(deep=True)
+        other["mae"] = record["mae"] * factor
+        assert verify(other).answer == answer
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], [""], ["--sample", "0"], ["--sample", "-1"], ["", ""], ["abc", "--sample", "1"]],
+)
+def test_nothing_verified_is_never_success(own_field: str, arguments: list[str]) -> None:
+    records.run(RunConfig(dataset=own_field, model="persistence"))
+    assert CliRunner().invoke(app, ["verify", *arguments]).exit_code not in (0, None)
+
+
+@pytest.mark.parametrize("fault", ["nan", "leads", "map", "fingerprint", "time", "case", "north"])
+def test_verify_accepts_no_false_record(own_field: str, fault: str) -> None:
+    record = records.run(RunConfig(dataset=own_field, model="persistence"))
+    if fault == "nan":
+        record["mae"][2] = np.nan
+    elif fault == "leads":
+        record = record.isel(lead=slice(2))
+    elif fault == "map":
+        record["mae_map"] = 0 * record["mae_map"]
+    elif fault == "time":
+        record["window"] = record["window"] + np.timedelta64(1, "D")
+    elif fault == "case":
+        record["case_prediction"] = record["case_prediction"] + 0.25
+    elif fault == "north":
+        record["lat"] = record["lat"][::-1].to_numpy()
+    else:
+        record.attrs["fingerprint"] = "0" * 64
+    assert verify(record).answer == "differs"
