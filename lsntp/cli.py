@@ -245,6 +245,7 @@ def bench_released(
 
     cases, budget_s = (released.QUICK, 1.0) if quick else (released.CASES, 45.0)
     try:
+        _check(to, trial=quick)
         record = released.run(
             path, device=device, threads=threads, cases=cases, budget_s=budget_s, say=typer.echo
         )
@@ -280,6 +281,7 @@ def bench_scale(
         typer.echo(message, err=True)
         raise typer.Exit(2) from None
     try:
+        _check(to, trial=trial)
         record = scale.run(
             device=device,
             threads=threads,
@@ -294,6 +296,15 @@ def bench_scale(
     columns = ["nodes", "method", "task", "median_s", "peak_memory_mib", "share", "share_plain"]
     typer.echo(scale.table(record)[columns].to_string(index=False, float_format="{:.3g}".format))
     _keep(record, to, trial=trial)
+
+
+def _check(to: Path | None, trial: bool) -> None:
+    """Tell before a measurement that :func:`_keep` could not store it."""
+    from lsntp.bench import store
+    from lsntp.store import check_folder
+
+    if to is not None or not trial:
+        check_folder(to or store.folder(), "--to")
 
 
 def _keep(record: Record, to: Path | None, trial: bool) -> None:
