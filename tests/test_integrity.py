@@ -110,7 +110,7 @@ def a_checkpoint(folder: Path, _: object) -> Kind:
 def a_data_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
     """As one that was re-encoded: known by its values and cells, not by its md5."""
     path = folder / "tiny.nc"
-    field = synthetic(height=4, width=5, steps=60, links=1, seed=1).t2m
+    field = synthetic(height=8, width=8, steps=40, links=1, seed=1).t2m
     field.attrs = {"units": "K"}
     field.to_netcdf(path, format="NETCDF3_CLASSIC", engine="scipy")
     whole = standardise(field.copy(), "tiny")
