@@ -19,11 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lsntp import campaign, machine, metrics, product, records
-from lsntp.bench import store
+from lsntp import campaign, machine, metrics, product, records, store
+from lsntp.bench.store import new, save
 from lsntp.config import RunConfig
 from lsntp.experiment import commit, execute
-from lsntp.whole import whole
 
 SETTINGS = {
     "as it is": {},
@@ -85,8 +84,7 @@ def in_setting(key: str, setting: str, folder: Path) -> dict[str, Any]:
         )
         if done.returncode:
             raise SystemExit(f"{key}, {setting}: {done.stderr.strip()}")
-        with whole(path) as scratch:
-            scratch.write_text(done.stdout.splitlines()[-1], encoding="utf-8")
+        store.write_text(done.stdout.splitlines()[-1], path)
     return {"setting": setting} | json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -111,7 +109,7 @@ def main() -> None:
             rows.append(task.result())
             minutes = (time.perf_counter() - started) / 60
             print(f"{len(rows)}/{len(tasks)}, {minutes:.0f} min: {rows[-1]['key']}", flush=True)
-    print(store.save(store.new("arithmetic", "cpu", 1, {}, {"settings": SETTINGS}, rows), given.to))
+    print(save(new("arithmetic", "cpu", 1, {}, {"settings": SETTINGS}, rows), given.to))
 
 
 if __name__ == "__main__":

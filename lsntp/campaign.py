@@ -6,8 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -27,6 +25,27 @@ ENVIRONMENT = {
     "THP_MEM_ALLOC_ENABLE": "1",
 }
 """What the process of a run is started with."""
+
+CHILD = """
+import os, sys, threading, time
+import psutil
+
+
+def end_with_parent():  # if that is killed it cannot say so
+    try:
+        parent = psutil.Process(int(sys.argv[1]))
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.5)
+    finally:
+        os._exit(1)
+
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+from lsntp import RunConfig, run  # takes seconds, watched already
+
+run(RunConfig.model_validate_json(sys.argv[2]))
+"""
+"""What the process of a run does: it takes its parent's number and a config as JSON."""
 
 
 def run_all(
@@ -53,6 +72,8 @@ def run_all(
 
     Raises
     ------
+    RecordError
+        If no record can be stored here.
     OSError, ValueError
         If there is no cluster at the address.
     """
@@ -60,13 +81,15 @@ def run_all(
 
     def alone(config: str) -> str | None:  # in here: so it reaches workers without loading torch
         environment = {**os.environ, **ENVIRONMENT}
-        command = [sys.executable, "-m", "lsntp.campaign", config]
+        command = [sys.executable, "-c", CHILD, str(os.getpid()), config]
         child = subprocess.run(command, capture_output=True, text=True, env=environment)
         if child.returncode < 0:
             raise RuntimeError(f"its process was killed {RETRIES + 1} times")
         said = child.stderr.strip() or f"its process ended with {child.returncode}"
         return said.splitlines()[-1] if child.returncode else None
 
+    for config in [] if scheduler else todo:
+        records.check_folders(config)
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with ExitStack() as stack:
         cluster = scheduler or stack.enter_context(
@@ -90,20 +113,3 @@ def run_all(
         for future in as_completed(futures):
             error = future.exception()
             yield configs[future.key], future.result() if error is None else str(error)
-
-
-def end_with_parent() -> None:
-    """End this process when its parent ends: a killed worker leaves no run behind."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-if __name__ == "__main__":
-    end_with_parent()
-    records.run(RunConfig.model_validate_json(sys.argv[1]))

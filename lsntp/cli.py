@@ -192,8 +192,8 @@ def verify(
     Of each it says whether it is identical, bit for bit; agrees, each score within the spread of
     its seeds; or differs. Exit code 0 if there was a record and none differs.
     """
-    from lsntp import records, verification
-    from lsntp.datasets import DataError
+    from lsntp import observations, pearson, records, verification
+    from lsntp.datasets import REAL, DataError
     from lsntp.experiment import describe_processor
 
     if bool(keys) == bool(sample):
@@ -201,7 +201,17 @@ def verify(
         raise typer.Exit(2)
     answers, made_on = [], set()
     try:
-        named = [records.find_by_key(key) for key in keys or []]
+        fields = [name for name in keys or [] if name in REAL]
+        named = [records.find_by_key(key) for key in keys or [] if key not in fields]
+        for name in fields:
+            for kind in (observations, pearson):
+                difference = kind.verify(name)
+                exact = "identical" if difference == 0 else "agrees"
+                answers.append(exact if difference <= observations.AGREEMENT else "differs")
+                typer.echo(
+                    f"{name}, {kind.RECORDS.name}: {answers[-1]}, largest difference "
+                    f"{difference:.2g} of {observations.AGREEMENT:g}"
+                )
         for record in named + (records.sample(sample) if sample else []):
             found = verification.verify(record)
             answers.append(found.answer)
@@ -216,7 +226,8 @@ def verify(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     typer.echo(", ".join(f"{answers.count(a)} {a}" for a in verification.ANSWERS))
-    typer.echo(f"recorded on: {'; '.join(sorted(made_on))}")
+    if made_on:
+        typer.echo(f"recorded on: {'; '.join(sorted(made_on))}")
     typer.echo(f"made again on: {describe_processor()}")
     raise typer.Exit(int("differs" in answers))
 
@@ -246,6 +257,7 @@ def bench_released(
 
     cases, budget_s = (released.QUICK, 1.0) if quick else (released.CASES, 45.0)
     try:
+        _check(to, trial=quick)
         record = released.run(
             path, device=device, threads=threads, cases=cases, budget_s=budget_s, say=typer.echo
         )
@@ -281,6 +293,7 @@ def bench_scale(
         typer.echo(message, err=True)
         raise typer.Exit(2) from None
     try:
+        _check(to, trial=trial)
         record = scale.run(
             device=device,
             threads=threads,
@@ -295,6 +308,15 @@ def bench_scale(
     columns = ["nodes", "method", "task", "median_s", "peak_memory_mib", "share", "share_plain"]
     typer.echo(scale.table(record)[columns].to_string(index=False, float_format="{:.3g}".format))
     _keep(record, to, trial=trial)
+
+
+def _check(to: Path | None, trial: bool) -> None:
+    """Tell before a measurement that :func:`_keep` could not store it."""
+    from lsntp.bench import store
+    from lsntp.store import check_folder
+
+    if to is not None or not trial:
+        check_folder(to or store.folder(), "--to")
 
 
 def _keep(record: Record, to: Path | None, trial: bool) -> None:

@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lsntp import zoo
 from lsntp.datasets import REAL
-from lsntp.training import RECIPES, Recipe
+from lsntp.training import NAME, RECIPES, Recipe
 
 
 class Preset(BaseModel):
@@ -20,7 +20,7 @@ class Preset(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=NAME, max_length=40, description="part of the record's file name")
     hidden: int = Field(ge=1, description="hidden channels F of each layer")
     embedding: int = Field(ge=1, description="size E of a node's embedding")
     kernel: int = Field(ge=1, description="rows and columns of the operator's kernel, odd")
@@ -113,8 +113,10 @@ class RunConfig(BaseModel):
     parts: dict[str, bool] = Field(
         default={}, description="of LS-NTP, those unlike its form: lsntp.forecaster.EQUATIONS"
     )
-    cut_km: float | None = Field(default=None, ge=0, description="no longer links, from the start")
-    test_cuts_km: tuple[float, ...] = Field(
+    cut_km: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="no longer links, from the start"
+    )
+    test_cuts_km: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
         default=(), description="no longer links, in the trained network: scored at each, too"
     )
     cases: bool = Field(default=False, description="keep three forecasts: see the record's cases")

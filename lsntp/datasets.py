@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from lsntp.fields import DataError, fields_of, standardise
+from lsntp.store import clear_leftovers, scratch_of
 from lsntp.synthetic import synthetic
 
 UPSTREAM = "https://raw.githubusercontent.com/pydata/xarray-data/master/"
@@ -161,28 +161,29 @@ def fetch(name: str) -> Path:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.filename}-", dir=path.parent)
-        os.close(handle)
+        clear_leftovers(path.parent)
+        temporary = scratch_of(path)
+        temporary.touch()
     except OSError as error:
         raise DataUnavailable(
             f"{name}: not on disk, and {path.parent} cannot be written ({error.strerror}); {hint}"
         ) from None
     try:
         download = pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S))
-        download(UPSTREAM + file.filename, temporary, None)
-        _verified(file, Path(temporary))
+        download(UPSTREAM + file.filename, str(temporary), None)
+        _verified(file, temporary)
         if path.exists():
             path.replace(_free_name(path))
-        os.chmod(temporary, 0o644)  # mkstemp gives 0o600
-        os.replace(temporary, path)
+        temporary.replace(path)
     except DataError as error:
         raise DataUnavailable(f"{name}: the download is not the data: {error}; {hint}") from None
     except OSError as error:  # those of requests among them
         raise DataUnavailable(
-            f"{name}: not on disk and not downloadable ({type(error).__name__}); {hint}"
+            f"{name}: not on disk and not downloadable ({error.strerror or type(error).__name__}); "
+            f"{hint}"
         ) from None
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -250,7 +251,7 @@ def _decode(path: Path) -> xr.Dataset:
 
 
 def _verified(file: File, path: Path) -> xr.DataArray:
-    """Read the whole field of `file`, once its md5 or fingerprint is the known one."""
+    """Read the whole field of `file` if its md5, or its values and cells, are the known ones."""
     found = _md5(path)
     upstream = found == file.md5
     try:
@@ -262,7 +263,9 @@ def _verified(file: File, path: Path) -> xr.DataArray:
             )
     except DataError as error:
         raise DataError(f"md5 {found}, expected {file.md5}; {error}") from error
-    return da.assign_attrs(
+    return da.assign_coords(  # exactly, whatever the file rounded them to
+        {axis: da[axis].copy(data=np.linspace(*getattr(file, axis))) for axis in ("lat", "lon")}
+    ).assign_attrs(
         long_name=file.long_name,
         source=file.source,
         licence=file.licence,

@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lsntp import store
 from lsntp.climatology import Climatology
 from lsntp.datasets import DataError, open_dataset
 from lsntp.graph import great_circle_km, grid_nodes
-from lsntp.whole import whole
+from lsntp.store import RecordError
 
-FIELDS = Path(__file__).resolve().parents[1] / "data" / "records" / "fields"
+ENCODING = {"case_time": {"dtype": "int32", "units": "hours since 2000-01-01"}}
+RECORDS = Path(__file__).resolve().parents[1] / "data" / "records" / "fields"
 SERIES_NAMES = {"raw": "series as they are", "anomaly": "anomalies from climatology"}
 SERIES = tuple(SERIES_NAMES)
 STRONG = 0.5
@@ -222,42 +224,41 @@ def case(test: xr.DataArray, inputs: int = 6, leads: int = 6) -> xr.DataArray:
     )
 
 
-def record(name: str, folder: Path = FIELDS) -> Path:
-    """Make the field record of a named data set and write it, in one step, to `folder`.
+def kept(name: str) -> xr.Dataset:
+    """Make what the field record of a named data set keeps: its `study`, as float32."""
+    made = study(open_dataset(name)).assign_attrs(lsntp_version=version("lsntp"))
+    return made.assign(
+        {v: made[v].astype("float32") for v in made.data_vars if made[v].dtype == np.float64}
+    )
+
+
+def record(name: str, folder: Path = RECORDS) -> Path:
+    """Make the field record of a named data set and write it, whole or not at all, to `folder`.
 
     Returns
     -------
     Path
-        ``<folder>/<name>.nc``, NetCDF 3, float32.
+        ``<folder>/<name>.nc``, NetCDF 4 with the checksum of `lsntp.store`.
     """
-    made = study(open_dataset(name)).assign_attrs(lsntp_version=version("lsntp"))
-    encoding = {v: {"dtype": "float32"} for v in made.data_vars if made[v].dtype == np.float64}
-    encoding["case_time"] = {"dtype": "int32", "units": "hours since 2000-01-01"}
     path = folder / f"{name}.nc"
-    with whole(path) as scratch:
-        made.to_netcdf(scratch, "w", "NETCDF3_CLASSIC", engine="scipy", encoding=encoding)
+    store.write(kept(name), path, ENCODING)
     return path
 
 
-def load(name: str, folder: Path = FIELDS) -> xr.Dataset:
+def load(name: str, folder: Path = RECORDS) -> xr.Dataset:
     """Read the committed field record of a data set.
 
     Raises
     ------
-    DataError
-        There is none, or it cannot be read.
+    RecordError
+        There is none, or it is damaged or another data set's.
     """
     path = folder / f"{name}.nc"
+    remedy = f"with its data at hand, lsntp.observations.record({name!r}) makes it"
     if not path.exists():
         there = sorted(p.stem for p in folder.glob("*.nc"))
-        raise DataError(
-            f"no field record of {name!r}; there are {there}. "
-            f"With its data at hand, lsntp.observations.record({name!r}) makes it"
-        )
-    try:
-        return xr.load_dataset(path, engine="scipy")
-    except Exception as error:
-        raise DataError(f"{path} is not a readable field record: {error}") from error
+        raise RecordError(f"no field record of {name!r}; there are {there}. {remedy.capitalize()}")
+    return store.read(path, lambda record: record[list(NUMBERS)].attrs["name"], remedy)
 
 
 def studies(datasets: str | list[str], recompute: bool = False) -> dict[str, xr.Dataset]:
@@ -268,7 +269,7 @@ def studies(datasets: str | list[str], recompute: bool = False) -> dict[str, xr.
     """
     found = {}
     for name in [datasets] if isinstance(datasets, str) else datasets:
-        recorded = (FIELDS / f"{name}.nc").exists()
+        recorded = (RECORDS / f"{name}.nc").exists()
         if recorded and not recompute:
             found[name] = load(name)
         else:
@@ -278,26 +279,51 @@ def studies(datasets: str | list[str], recompute: bool = False) -> dict[str, xr.
     return found
 
 
-def check_agreement(made: xr.Dataset, recorded: xr.Dataset) -> None:
-    """Raise an AssertionError, naming the variable, unless two studies of one field agree.
+AGREEMENT = 1e-4
+"""Studies of one field agree if none of their `differences` is larger: rounding moves a pair of
+cells across the edge of a bin."""
 
-    Numbers to 1e-4 (absolute or relative); counts of pairs may differ by one in ten thousand,
-    since rounding moves a pair across the edge of a bin.
+
+def differences(made: xr.Dataset, recorded: xr.Dataset) -> dict[str, float]:
+    """How far two studies differ, by variable or attribute; infinite if in kind.
+
+    Of numbers the largest ``|made - recorded| / (1 + |recorded|)``; of `pairs` the share that lies
+    in other bins; of words 0 or infinity.
     """
-    for key in ("name", "fingerprint", "statistics_period", "statistics_steps"):
-        a, b = made.attrs[key], recorded.attrs[key]
-        if a != b:
-            raise AssertionError(f"{key}: made {a!r}, recorded {b!r}")
-    for name in NUMBERS:
-        a, b = made[name].to_numpy().astype(float), recorded[name].to_numpy().astype(float)
-        if a.shape != b.shape:
-            raise AssertionError(f"{name}: made with shape {a.shape}, recorded {b.shape}")
-        if name == "pairs":
-            agree = np.abs(a - b).sum() <= 1e-4 * b.sum()
+    result = {
+        key: 0.0 if made.attrs.get(key) == recorded.attrs.get(key) else np.inf
+        for key in ("name", "fingerprint", "test_start", "statistics_period", "statistics_steps")
+    }
+    for name in (*NUMBERS, *map(str, recorded.coords)):
+        a, b = made[name].to_numpy(), recorded[name].to_numpy()
+        if b.dtype.kind not in "if":  # names and times
+            result[name] = 0.0 if np.array_equal(a, b) else np.inf
+        elif a.shape != b.shape or (np.isnan(a) != np.isnan(b)).any():
+            result[name] = np.inf
+        elif name == "pairs":
+            result[name] = float(np.abs(a - b).sum() / b.sum())
         else:
-            agree = np.allclose(a, b, rtol=1e-4, atol=1e-4, equal_nan=True)
-        if not agree:
-            raise AssertionError(f"{name}: made anew it is not what is recorded")
+            result[name] = float(np.nanmax(np.abs(a - b) / (1 + np.abs(b))))
+    return result
+
+
+def verify(name: str) -> float:
+    """Make a field record again from nothing: the largest of the `differences` from the stored one.
+
+    Raises
+    ------
+    RecordError, DataError
+        As of `load` and `lsntp.open_dataset`.
+    """
+    recorded = load(name)
+    return max(differences(kept(name), recorded).values())
+
+
+def check_agreement(made: xr.Dataset, recorded: xr.Dataset) -> None:
+    """Raise an AssertionError, naming what differs, unless two studies agree within `AGREEMENT`."""
+    for name, difference in differences(made, recorded).items():
+        if difference > AGREEMENT:
+            raise AssertionError(f"{name}: made anew it differs by {difference:.2g}")
 
 
 def _standardised(field: xr.DataArray) -> np.ndarray:

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from lsntp import store
 from lsntp.climatology import Climatology
 from lsntp.config import RunConfig
-from lsntp.datasets import DataError, open_dataset
+from lsntp.datasets import open_dataset
 from lsntp.experiment import inner_cells
 from lsntp.observations import SERIES
-from lsntp.whole import whole
+from lsntp.store import RecordError
 
 RECORDS = Path(__file__).resolve().parents[1] / "data" / "records" / "pearson"
 STEP = 1e-4
@@ -49,18 +50,17 @@ def matrix(field: xr.DataArray) -> xr.Dataset:
     )
 
 
-def record(name: str, folder: Path = RECORDS) -> Path:
-    """Make the record of a named data set's inner grid and write it, in one step, to ``folder``.
+def kept(name: str) -> xr.Dataset:
+    """Make what the record of a named data set's inner grid keeps, as it is written.
 
     The inner grid is that of the networks with down-sampling. Kept is the upper triangle, in whole
-    multiples of `STEP`, compressed.
+    multiples of `STEP`.
     """
     field = open_dataset(name)
-    nodes = inner_cells(RunConfig(dataset=name, model="lsntp-equations"), field)
-    full = matrix(nodes)
+    full = matrix(inner_cells(RunConfig(dataset=name, model="lsntp-equations"), field))
     one, other = np.triu_indices(full.sizes["node"], k=1)
     steps = np.rint(full["r"].values[:, one, other] / STEP)
-    made = xr.Dataset(
+    return xr.Dataset(
         {"r": (("series", "pair"), steps.astype("int16"), {"units": "1", "scale_factor": STEP})},
         full.drop_vars("r").coords,
         {
@@ -69,11 +69,35 @@ def record(name: str, folder: Path = RECORDS) -> Path:
             "lsntp_version": version("lsntp"),
         },
     )
-    encoding = {"r": {"zlib": True, "complevel": 9, "shuffle": True, "fletcher32": True}}
+
+
+def record(name: str, folder: Path = RECORDS) -> Path:
+    """Write what is `kept` of a named data set, whole or not at all, to ``folder``."""
     path = folder / f"{name}.nc"
-    with whole(path) as scratch:
-        made.to_netcdf(scratch, engine="netcdf4", encoding=encoding)
+    store.write(kept(name), path)
     return path
+
+
+def read(name: str, folder: Path = RECORDS) -> xr.Dataset:
+    """Read a committed record, its upper triangle.
+
+    Raises
+    ------
+    RecordError
+        There is none, or it is damaged or another data set's.
+    """
+    path = folder / f"{name}.nc"
+    remedy = f"with its data at hand, lsntp.pearson.record({name!r}) makes it"
+    if not path.exists():
+        raise RecordError(f"no record of Pearson's r of {name!r} in {folder}; {remedy}")
+    return store.read(path, name_of, remedy)
+
+
+def name_of(record: xr.Dataset) -> str:
+    """Return the data set of a record."""
+    if record["r"].dims != ("series", "pair"):
+        raise ValueError(f"r has dimensions {record['r'].dims}, expected series and pair")
+    return record.attrs["name"]
 
 
 def load(name: str, folder: Path = RECORDS) -> xr.Dataset:
@@ -81,25 +105,35 @@ def load(name: str, folder: Path = RECORDS) -> xr.Dataset:
 
     Raises
     ------
-    DataError
-        There is none, or it cannot be read.
+    RecordError
+        As of :func:`read`.
     """
-    path = folder / f"{name}.nc"
-    if not path.exists():
-        raise DataError(
-            f"no record of Pearson's r of {name!r} in {folder}; with its data at hand, "
-            f"lsntp.pearson.record({name!r}) makes it"
-        )
-    try:
-        kept = xr.load_dataset(path, engine="netcdf4")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{path} is not a readable record: {error}") from error
-    nodes = kept.sizes["lat"] * kept.sizes["lon"]
+    triangle = read(name, folder)
+    nodes = triangle.sizes["lat"] * triangle.sizes["lon"]
     one, other = np.triu_indices(nodes, k=1)
-    r = np.ones((kept.sizes["series"], nodes, nodes))
-    r[:, one, other] = r[:, other, one] = kept["r"].values
+    r = np.ones((triangle.sizes["series"], nodes, nodes))
+    r[:, one, other] = r[:, other, one] = triangle["r"].values
     full = (("series", "node", "node_from"), r, {"units": "1"})
-    return kept.drop_vars("r").assign(r=full)
+    return triangle.drop_vars("r").assign(r=full)
+
+
+def verify(name: str) -> float:
+    """Make a record again from nothing: the largest difference of r from the stored one.
+
+    Rounding may move an r by one `STEP`. Infinite if the two differ in kind: in their data, their
+    test period, their cells or series.
+
+    Raises
+    ------
+    RecordError, DataError
+        As of :func:`read` and :func:`lsntp.open_dataset`.
+    """
+    recorded, made = read(name), kept(name)
+    same = all(made.attrs[key] == recorded.attrs[key] for key in ("fingerprint", "test_start"))
+    if not (same and made.drop_vars("r").equals(recorded.drop_vars("r"))):
+        return np.inf
+    steps = np.rint(recorded["r"].values / STEP)
+    return float(np.abs(made["r"].values - steps).max() * STEP)
 
 
 def of_nodes(name: str, nodes: xr.DataArray) -> xr.Dataset:

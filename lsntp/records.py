@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -10,18 +9,16 @@ import re
 from contextlib import nullcontext
 from pathlib import Path
 
-import netCDF4
-import numpy as np
 import pandas as pd
 import xarray as xr
 from filelock import FileLock
 
-from lsntp import metrics
+from lsntp import metrics, store
 from lsntp.config import RunConfig
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import execute
+from lsntp.store import RecordError
 from lsntp.training import launch
-from lsntp.whole import whole
 
 SCORES_ONLY = (
     *metrics.SCORES,
@@ -37,7 +34,8 @@ SCORES_ONLY = (
 """What the record of a study's variant keeps."""
 
 # 4 significant digits, of forecasts in K that is 1/16 K; the scores keep every digit
-COARSE = (
+COARSE = {"dtype": "float32", "significant_digits": 4, "quantize_mode": "GranularBitRound"}
+KEPT_COARSELY = (
     "mae_map",
     "bias_map",
     "window_mae",
@@ -48,13 +46,8 @@ COARSE = (
     "cases_prediction",
 )
 
-
-SMALL = 1024
-"""Variables of fewer bytes are stored as they are: compressing them would need more."""
-
-
-class RecordError(ValueError):
-    """A record that is missing or cannot be read; the message says what to do."""
+NAME_BYTES = 150
+"""The most of a :attr:`RunConfig.title` in a file's name: a file system takes 255 bytes in all."""
 
 
 def cache_dir() -> Path:
@@ -81,9 +74,15 @@ def config_of(record: xr.Dataset) -> RunConfig:
     return RunConfig.model_validate_json(record.attrs["config"])
 
 
+def name_of(config: RunConfig) -> str:
+    """Return the name of the config's record, without ending, of any length and on any system."""
+    title = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", config.title)
+    return f"{title.encode()[:NAME_BYTES].decode(errors='ignore')}-{config.key}"
+
+
 def path_of(config: RunConfig) -> Path:
     """Return where the record of a config is kept."""
-    return store_dir(config.dataset) / f"{config.title}-{config.key}.nc"
+    return store_dir(config.dataset) / f"{name_of(config)}.nc"
 
 
 def is_whole(config: RunConfig) -> bool:
@@ -95,11 +94,13 @@ def is_whole(config: RunConfig) -> bool:
     return True
 
 
-def is_stale(config: RunConfig, record: xr.Dataset) -> bool:
-    """Tell whether a file of one's own no longer holds the values that a record was made from."""
-    if config.dataset in NAMES:
-        return False  # verified against its fingerprint whenever it is opened
-    return open_dataset(config.dataset).attrs["fingerprint"] != record.attrs["fingerprint"]
+def is_current(config: RunConfig) -> bool:
+    """Tell whether :func:`is_whole`, and of a file of one's own, whether it holds those values."""
+    if config.dataset in NAMES:  # verified against its fingerprint whenever it is opened
+        return is_whole(config)
+    return is_whole(config) and (
+        open_dataset(config.dataset).attrs["fingerprint"] == find(config).attrs["fingerprint"]
+    )
 
 
 def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
@@ -109,37 +110,9 @@ def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
     return record[[name for name in SCORES_ONLY if name in record]]
 
 
-def checksum(file: netCDF4.Dataset) -> str:
-    """Return the SHA-256 of all that a record's file holds but the checksum itself."""
-
-    def attributes(of: netCDF4.Dataset | netCDF4.Variable) -> dict[str, str]:
-        return {name: str(of.getncattr(name)) for name in of.ncattrs() if name != "sha256"}
-
-    file.set_auto_maskandscale(False)
-    digest = hashlib.sha256(json.dumps(attributes(file), sort_keys=True).encode())
-    for name in sorted(file.variables):
-        variable = file[name]
-        values = np.asarray(variable[...])
-        values = values.astype(str) if values.dtype == object else values  # names of cases
-        head = [name, variable.dimensions, values.shape, values.dtype.str, attributes(variable)]
-        digest.update(json.dumps(head, sort_keys=True).encode() + values.tobytes())
-    return digest.hexdigest()
-
-
 def write(record: xr.Dataset, path: Path) -> None:
-    """Store a record, whole or not at all, with its :func:`checksum`."""
-    encoding: dict[str, dict] = {}
-    for name, variable in record.variables.items():
-        if variable.nbytes >= SMALL:
-            encoding[str(name)] = {"zlib": True, "complevel": 6, "shuffle": True}
-        if name in COARSE:
-            encoding.setdefault(str(name), {}).update(
-                dtype="float32", significant_digits=4, quantize_mode="GranularBitRound"
-            )
-    with whole(path) as scratch:
-        record.to_netcdf(scratch, engine="netcdf4", encoding=encoding)
-        with netCDF4.Dataset(scratch, "a") as file:
-            file.sha256 = checksum(file)
+    """Store a record by :func:`lsntp.store.write`, forecasts and maps to 4 digits."""
+    store.write(record, path, {name: COARSE for name in KEPT_COARSELY if name in record})
 
 
 def read(path: Path) -> xr.Dataset:
@@ -150,19 +123,8 @@ def read(path: Path) -> xr.Dataset:
     RecordError
         If the file is damaged, or does not hold what its name says.
     """
-    remedy = "restore it from the repository, or delete it and make it again with lsntp campaign"
-    try:
-        with netCDF4.Dataset(path) as file:  # one file, though another process may replace it
-            if file.sha256 != checksum(file):  # before it is decoded, which might fail in any way
-                raise ValueError("its checksum does not match its content")
-            record = xr.open_dataset(xr.backends.NetCDF4DataStore(file)).load()
-        key = record.attrs["key"]
-        del record.attrs["sha256"]
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
-        raise RecordError(f"{path} is not a readable record ({error}); {remedy}") from error
-    if not path.stem.endswith(key):
-        raise RecordError(f"{path} holds the record {key}: it was renamed or overwritten; {remedy}")
-    return record
+    remedy = "restore it from the repository, or delete it and make it again with lsntp run"
+    return store.read(path, lambda record: name_of(config_of(record)), remedy)
 
 
 def find(config: RunConfig) -> xr.Dataset:
@@ -189,11 +151,17 @@ def find_by_key(key: str) -> xr.Dataset:
             f'key "{key}": expected hexadecimal digits as at the end of a record\'s file name'
         )
     folders = {store_dir(), store_dir("a file of one's own")}
-    paths = [p for folder in folders for p in folder.glob("*.nc")]
-    found = [p for p in paths if p.stem.split("-")[-1].startswith(key)]
-    if len(found) != 1:
+    paths = sorted(path for folder in folders for path in folder.glob("*.nc"))
+    found = [path for path in paths if key and path.stem.split("-")[-1].startswith(key)]
+    if not found:
         within = " and ".join(sorted(map(str, folders)))
-        raise RecordError(f'key "{key}": {len(found)} records in {within}, expected one')
+        raise RecordError(f'key "{key}": 0 records in {within}, expected one')
+    if len(found) > 1:
+        first = ", ".join(map(str, found[:3]))
+        raise RecordError(
+            f'key "{key}": {len(found)} records ({first}, …), expected one; give more digits, or '
+            "delete copies"
+        )
     return read(found[0])
 
 
@@ -205,6 +173,18 @@ def sample(count: int) -> list[xr.Dataset]:
     return [read(path) for path in random.sample(paths, count)]
 
 
+def check_folders(config: RunConfig) -> None:
+    """Tell before a run, not after it, that its record or its checkpoint cannot be stored.
+
+    Raises
+    ------
+    RecordError
+        As of :func:`lsntp.store.check_folder`.
+    """
+    store.check_folder(path_of(config).parent, "LSNTP_RECORDS_DIR")
+    store.check_folder(cache_dir() / "checkpoints", "LSNTP_CACHE_DIR")
+
+
 def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr.Dataset:
     """Return the stored record of a config; without one, make it and store it.
 
@@ -214,15 +194,15 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
     together; then the first writes it. An interrupted run resumes from its last epoch. Parameters
     as of :func:`lsntp.experiment.execute`.
     """
-    checkpoints = cache_dir() / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    path = path_of(config)
+    path, checkpoints = path_of(config), cache_dir() / "checkpoints"
     team = launch(device)
     first = team.is_global_zero
+    if team.broadcast(first and is_current(config)):  # even if nothing can be written
+        return read(path)
+    if first:
+        check_folders(config)
     with FileLock(checkpoints / f"{config.key}.lock") if first else nullcontext():
-        for leftover in path.parent.glob(f".{path.name}.*") if first else ():
-            leftover.unlink()  # of a process that was killed while it wrote
-        if team.broadcast(first and (not is_whole(config) or is_stale(config, read(path)))):
+        if team.broadcast(first and not is_current(config)):  # nor made while it waited
             record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
             if first:
                 write(kept(record, config), path)

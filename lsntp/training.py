@@ -27,10 +27,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from lsntp.whole import whole
+from lsntp.store import RecordError, whole
 from lsntp.windows import Windows
 
 log = logging.getLogger("lsntp")
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What recipes and presets may be called: their names become part of a file's."""
 
 
 class Recipe(BaseModel):
@@ -38,7 +41,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=NAME, max_length=40, description="part of the record's file name")
     scaler: Literal["anomaly", "minmax"] = Field(description="what the network sees")
     validation: Literal["blocked", "random"] = Field(description="how windows are held out")
     residual: bool = Field(description="forecast the change from the last frame")
@@ -210,8 +213,8 @@ def fit(
 
     Raises
     ------
-    ValueError
-        If the checkpoint is damaged or of another model.
+    RecordError
+        If the checkpoint is damaged or of another model, or cannot be written.
     FloatingPointError
         If the training loss is no longer finite.
     """
@@ -333,7 +336,8 @@ def save_checkpoint(
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
     metadata = {"history": json.dumps(vars(history)), "settings": settings}
     metadata["sha256"] = digest(tensors, metadata)
-    with whole(path) as scratch:
+    size = sum(value.nbytes for value in tensors.values()) + 2**16
+    with whole(path, size) as scratch:
         save_file(tensors, scratch, metadata)
 
 
@@ -350,12 +354,12 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a readable checkpoint ({error}); {remedy}") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RecordError(f"{path} is not a readable checkpoint ({error}); {remedy}") from error
     if metadata.pop("sha256", "") != digest(tensors, metadata):
-        raise ValueError(f"{path} is damaged: its checksum does not match its content; {remedy}")
+        raise RecordError(f"{path} is damaged: its checksum does not match its content; {remedy}")
     if metadata["settings"] != settings:
-        raise ValueError(
+        raise RecordError(
             f"{path} is of another run, {metadata['settings']}; expected {settings}; {remedy}"
         )
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "running": {}, "optimizer": {}}
@@ -367,7 +371,7 @@ def load_checkpoint(
         if parts["running"]:
             running.load_state_dict(parts["running"])
     except RuntimeError as error:
-        raise ValueError(f"{path} holds another model ({error}); {remedy}") from error
+        raise RecordError(f"{path} holds another model ({error}); {remedy}") from error
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in parts["optimizer"].items():
         index, _, rest = name.partition(".")
@@ -377,9 +381,9 @@ def load_checkpoint(
 
 
 def digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
-    """SHA-256 over names and values."""
+    """SHA-256 over metadata, and names, types, shapes and values of tensors."""
     sha = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
-        sha.update(name.encode())
-        sha.update(tensors[name].numpy().tobytes())
+        values = tensors[name].numpy()
+        sha.update(json.dumps([name, values.dtype.str, values.shape]).encode() + values.tobytes())
     return sha.hexdigest()

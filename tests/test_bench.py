@@ -21,8 +21,8 @@ from lsntp.bench import flops, machine, released, scale, store
 from lsntp.bench.flops import Case
 from lsntp.cli import app
 from lsntp.graph import AdaptiveGraph
-from lsntp.records import RecordError
 from lsntp.recurrent import RecurrentLayer
+from lsntp.store import RecordError, write_json
 
 ROOT = Path(__file__).parents[1]
 PLAIN = Case(6, 7, 4, 8, batch=2, input_steps=3, lead_steps=2)
@@ -496,16 +496,19 @@ def test_a_record_that_is_not_whole_is_told(record: store.Record, tmp_path: Path
         store.load("other", tmp_path)
     whole = path.read_text()
     for text, reason in (
-        (whole[: len(whole) // 2], "Invalid JSON"),
-        (json.dumps({k: v for k, v in json.loads(whole).items() if k != "rows"}), "Field required"),
-        (json.dumps(json.loads(whole) | {"rows": []}), "at least 1 item"),
+        (whole[: len(whole) // 2], ""),
+        (json.dumps(json.loads(whole) | {"rows": []}), "checksum"),
+        (json.dumps({k: v for k, v in json.loads(whole).items() if k != "sha256"}), "sha256"),
     ):
         path.write_text(text)
-        with pytest.raises(RecordError, match=f"not a whole measurement .*{reason}"):
+        with pytest.raises(RecordError, match=f"not a readable record .*{reason}"):
             store.load(path.stem, tmp_path)
+    write_json(record.model_dump(mode="json") | {"rows": []}, path)
+    with pytest.raises(RecordError, match="rows: .*at least 1 item"):
+        store.load(path.stem, tmp_path)
     path.write_text(whole)
     renamed = path.rename(tmp_path / "renamed.json")
-    with pytest.raises(RecordError, match=f"holds the measurement {record.name}"):
+    with pytest.raises(RecordError, match=f"holds {record.name}.* name it {path.name}"):
         store.load(renamed.stem, tmp_path)
 
 

@@ -108,24 +108,6 @@ def test_a_killed_worker_of_a_cluster_loses_no_run(field: str, long: RunConfig) 
     assert_there_once_and_as_if_undisturbed([long, *others])
 
 
-def test_a_process_ends_with_its_parent() -> None:
-    child = """if True:
-        import time
-        from lsntp.campaign import end_with_parent
-        end_with_parent()
-        print("ready", flush=True)
-        time.sleep(300)"""
-    parent = """if True:
-        import subprocess, sys
-        command = [sys.executable, "-c", sys.argv[1]]
-        print(subprocess.Popen(command, stdout=subprocess.PIPE).stdout.readline())"""
-    # returns when nobody holds its standard error any more, neither parent nor child
-    ended = subprocess.run(
-        [sys.executable, "-c", parent, child], capture_output=True, text=True, timeout=60
-    )
-    assert "ready" in ended.stdout, ended.stderr
-
-
 def test_an_address_without_a_cluster_is_told_in_a_line() -> None:
     command = [sys.executable, "-m", "lsntp", "campaign", "main", "--scheduler", "here"]
     result = subprocess.run(command, capture_output=True, text=True)

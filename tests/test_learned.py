@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from scipy.stats import spearmanr
 
 from lsntp import RunConfig, figures, learned, learned_verdicts, observations, pearson, studies
-from lsntp.datasets import DataError, open_dataset
 from lsntp.experiment import build_network, inner_cells
 from lsntp.figures import learned as graph_figures
 from lsntp.graph import great_circle_km, grid_nodes
 from lsntp.planted import far_auc
+from lsntp.store import RecordError
 from lsntp.synthetic import synthetic
 from tools import learned_page
 
@@ -264,9 +264,9 @@ def test_pearson_record_is_read_back(field, matrices, tmp_path, monkeypatch):
     assert pearson.of_nodes("synthetic", nodes).attrs["fingerprint"] == "0"  # the record
     assert "fingerprint" not in pearson.of_nodes("synthetic", nodes[:, 1:]).attrs  # the data
     path.write_bytes(b"no")
-    with pytest.raises(DataError, match="not a readable record"):
+    with pytest.raises(RecordError, match="not a readable record"):
         pearson.load("synthetic", tmp_path)
-    with pytest.raises(DataError, match=r"lsntp.pearson.record\('x'\) makes it"):
+    with pytest.raises(RecordError, match=r"lsntp.pearson.record\('x'\) makes it"):
         pearson.load("x", tmp_path)
 
 
@@ -283,9 +283,7 @@ def test_committed_pearson_records(name):
 
 @pytest.mark.parametrize("name", studies.REAL_SETS)
 def test_committed_pearson_records_can_be_remade(name, real_data):
-    field = open_dataset(name)
-    nodes = inner_cells(RunConfig(dataset=name, model="lsntp-equations"), field)
-    np.testing.assert_allclose(pearson.load(name)["r"], pearson.matrix(nodes)["r"], atol=1e-4)
+    assert pearson.verify(name) <= pearson.STEP
 
 
 # ---- figures

@@ -23,7 +23,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-from lsntp.whole import whole
+from lsntp.store import write_text
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 METADATA = {
@@ -70,8 +70,7 @@ def execute(path: Path) -> None:
     notebook = from_text(path)
     canonical = jupytext.writes(notebook, fmt="py:percent")
     if canonical != path.read_text(encoding="utf-8"):
-        with whole(path) as scratch:
-            scratch.write_text(canonical, encoding="utf-8")
+        write_text(canonical, path)
     NotebookClient(
         notebook,
         timeout=1800,
@@ -85,8 +84,7 @@ def execute(path: Path) -> None:
     if found := complaints(notebook):
         raise SystemExit(f"{path.name}: outputs that must not be stored\n  " + "\n  ".join(found))
     nbformat.validate(notebook)
-    with whole(path.with_suffix(".ipynb")) as scratch:
-        scratch.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    write_text(nbformat.writes(notebook) + "\n", path.with_suffix(".ipynb"))
 
 
 def main(arguments: list[str]) -> None:

@@ -24,7 +24,7 @@ from lsntp import learned, observations, studies
 from lsntp.experiment import inner_cells
 from lsntp.graph import great_circle_km, grid_nodes
 from lsntp.land import land_mask
-from lsntp.whole import whole
+from lsntp.store import write_text
 from lsntp.zoo import LABELS
 
 DATASETS = {
@@ -103,8 +103,7 @@ def far_km(nodes: xr.DataArray) -> int:
 def write(path: Path) -> None:
     """Write the page's data as a script."""
     text = json.dumps({name: data_of(name) for name in DATASETS}, separators=(",", ":"))
-    with whole(path) as scratch:
-        scratch.write_text(f"window.LEARNED_GRAPHS = {text};\n", encoding="utf-8")
+    write_text(f"window.LEARNED_GRAPHS = {text};\n", path)
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:

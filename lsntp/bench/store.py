@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lsntp.bench import machine
 from lsntp.experiment import commit, versions
-from lsntp.records import RecordError, cache_dir
-from lsntp.whole import whole
+from lsntp.records import cache_dir
+from lsntp.store import RecordError, check_name, read_json, unreadable, write_json
 
 
 class Record(BaseModel):
@@ -96,8 +96,7 @@ def folder() -> Path:
 def save(record: Record, to: Path | None = None) -> Path:
     """Write a record into a folder, whole or not at all; it replaces that machine's last one."""
     path = (to or folder()) / f"{record.name}.json"
-    with whole(path) as scratch:
-        scratch.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_json(record.model_dump(mode="json"), path)
     return path
 
 
@@ -107,7 +106,7 @@ def load(name: str, at: Path | None = None) -> Record:
     Raises
     ------
     RecordError
-        If there is none of that name, or its file is damaged.
+        If there is none of that name, or its file is damaged or another's.
     """
     path = (at or folder()) / f"{name}.json"
     if not path.exists():
@@ -116,14 +115,13 @@ def load(name: str, at: Path | None = None) -> Record:
             f'no measurement "{name}" in {path.parent}, which holds: {there}; '
             "make it with lsntp bench or a script in benchmarks/"
         )
+    remedy = "restore it from the repository, or measure again"
+    content = read_json(path, remedy)
     try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        first = str(error.errors()[0]["msg"] if isinstance(error, ValidationError) else error)
-        raise RecordError(
-            f"{path} is not a whole measurement ({first}); restore it from the repository, or make "
-            "it again"
-        ) from error
-    if record.name != name:
-        raise RecordError(f"{path} holds the measurement {record.name}: it was renamed; name it so")
+        record = Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise unreadable(path, reason, remedy) from error
+    check_name(path, record.name)
     return record

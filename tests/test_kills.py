@@ -1,0 +1,134 @@
+"""Killed at random moments, runs and campaigns end as if undisturbed, and leave nothing behind.
+
+``KILLS=25 pytest tests/test_kills.py -s`` kills more often, and prints what and when.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import psutil
+import pytest
+import xarray as xr
+
+from lsntp import RunConfig, campaign, records
+from lsntp.config import PRESETS
+from lsntp.experiment import execute
+from lsntp.synthetic import synthetic
+
+KILLS = int(os.environ.get("KILLS", 4))
+SCRIPTS = {
+    "run": "from lsntp import RunConfig, run\nrun(RunConfig.model_validate_json(sys.argv[1]))",
+    "campaign": "from lsntp import RunConfig, campaign\n"
+    "todo = [RunConfig.model_validate_json(x) for x in sys.argv[1:]]\n"
+    "print(dict(campaign.run_all(todo, jobs=2)))",
+}
+MOMENTS = (  # what is killed, of what, within how many seconds of its start
+    ("run", "itself", 8.0),
+    ("campaign", "parent", 4.0),  # while its children start
+    ("campaign", "a child", 8.0),
+    ("campaign", "parent", 10.0),
+    ("run", "while it saves", 20.0),
+)
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> list[RunConfig]:
+    """Two runs of some seconds on a file of one's own."""
+    field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
+    field.attrs = {"units": "K"}
+    field.to_netcdf(tmp_path / "own.nc")
+    preset = PRESETS["smoke"].model_copy(update={"epochs": 8})
+    dataset = str(tmp_path / "own.nc")
+    return [RunConfig(dataset=dataset, model="convlstm", preset=preset, seed=s) for s in (0, 1)]
+
+
+def start(what: str, configs: list[RunConfig]) -> subprocess.Popen:
+    arguments = [config.model_dump_json() for config in configs[: 1 if what == "run" else None]]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import sys\n{SCRIPTS[what]}", *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def ours(folder: Path) -> Iterator[psutil.Process]:
+    """All living processes that were started for a test, whoever their parent is by now."""
+    for process in psutil.process_iter():
+        try:
+            told = f"{folder}/" in " ".join(process.cmdline())
+            if told and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            pass
+
+
+def wait_for(moment: float, who: str, process: subprocess.Popen, folder: Path) -> None:
+    ends = time.monotonic() + moment
+    while time.monotonic() < ends and process.poll() is None:
+        if who == "while it saves" and any(folder.rglob(".*.part")):
+            return
+        time.sleep(0.0005 if who == "while it saves" else 0.01)
+
+
+def test_sigkill_at_any_moment(
+    configs: list[RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = [records.kept(execute(config), config) for config in configs]
+    for number, (what, who, longest) in zip(range(KILLS), cycle(MOMENTS), strict=False):
+        folder = tmp_path / str(number)
+        monkeypatch.setenv("LSNTP_RECORDS_DIR", str(folder / "records"))
+        monkeypatch.setenv("LSNTP_CACHE_DIR", str(folder / "cache"))
+        moment = longest if who == "while it saves" else random.uniform(0, longest)
+        process = start(what, configs)
+        began = time.monotonic()
+        wait_for(moment, who, process, folder)
+        children = psutil.Process(process.pid).children()
+        saved = sorted(p.suffix for p in folder.rglob("*.*") if p.is_file())
+        if who == "a child" and children:
+            random.choice(children).kill()  # it is made again
+            assert process.wait() == 0
+        else:
+            process.kill()
+            process.wait()
+        killed = time.monotonic()
+        while (left := list(ours(tmp_path))) and time.monotonic() < killed + 5:
+            time.sleep(0.05)
+        print(
+            f"{number} {what}, {who}, after {killed - began:.1f} s with {len(children)} children "
+            f"and {saved}: all ended {time.monotonic() - killed:.1f} s later"
+        )
+        assert not left, "still running 5 s after its parent was killed"
+
+        for config, expected in zip(configs, undisturbed, strict=True):
+            xr.testing.assert_equal(records.run(config), reread(expected, tmp_path))
+        files = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
+        assert sorted(map(str, files)) == sorted(
+            [f"records/{records.path_of(config).name}" for config in configs]
+            + [f"cache/checkpoints/{config.key}.lock" for config in configs]
+        )
+
+
+def reread(record: xr.Dataset, folder: Path) -> xr.Dataset:
+    """Return a record as it is once stored: some of it to fewer digits."""
+    path = folder / f"{records.name_of(records.config_of(record))}.nc"
+    records.write(record, path)
+    return records.read(path)
+
+
+def test_a_child_whose_parent_is_gone_already_ends_without_training(
+    configs: list[RunConfig],
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    child = [sys.executable, "-c", campaign.CHILD, str(gone.pid), configs[0].model_dump_json()]
+    began = time.monotonic()
+    assert subprocess.run(child, timeout=60).returncode == 1
+    assert time.monotonic() - began < 5
