@@ -152,7 +152,7 @@ def find_by_key(key: str) -> xr.Dataset:
         )
     folders = {store_dir(), store_dir("a file of one's own")}
     paths = sorted(path for folder in folders for path in folder.glob("*.nc"))
-    found = [path for path in paths if key and path.stem.split("-")[-1].startswith(key)]
+    found = [path for path in paths if path.stem.split("-")[-1].startswith(key)]
     if not found:
         within = " and ".join(sorted(map(str, folders)))
         raise RecordError(f'key "{key}": 0 records in {within}, expected one')

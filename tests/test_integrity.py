@@ -27,7 +27,7 @@ from lsntp.synthetic import synthetic
 from lsntp.training import RECIPES, History, Recipe, load_checkpoint, save_checkpoint
 
 FLIPS = int(os.environ.get("FLIPS", 200))
-RUNS = observations.FIELDS.parent / "runs"
+RUNS = observations.RECORDS.parent / "runs"
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def a_run(folder: Path, _: object) -> Kind:
 
 
 def a_field_record(folder: Path, _: object) -> Kind:
-    path = Path(shutil.copy(observations.FIELDS / "ncep-na.nc", folder))
+    path = Path(shutil.copy(observations.RECORDS / "ncep-na.nc", folder))
     return Kind(path, lambda: exactly(observations.load("ncep-na", folder)))
 
 
@@ -193,10 +193,10 @@ def test_a_copy_under_another_name_is_refused_and_the_advice_works(
 
 def test_one_kind_of_record_is_not_read_as_another(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="not a readable record"):
-        pearson.load("ncep-na", observations.FIELDS)
+        pearson.load("ncep-na", observations.RECORDS)
     with pytest.raises(RecordError, match="not a readable record"):
         observations.load("ncep-na", pearson.RECORDS)
-    path = Path(shutil.copy(observations.FIELDS / "ncep-na.nc", tmp_path))
+    path = Path(shutil.copy(observations.RECORDS / "ncep-na.nc", tmp_path))
     with pytest.raises(RecordError, match="not a readable record"):
         records.read(path)
 
@@ -228,7 +228,7 @@ def test_field_and_pearson_records_are_verified(
 ) -> None:
     field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
     field = standardise(field.assign_attrs(units="K"), "synthetic")
-    for module, folder in ((observations, "FIELDS"), (pearson, "RECORDS")):
+    for module, folder in ((observations, "RECORDS"), (pearson, "RECORDS")):
         monkeypatch.setattr(module, "open_dataset", lambda name: field)
         monkeypatch.setattr(module, folder, tmp_path / module.__name__)
         monkeypatch.setattr(module.load, "__defaults__", (tmp_path / module.__name__,))

@@ -162,7 +162,7 @@ def test_committed_records(name):
     assert float(record.case.min()) > 200
     for key in ("source", "licence", "fingerprint", "lsntp_version", "rule_case", "far_km"):
         assert record.attrs[key]
-    assert (observations.FIELDS / f"{name}.nc").stat().st_size < 300_000
+    assert (observations.RECORDS / f"{name}.nc").stat().st_size < 300_000
     assert ("Copernicus" in record.attrs["licence"]) == (name == "era5-uk")
 
 
