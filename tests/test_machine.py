@@ -12,9 +12,10 @@ import psutil
 import pytest
 import torch
 import xarray as xr
+from torch.optim.swa_utils import AveragedModel
 
 import lsntp
-from lsntp import machine
+from lsntp import machine, training
 from lsntp.synthetic import synthetic
 
 UNIX_ONLY = ("fcntl", "grp", "pwd", "resource", "termios")
@@ -69,6 +70,21 @@ def test_the_colon_of_a_drive_sets_no_variable_apart(name, tmp_path, monkeypatch
     expected = synthetic()["t2m"]
     expected.to_netcdf(r"C:\data\own.nc", engine="scipy")
     xr.testing.assert_equal(lsntp.open_dataset(name), expected)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="does not tell which files are mapped")
+def test_a_checkpoint_that_was_read_is_let_go(tmp_path):
+    """Windows replaces no file that is mapped into memory, and every epoch replaces this one."""
+    path, model = tmp_path / "own.safetensors", torch.nn.Linear(300, 300)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(300)).sum().backward()
+    optimizer.step()
+    running = AveragedModel(model)
+    state = model, running, optimizer
+    training.save_checkpoint(path, *state, training.copy_of(model), training.History(), "")
+    _, best = training.load_checkpoint(path, *state, "")
+    assert best.keys() == model.state_dict().keys()
+    assert str(path) not in [file.path for file in psutil.Process().memory_maps()]
 
 
 def test_the_processor_is_named_on_one_line():
