@@ -281,7 +281,7 @@ def bench_scale(
     """Let the number of nodes grow: time and memory of the graph product, dense and tiled.
 
     Takes some 6 minutes and 5 GiB on 2 cores. share and share_plain are its operations by its time
-    and the measured peak, counted with and without the symmetry of exp(relu(E Eᵀ)).
+    and the measured peak, counted with and without the symmetry of the graph's numerator.
     """
     from lsntp.bench import scale
 

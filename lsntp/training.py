@@ -365,7 +365,7 @@ def load_checkpoint(
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "running": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
-        parts[part][rest] = value
+        parts[part][rest] = value.clone()  # no view of the file, which Windows would not replace
     try:
         model.load_state_dict(parts["model"])
         if parts["running"]:

@@ -16,7 +16,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+PROJECT = tomllib.loads(text_of("pyproject.toml"))["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What conda-forge calls a distribution.
 CONDA_NAMES = {
@@ -38,7 +44,7 @@ def requirements() -> dict[str, Requirement]:
 
 
 def test_environment_yml_lists_what_pyproject_lists():
-    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    entries = yaml.safe_load(text_of("environment.yml"))["dependencies"]
     pip = next(e["pip"] for e in entries if isinstance(e, dict))
     listed = [Requirement(e) for e in entries if isinstance(e, str)]
     listed += [Requirement(e) for e in pip if not e.startswith("-")]
@@ -51,7 +57,7 @@ def test_environment_yml_lists_what_pyproject_lists():
 
 
 def test_constraints_pin_every_requirement_within_its_range():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = text_of("constraints.txt").splitlines()
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     versions = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in pins}
     for name, requirement in requirements().items():
@@ -60,15 +66,35 @@ def test_constraints_pin_every_requirement_within_its_range():
     assert not [r for r in pins if r.url or "+" in str(r.specifier)]
 
 
+def test_the_workflows_run_what_make_runs_on_every_python_that_is_named():
+    recipes = re.findall(r"^\t\$\(BIN\)/(python -m .*)", text_of("Makefile"), re.M)
+    install = next(r for r in recipes if "pip install" in r).replace("--quiet ", "")
+    expected = [
+        install.replace("$(CONSTRAINTS)", "--constraint constraints.txt"),
+        install.replace("$(CONSTRAINTS) ", ""),
+        next(r for r in recipes if "pytest" in r),
+    ]
+    jobs = yaml.safe_load(text_of(".github/workflows/tests.yml"))["jobs"]
+    assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == expected
+    pythons = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if "Python :: 3." in c]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == pythons
+    for name in ("tests", "book"):
+        text = text_of(f".github/workflows/{name}.yml")
+        for action in re.findall(r"uses: (\S+)", text):
+            assert re.search(r"@[0-9a-f]{40}$", action), f"{action}: pin a commit, not a tag"
+        targets = re.findall(r"run: make (\w+)", text)
+        assert set(targets) <= set(re.findall(r"^(\w+):", text_of("Makefile"), re.M))
+
+
 def test_the_version_is_the_same_everywhere():
     version = PROJECT["version"]
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load(text_of("CITATION.cff"))
     assert str(citation["version"]) == version
-    assert re.search(rf"^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert re.search(rf"^## {re.escape(version)}\b", text_of("CHANGELOG.md"), re.M)
 
 
 def test_the_api_page_shows_every_public_module():
-    shown = set(re.findall(r"automodule:: (\S+)", (ROOT / "book" / "api.md").read_text()))
+    shown = set(re.findall(r"automodule:: (\S+)", text_of("book/api.md")))
     modules = set()
     for path in (ROOT / "lsntp").rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -78,7 +104,7 @@ def test_the_api_page_shows_every_public_module():
 
 
 def test_the_table_of_contents_lists_every_notebook_and_page():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load(text_of("_toc.yml"))
     listed = [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
     pages = [f"book/{p.stem}" for p in (ROOT / "book").glob("*.md")]
     assert sorted(listed) == sorted(pages + [f"notebooks/{p.stem}" for p in NOTEBOOKS])
@@ -171,7 +197,10 @@ TEXTS = ("*.py", "*.md", "*.toml", "*.yml", "*.yaml", "*.txt", "*.cff", "*.bib",
 
 
 def test_no_text_holds_a_path_of_one_machine():
-    folders = [ROOT, *(ROOT / f for f in (".ci", "book", "data", "lsntp", "notebooks", "tests"))]
+    folders = [
+        ROOT,
+        *(ROOT / f for f in (".ci", ".github", "book", "data", "lsntp", "notebooks", "tests")),
+    ]
     for folder in folders:
         for pattern in (*TEXTS, "run"):
             paths = folder.glob(pattern) if folder == ROOT else folder.rglob(pattern)
@@ -194,7 +223,7 @@ def test_no_notebook_output_holds_a_path_of_one_machine(notebook):
 
 
 def test_the_example_of_the_readme_runs(capsys):
-    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    example = re.search(r"```python\n(.*?)```", text_of("README.md"), re.S)
     names: dict = {}
     exec(compile(example[1], "README.md", "exec"), names)
     assert names["y"].shape == (8, 4, *names["field"].shape[1:])

@@ -143,7 +143,7 @@ def peak_above(call: Callable[[], object], device: str = "cpu") -> float:
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / MIB
     with contextlib.suppress(OSError):
-        CLEAR_REFS.write_text("5")  # on Linux the mark falls to what is resident now
+        CLEAR_REFS.write_bytes(b"5")  # on Linux the mark falls to what is resident now
     resident = psutil.Process().memory_info().rss / MIB
     call()
     return peak_memory_mib() - resident
