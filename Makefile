@@ -2,6 +2,8 @@
 #
 #   make book        the rendered book, _build/html/index.html
 #   make test        every test, and every notebook re-executed and compared
+#   make test-newest the same with the newest versions of all libraries, in an environment of its own
+#   make portable    the same under other arithmetic: narrower vectors, two threads, busy cores
 #   make notebooks   re-execute the notebooks in place
 #   make reproduce   train every run that has no record, then re-execute the notebooks
 #   make lint        style and types
@@ -11,16 +13,23 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# One thread: sums are taken in the same order on every machine.
+CONSTRAINTS ?= --constraint constraints.txt
+# One thread: two notebooks or tests run beside each other, on a core each.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: book test notebooks reproduce lint browser clean
+.PHONY: book test test-newest portable notebooks reproduce lint browser clean
 
 book: $(VENV)/.installed
 	$(BIN)/jupyter-book build . --all -W --keep-going
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --nbval --nbval-current-env -n auto --dist loadscope notebooks tests
+
+test-newest:
+	$(MAKE) test VENV=$(VENV)-newest CONSTRAINTS=
+
+portable: $(VENV)/.installed
+	$(BIN)/python -m tools.portable $(SETTINGS)
 
 notebooks: $(VENV)/.installed
 	$(BIN)/python -m tools.execute
@@ -45,9 +54,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lsntp needs Python 3.11 or later, but $(PYTHON) is " + sys.version.split()[0] + ": call make PYTHON=python3.11")'
 	@echo "Installing into $(VENV): some minutes the first time, nothing after that."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,book]'
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --editable '.[test,book]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,book,dev]'
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --editable '.[test,book,dev]'
 	@touch $@

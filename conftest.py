@@ -1,0 +1,3 @@
+"""Notebook outputs are compared as numbers, in every folder."""
+
+pytest_plugins = ["tools.compare"]
