@@ -4,8 +4,8 @@ A plugin of pytest on top of nbval (loaded by ``conftest.py``). What a reader se
 every word, and every number with all digits shown. Two things may differ, so that another
 processor, which adds up in another order, gets the same answer:
 
-- a number stored by ``glue`` is kept to six significant digits, of which pages show fewer; it may
-  differ by `GLUED`, relative;
+- a number stored by ``glue`` is kept to six decimals, of which pages show fewer; it may differ by
+  `ABSOLUTE` or, if that is more, by `RELATIVE` of itself;
 - in a cell tagged `TRAINED`, which trains a network then and there, a number with decimals may
   differ by `STEPS` units of its last digit shown.
 
@@ -25,7 +25,8 @@ import pytest
 from nbval.plugin import IPyNbCell
 
 GLUE = "application/papermill.record/text/plain"
-GLUED = Decimal("2e-5")
+ABSOLUTE = Decimal("1e-5")
+RELATIVE = Decimal("2e-5")
 TRAINED = "trained-here"
 STEPS = 2
 NUMBER = re.compile(r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
@@ -41,11 +42,8 @@ class Comparison(NamedTuple):
 
 
 def rounded(text: str) -> str:
-    """Round the text of a glued float to six significant digits; leave any other text as it is."""
-    if not FLOAT.fullmatch(text):
-        return text
-    value = float(text)
-    return repr(float(f"{value:.6g}")) if value == 0 or abs(value) >= 0.1 else f"{value:.5e}"
+    """Round the text of a glued float to six decimals; leave any other text as it is."""
+    return repr(round(float(text), 6)) if FLOAT.fullmatch(text) else text
 
 
 def allowed(stored: Decimal, *, glued: bool, trained: bool) -> Decimal:
@@ -53,7 +51,9 @@ def allowed(stored: Decimal, *, glued: bool, trained: bool) -> Decimal:
     exponent = stored.as_tuple().exponent
     if not isinstance(exponent, int) or exponent >= 0:
         return Decimal(0)
-    return max(GLUED * abs(stored) * glued, STEPS * Decimal(10) ** exponent * trained)
+    if trained:
+        return STEPS * Decimal(10) ** exponent
+    return max(ABSOLUTE, RELATIVE * abs(stored)) if glued else Decimal(0)
 
 
 def compare(stored: str, fresh: str, *, glued: bool = False, trained: bool = False) -> Comparison:
@@ -101,7 +101,7 @@ def compare_outputs(stored: Iterable, fresh: Iterable, tags: Iterable[str] = ())
 # ---- pytest
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def pytest_runtest_call(item: pytest.Item) -> None:
     """Let this module compare, not nbval; nbval passes a cell that was never run."""
     if isinstance(item, IPyNbCell):
         item.compare_outputs = partial(_compare_cell, item)

@@ -5,7 +5,7 @@
 
 The text form is the source; the .ipynb is made from it, run from an empty kernel of this very
 environment, stripped of everything that changes from run to run or from processor to processor
-(glued numbers keep six digits), and written in one rename.
+(glued numbers keep six decimals), and written in one rename.
 """
 
 from __future__ import annotations
