@@ -23,7 +23,7 @@ book: $(VENV)/.installed
 	$(BIN)/jupyter-book build . --all -W --keep-going
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --nbval --nbval-current-env -n auto --dist loadscope notebooks tests
+	$(BIN)/python -m pytest --nbval --nbval-current-env -n auto notebooks tests
 
 test-newest:
 	$(MAKE) test VENV=$(VENV)-newest CONSTRAINTS=
