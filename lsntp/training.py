@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -29,6 +27,9 @@ from tqdm import tqdm
 
 from lsntp.store import RecordError, whole
 from lsntp.windows import Windows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger("lsntp")
 
@@ -154,6 +155,9 @@ def launch(device: str) -> Fabric:
     device : str
         An accelerator of Lightning Fabric: "cpu", "cuda", "mps" or "auto".
     """
+    from lightning_fabric import Fabric  # here, not above: slow to import, and needed to train only
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
     if processes() == 1:
         return Fabric(accelerator=device, devices=1)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no greeting by each

@@ -509,7 +509,7 @@ opened.map("{:.1f}".format)
 study = planted.planted_links(seeds, epochs=epochs, steps=steps, links=links)
 ax = figures.auc_dots(study.auc)
 
-# %%
+# %% tags=["trained-here"]
 means = study.auc.mean("seed").to_pandas()
 short = {
     "next": "LS-Conv, next frame",

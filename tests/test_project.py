@@ -177,6 +177,14 @@ def test_notebook_stores_no_error_warning_or_widget(notebook):
             assert not [mime for mime in output.get("data", {}) if "widget" in mime], cell.id
 
 
+def test_notebook_stores_no_unrounded_number(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            for mime, text in output.get("data", {}).items():
+                if mime.endswith("text/plain"):
+                    assert not re.search(r"\d\.\d{7}", text), f"{cell.id}: run make notebooks"
+
+
 def test_notebook_metadata_is_bare(notebook):
     """No timestamp, duration, widget state or machine: what changes from run to run."""
     assert set(notebook.metadata) <= {"jupytext", "kernelspec", "language_info"}

@@ -4,7 +4,8 @@
     python -m tools.execute notebooks/02_observations.py     # one
 
 The text form is the source; the .ipynb is made from it, run from an empty kernel of this very
-environment, stripped of everything that changes from run to run, and written in one rename.
+environment, stripped of everything that changes from run to run or from processor to processor
+(glued numbers keep six decimals), and written in one rename.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from lsntp.store import write_text
+from tools.compare import GLUE, rounded
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 METADATA = {
@@ -81,6 +83,9 @@ def execute(path: Path) -> None:
     notebook.metadata = nbformat.from_dict({**METADATA, "language_info": LANGUAGE_INFO})
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if GLUE in output.get("data", {}):
+                output["data"][GLUE] = rounded(output["data"][GLUE])
     if found := complaints(notebook):
         raise SystemExit(f"{path.name}: outputs that must not be stored\n  " + "\n  ".join(found))
     nbformat.validate(notebook)
