@@ -52,17 +52,22 @@ def library() -> str:
     """Name of `LIBRARIES` that is used on this CPU, measured once a process.
 
     oneDNN if it is `CLEARLY` faster, which it is where MKL leaves wide vector units idle (twice, on
-    some processors by AMD); elsewhere both are alike. Nothing was seen near the bound, so that one
-    machine, busy or not, always chooses the same and rounds alike.
+    some processors by AMD); elsewhere both are alike. What counts is the time of one thread on the
+    processor, not that on the clock: a machine always chooses the same, also while it is busy.
     """
     a = torch.ones(512, 512)
     best = dict.fromkeys(LIBRARIES, float("inf"))
-    with torch.no_grad():
-        for _ in range(6):  # in turn; the first of each warms up
-            for name, multiply in LIBRARIES.items():
-                started = time.perf_counter()
-                multiply(a, a)
-                best[name] = min(best[name], time.perf_counter() - started)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            for _ in range(6):  # in turn; the first of each warms up
+                for name, multiply in LIBRARIES.items():
+                    started = time.thread_time()
+                    multiply(a, a)
+                    best[name] = min(best[name], time.thread_time() - started)
+    finally:
+        torch.set_num_threads(threads)
     faster = best["torch.mm"] > CLEARLY * best.get("oneDNN", float("inf"))
     return "oneDNN" if faster else "torch.mm"
 
