@@ -22,7 +22,6 @@ from typing import Any
 
 import netCDF4
 import numpy as np
-import psutil
 import xarray as xr
 from safetensors import SafetensorError
 
@@ -48,6 +47,8 @@ def scratch_of(path: Path) -> Path:
 
 def alive(pid: int) -> bool:
     """Tell whether a process of this machine still runs."""
+    import psutil  # here: on Linux it needs `resource`, and importing the library must not
+
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
