@@ -285,15 +285,18 @@ cells across the edge of a bin."""
 
 
 def differences(made: xr.Dataset, recorded: xr.Dataset) -> dict[str, float]:
-    """How far two studies differ, by variable or attribute; infinite if in kind.
+    """How far two studies differ, by attribute and variable; infinite if in kind.
 
     Of numbers the largest ``|made - recorded| / (1 + |recorded|)``; of `pairs` the share that lies
     in other bins; of words 0 or infinity.
     """
-    result = {
-        key: 0.0 if made.attrs.get(key) == recorded.attrs.get(key) else np.inf
-        for key in ("name", "fingerprint", "test_start", "statistics_period", "statistics_steps")
-    }
+    result = {}
+    for key in recorded.attrs.keys() - {"lsntp_version"}:
+        a, b = made.attrs[key], recorded.attrs[key]
+        if isinstance(b, str):
+            result[key] = 0.0 if a == b else np.inf
+        else:
+            result[key] = float(abs(a - b) / (1 + abs(b)))
     for name in (*NUMBERS, *map(str, recorded.coords)):
         a, b = made[name].to_numpy(), recorded[name].to_numpy()
         if b.dtype.kind not in "if":  # names and times

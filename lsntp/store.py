@@ -136,8 +136,9 @@ def write_text(text: str, path: Path) -> None:
 
 
 def unreadable(path: Path, reason: object, remedy: str) -> RecordError:
-    """Return the error of a file that is damaged or something else."""
-    return RecordError(f"{path} is not a readable record ({reason}); {remedy}")
+    """Return the error of a file that is damaged or something else, in a line."""
+    why = " ".join(str(reason).split())
+    return RecordError(f"{path} is not a readable record ({why}); {remedy}")
 
 
 def check_name(path: Path, name: str) -> None:
@@ -179,13 +180,13 @@ def checksum(file: netCDF4.Dataset) -> str:
 
 
 def check_heaps(content: bytes) -> None:
-    """Refuse a file whose heap of names and references does not add up: HDF5 reads it for ever.
+    """Refuse an HDF5 file with a heap of names that does not add up: HDF5 may read it for ever.
 
-    A heap is ``GCOL``, 4 bytes, its length (8 bytes); then objects, each an index (2 bytes), 6
-    bytes, a length (8 bytes) and as many bytes, rounded up to 8. Index 0 is the room that is left,
-    its length that of all of it.
+    A heap is ``GCOL``, a version (4 bytes) and its length (8 bytes); then objects, each an index
+    (2 bytes), 6 bytes, a length (8 bytes) and as many bytes, rounded up to 8. Index 0 is the room
+    that is left, its length that of all of it.
     """
-    for start in (match.start() for match in re.finditer(b"GCOL", content)):
+    for start in (match.start() for match in re.finditer(rb"GCOL\x01\0\0\0", content)):
         end = start + int.from_bytes(content[start + 8 : start + 16], "little")
         at = start + 16
         while at + 16 <= min(end, len(content)):
