@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from filelock import FileLock
+from pydantic import ValidationError
 
 from lsntp import metrics
+from lsntp.checks import checked, sentence, shown
 from lsntp.config import RunConfig
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import execute
@@ -76,8 +78,22 @@ def store_dir(dataset: str = NAMES[0]) -> Path:
 
 
 def config_of(record: xr.Dataset) -> RunConfig:
-    """Return the config that a record was made from."""
-    return RunConfig.model_validate_json(record.attrs["config"])
+    """Return the config that a record was made from.
+
+    Raises
+    ------
+    RecordError
+        If it holds none, or one that is not valid.
+    """
+    stored = record.attrs.get("config", "")
+    try:
+        return RunConfig.model_validate_json(stored)
+    except ValidationError as error:
+        raise RecordError(
+            f"the record {record.attrs.get('key', 'without a key')} has config={shown(stored)}: "
+            f"expected a lsntp.RunConfig as JSON ({sentence(error)}); restore it from the "
+            "repository, or delete it and make it again with lsntp run"
+        ) from None
 
 
 def path_of(config: RunConfig) -> Path:
@@ -200,6 +216,7 @@ def sample(count: int) -> list[xr.Dataset]:
     return [read(path) for path in random.sample(paths, count)]
 
 
+@checked
 def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr.Dataset:
     """Return the stored record of a config; without one, make it and store it.
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from lsntp.checks import Count, Seed, Whole, checked
 from lsntp.whole import whole
 from lsntp.windows import Windows
 
@@ -36,7 +37,7 @@ log = logging.getLogger("lsntp")
 class Recipe(BaseModel):
     """How a network is trained, apart from its size."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: str
     scaler: Literal["anomaly", "minmax"] = Field(description="what the network sees")
@@ -143,6 +144,7 @@ def rank() -> int:
     return int(os.environ["RANK"]) if torch.distributed.is_torchelastic_launched() else 0
 
 
+@checked
 def launch(device: str) -> Fabric:
     """Join the processes that torchrun started, one device each (DDP); without torchrun, alone.
 
@@ -150,7 +152,23 @@ def launch(device: str) -> Fabric:
     ----------
     device : str
         An accelerator of Lightning Fabric: "cpu", "cuda", "mps" or "auto".
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or not at hand.
     """
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "auto": True,
+    }
+    if not here.get(device):
+        raise ValueError(
+            f"device={device!r}: expected one of those at hand, "
+            f"{', '.join(name for name, there in here.items() if there)}"
+        )
     if processes() == 1:
         return Fabric(accelerator=device, devices=1)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no greeting by each
@@ -172,6 +190,16 @@ def flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@checked
+def check_settings(epochs: Whole, batch_size: Count, seed: Seed) -> None:
+    """Refuse numbers that no training can be of: its types say which.
+
+    Raises
+    ------
+    ValueError
+    """
 
 
 @flushed_denormals()
@@ -211,10 +239,12 @@ def fit(
     Raises
     ------
     ValueError
-        If the checkpoint is damaged or of another model.
+        If a setting is out of range, the device not at hand, or the checkpoint damaged or of
+        another model.
     FloatingPointError
         If the training loss is no longer finite.
     """
+    check_settings(epochs, batch_size, seed)
     fabric = launch(device)
     optimizer = torch.optim.AdamW(
         model.parameters(),
