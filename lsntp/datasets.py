@@ -255,7 +255,7 @@ def _decode(path: Path) -> xr.Dataset:
     elif start.startswith((b"CDF\x05", b"\x89HDF")):
         options = {}  # whichever of netCDF4 and h5netcdf is installed
     else:
-        raise DataError(f"neither NetCDF nor GRIB: it begins with {start!r}")
+        raise DataError(f"neither NetCDF nor GRIB: it begins with {start!r}; expected one of them")
     try:
         with xr.open_dataset(path, decode_timedelta=False, **options) as ds:
             return ds.load()

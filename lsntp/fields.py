@@ -99,8 +99,8 @@ def check_form(field: xr.DataArray, *attributes: str) -> None:
         )
     if missing := [name for name in attributes if name not in field.attrs]:
         raise DataError(
-            f"expected a field with the attribute {', '.join(missing)}: lsntp.datasets.standardise "
-            "gives it, and xr.set_options(keep_attrs=True) keeps it through operations"
+            f"the field has no attribute {', '.join(missing)}; expected it: standardise gives it, "
+            "and xr.set_options(keep_attrs=True) keeps it through operations"
         )
 
 
@@ -183,8 +183,8 @@ def _dimensions(da: xr.DataArray, name: str) -> xr.DataArray:
         times = da[use].values.astype("datetime64[ns]", casting="safe")
     except (TypeError, ValueError):
         raise DataError(
-            f"{name}: times are {da[use].dtype}; expected datetime64: decode them, or turn another "
-            "calendar into the standard one with da.convert_calendar('standard')"
+            f"{name}: times are {da[use].dtype}, not datetime64 as expected; decode them, or turn "
+            "another calendar into the standard one with da.convert_calendar('standard')"
         ) from None
     if da.dtype.kind not in "iuf":
         raise DataError(f"{name} has values of type {da.dtype}; expected numbers in K")

@@ -216,8 +216,8 @@ def case(test: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.DataArra
     windows = test.sizes["time"] - inputs - leads + 1
     if windows < 1:
         raise DataError(
-            f"{test.sizes['time']} times in the test period: a case of {inputs} inputs and {leads} "
-            f"leads needs {inputs + leads}"
+            f"{test.sizes['time']} times in the test period: a case needs {inputs + leads}, "
+            f"{inputs} inputs and {leads} leads"
         )
     first = windows // 2
     chosen = test.isel(time=slice(first, first + inputs + leads)).rename(time="step")
@@ -255,7 +255,7 @@ def load(name: str, folder: Path = FIELDS) -> xr.Dataset:
     if not path.exists():
         there = sorted(p.stem for p in folder.glob("*.nc"))
         raise DataError(
-            f"no field record of {name!r}; expected one of {there}. "
+            f"no field record of {name!r}; there are {there}. "
             f"With its data at hand, lsntp.observations.record({name!r}) makes it"
         )
     try:

@@ -200,7 +200,7 @@ def test_too_many_cells(monkeypatch):
 
 
 def test_missing_and_damaged_records(tmp_path):
-    with pytest.raises(DataError, match=r"no field record of 'nowhere'; expected one of \[\]"):
+    with pytest.raises(DataError, match=r"no field record of 'nowhere'; there are \[\]"):
         observations.load("nowhere", tmp_path)
     (tmp_path / "broken.nc").write_bytes(b"not a record")
     with pytest.raises(DataError, match=r"broken.nc is not a readable field record"):

@@ -324,6 +324,7 @@ def run(
         If the device or the clone is not there.
     """
     machine.check_device(device)
+    network_class(path)
     precisions = precisions or (machine.PRECISIONS if device == "cuda" else ("float32",))
     rows = []
     with machine.threads(threads):

@@ -6,7 +6,7 @@ N nodes, here the cells of the inner grid; E (N, d) their embedding; C channels 
 import torch
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, checked
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import GridForecaster, inner_grid
 from lsntp.graph import AdaptiveGraph
 from lsntp.product import Adjacency
@@ -107,7 +107,7 @@ class AGCRN(GridForecaster):
         height: Count,
         width: Count,
         hidden: Count,
-        embedding: Count,
+        embedding: Whole,
         kernel: Odd = 3,
         downsample: bool = False,
         lead_steps: Count = 6,

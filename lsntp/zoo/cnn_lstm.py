@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, checked
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import GridForecaster, over_time
 from lsntp.lsconv import convolution
 
@@ -39,7 +39,7 @@ class CNNLSTM(GridForecaster):
         height: Count,
         width: Count,
         hidden: Count,
-        embedding: Count,
+        embedding: Whole,
         kernel: Odd = 3,
         downsample: bool = False,
         lead_steps: Count = 6,

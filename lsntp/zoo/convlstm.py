@@ -1,6 +1,6 @@
 """ConvLSTM (Shi et al. 2015): the forecaster whose operator is a convolution."""
 
-from lsntp.checks import Count, Odd, checked
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import Forecaster
 from lsntp.lsconv import LSConv
 
@@ -10,7 +10,7 @@ def convlstm(
     height: Count,
     width: Count,
     hidden: Count,
-    embedding: Count,
+    embedding: Whole,
     kernel: Odd = 3,
     downsample: bool = False,
     lead_steps: Count = 6,

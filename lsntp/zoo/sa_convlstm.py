@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, checked
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.lsconv import convolution
 from lsntp.zoo.rolled import Rolled, remember
 
@@ -88,7 +88,7 @@ def sa_convlstm(
     height: Count,
     width: Count,
     hidden: Count,
-    embedding: Count,
+    embedding: Whole,
     kernel: Odd = 3,
     downsample: bool = False,
     lead_steps: Count = 6,

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, checked
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import GridForecaster, over_time
 from lsntp.lsconv import convolution
 
@@ -135,7 +135,7 @@ class SimVP(GridForecaster):
         height: Count,
         width: Count,
         hidden: Count,
-        embedding: Count,
+        embedding: Whole,
         kernel: Odd = 3,
         downsample: bool = False,
         lead_steps: Count = 6,
