@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lsntp.checks import Count, checked, fits
 from lsntp.product import check_rows, graph_product, product
 
 ROWS = 256
@@ -32,7 +33,7 @@ class StrongestLinks:
     Raises
     ------
     ValueError
-        If there are fewer nodes than links, or no link is asked for.
+        If there are fewer nodes than links, no link is asked for, or the embedding is no matrix.
 
     Examples
     --------
@@ -43,9 +44,11 @@ class StrongestLinks:
     """
 
     @torch.no_grad()
-    def __init__(self, embedding: Tensor, links: int) -> None:
+    @checked
+    def __init__(self, embedding: Tensor, links: Count) -> None:
+        fits("embedding", embedding, ("N", "E"))
         nodes = len(embedding)
-        if not 1 <= links <= nodes:
+        if links > nodes:
             raise ValueError(f"links={links}: expected 1 to {nodes}, the number of nodes")
         self.embedding = embedding.detach()
         self.shape = torch.Size((nodes, nodes))

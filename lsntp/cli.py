@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -79,7 +80,19 @@ def check() -> None:
     raise typer.Exit(int(any(row["state"] == "corrupt" for row in rows)))
 
 
-Preset = Annotated[str, typer.Option(help="smoke, laptop or paper: how large and how long.")]
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """Read an option that is a whole number; what is not is named, and what was expected."""
+
+    def parse(given: str) -> int:
+        try:
+            number = int(given)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise typer.BadParameter(f"{given!r}: expected a whole number, {least} to {most}")
+        return number
+
+    return parse
 
 
 @app.callback()
@@ -88,15 +101,6 @@ def _log(
 ) -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("lsntp").setLevel(logging.INFO if verbose else logging.WARNING)
-
-
-def _plain(error: ValueError) -> str:
-    """Return what an error says; of pydantic's, only what is wrong."""
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "\n".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
 
 
 @app.command()
@@ -109,8 +113,12 @@ def run(
     preset: Annotated[
         str | None, typer.Option(help="smoke, laptop, paper or tuned: how large and how long.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="First weights, order of windows.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
+    seed: Annotated[
+        int, typer.Option(parser=_whole(0, 2**63 - 1), help="First weights, order of windows.")
+    ] = 0,
+    device: Annotated[
+        Literal["cpu", "cuda", "mps", "auto"], typer.Option(help="What to train on.")
+    ] = "cpu",
 ) -> None:
     """Train and score one model; an existing record is shown instead. Safe to kill and resume.
 
@@ -120,17 +128,19 @@ def run(
     from pydantic import ValidationError
 
     from lsntp import records
+    from lsntp.checks import sentence
     from lsntp.config import RunConfig
     from lsntp.tables import COLUMNS
     from lsntp.training import rank
 
-    recipe = recipe or ("tuned" if model == "lsntp-tuned" else "modern")
-    preset = preset or ("tuned" if model == "lsntp-tuned" else "laptop")
+    if model == "lsntp-tuned":
+        recipe = "tuned" if recipe is None else recipe
+        preset = "tuned" if preset is None else preset
     try:
         config = RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
         record = records.run(config, device=device, progress=True)
     except ValidationError as error:
-        typer.echo(_plain(error), err=True)
+        typer.echo(sentence(error), err=True)
         raise typer.Exit(2) from None
     except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
         typer.echo(str(error), err=True)
@@ -145,9 +155,15 @@ def run(
 @app.command()
 def campaign(
     name: Annotated[str, typer.Argument(help="A study of lsntp.studies, e.g. main; or all.")],
-    preset: Preset = "laptop",
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, … of every network.")] = 3,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, one core each.")] = 1,
+    preset: Annotated[
+        str, typer.Option(help="smoke, laptop or paper: how large and how long.")
+    ] = "laptop",
+    seeds: Annotated[
+        int, typer.Option(parser=_whole(1, 1000), help="Seeds 0, 1, … of every network.")
+    ] = 3,
+    jobs: Annotated[
+        int, typer.Option(parser=_whole(1, 1024), help="Runs at a time, one core each.")
+    ] = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="Run on this Dask cluster instead, e.g. tcp://host:8786.")
     ] = None,
@@ -160,9 +176,11 @@ def campaign(
     try:
         if processes() > 1:
             raise ValueError("a campaign shares out its runs itself: start it without torchrun")
+        if scheduler == "":
+            raise ValueError('--scheduler "": expected an address, e.g. tcp://host:8786')
         configs = studies.configs(name, preset, seeds)
     except ValueError as error:
-        typer.echo(_plain(error), err=True)
+        typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     todo = [config for config in configs if not records.is_whole(config)]
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
@@ -234,8 +252,8 @@ def verify(
 
 bench = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
-Threads = Annotated[int, typer.Option(min=1, help="Threads on the CPU.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Threads = Annotated[int, typer.Option(parser=_whole(1, 1024), help="Threads on the CPU.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="What to measure.")]
 To = Annotated[Path | None, typer.Option(help="Folder for the record; else where records are.")]
 
 

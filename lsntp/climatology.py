@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lsntp.fields import check_form
+
 SEASON_NEEDS_DAYS = 300.0
 
 
@@ -21,6 +23,7 @@ class Climatology:
 
     def fit(self, field: xr.DataArray) -> Self:
         """Fit to ``field`` (time, lat, lon), K; the times may have gaps."""
+        check_form(field)
         times = pd.DatetimeIndex(field["time"].values)
         days = (times[-1] - times[0]) / pd.Timedelta(days=1)
         self.seasonal = bool(days >= SEASON_NEEDS_DAYS)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from lsntp import zoo
+from lsntp.checks import Count, Kilometres, Odd, Seed, Whole, known, one_of
 from lsntp.datasets import REAL
 from lsntp.training import NAME, RECIPES, Recipe
 
@@ -18,22 +26,15 @@ from lsntp.training import NAME, RECIPES, Recipe
 class Preset(BaseModel):
     """How large a network is and how long it trains."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(pattern=NAME, max_length=40, description="part of the record's file name")
-    hidden: int = Field(ge=1, description="hidden channels F of each layer")
-    embedding: int = Field(ge=1, description="size E of a node's embedding")
-    kernel: int = Field(ge=1, description="rows and columns of the operator's kernel, odd")
+    hidden: Count = Field(description="hidden channels F of each layer")
+    embedding: Count = Field(description="size E of a node's embedding")
+    kernel: Odd = Field(description="rows and columns of the operator's kernel, odd")
     downsample: bool = Field(description="halve the grid inside the network")
-    epochs: int = Field(ge=1, description="passes over the training windows")
-    batch_size: int = Field(ge=1, description="windows a gradient step")
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError(f"kernel={kernel}: expected an odd number (1, 3, 5, …)")
-        return kernel
+    epochs: Count = Field(description="passes over the training windows")
+    batch_size: Count = Field(description="windows a gradient step")
 
 
 PRESETS = {
@@ -86,11 +87,13 @@ PRESETS = {
 """The sizes, by name; ``paper`` and ``paper-era5`` are the released configurations."""
 
 
-def named(field: str, value: Any, table: Mapping[str, BaseModel]) -> Any:
-    """Return the table's entry of that name; anything but a name as it is."""
-    if isinstance(value, str) and value not in table:
-        raise ValueError(f'{field}="{value}": expected one of {", ".join(table)}')
-    return table[value] if isinstance(value, str) else value
+PresetName = Annotated[str, one_of(PRESETS)]
+RecipeName = Annotated[str, one_of(RECIPES)]
+ModelName = Annotated[str, one_of(zoo.LABELS)]
+Models = Annotated[Sequence[ModelName], Field(min_length=1)]
+Recipes = Annotated[Sequence[RecipeName], Field(min_length=1)]
+Seeds = Annotated[Count, Field(le=1000)]
+"""How many seeds: 0, 1, …"""
 
 
 class RunConfig(BaseModel):
@@ -100,51 +103,72 @@ class RunConfig(BaseModel):
     ridge) have neither, and no seed: theirs are set to None and 0, so that each has one record.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    dataset: str = Field(description="a name lsntp.open_dataset knows, or a file's path")
-    model: str = Field(description="a name of lsntp.zoo")
-    recipe: Recipe | None = Field(default=None, description='how it is trained; else "modern"')
-    preset: Preset | None = Field(default=None, description='how large it is; else "laptop"')
-    seed: int = Field(default=0, ge=0, description="first weights and order of the windows")
-    input_steps: int = Field(default=6, ge=1, description="frames seen")
-    lead_steps: int = Field(default=6, ge=1, description="frames forecast")
-    rotation: int = Field(default=0, ge=0, description="lengths the test period is moved back by")
+    dataset: str = Field(min_length=1, description="a name lsntp.open_dataset knows, or a path")
+    model: ModelName = Field(description="a name of lsntp.zoo")
+    recipe: Recipe | None = Field(
+        default=None,
+        strict=False,
+        validate_default=True,
+        description='how it is trained; else "modern"',
+    )
+    preset: Preset | None = Field(
+        default=None,
+        strict=False,
+        validate_default=True,
+        description='how large it is; else "laptop"',
+    )
+    seed: Seed = Field(default=0, description="first weights and order of the windows")
+    input_steps: Count = Field(default=6, description="frames seen")
+    lead_steps: Count = Field(default=6, description="frames forecast")
+    rotation: Whole = Field(default=0, description="lengths the test period is moved back by")
     parts: dict[str, bool] = Field(
         default={}, description="of LS-NTP, those unlike its form: lsntp.forecaster.EQUATIONS"
     )
-    cut_km: float | None = Field(
-        default=None, ge=0, allow_inf_nan=False, description="no longer links, from the start"
-    )
-    test_cuts_km: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
-        default=(), description="no longer links, in the trained network: scored at each, too"
+    cut_km: Kilometres | None = Field(default=None, description="no longer links, from the start")
+    test_cuts_km: tuple[Kilometres, ...] = Field(
+        default=(),
+        strict=False,
+        description="no longer links, in the trained network: scored at each, too",
     )
     cases: bool = Field(default=False, description="keep three forecasts: see the record's cases")
 
-    @model_validator(mode="before")
+    @field_validator("recipe", "preset", mode="before")
     @classmethod
-    def _resolve_names(cls, values: dict[str, Any]) -> dict[str, Any]:
-        values = dict(values)
-        known = (*zoo.REFERENCES, *zoo.NETWORKS)
-        if values.get("model") not in known:
-            raise ValueError(f'model="{values.get("model")}": expected one of {", ".join(known)}')
-        form = zoo.FORMS.get(values["model"], {})
-        for name in values.get("parts", {}):
-            if name not in form:
-                raise ValueError(
-                    f'parts: "{name}" of {values["model"]}: expected one of '
-                    f"{', '.join(form) or 'none, this model has none to change'}"
-                )
-        values["parts"] = {k: v for k, v in values.get("parts", {}).items() if v != form[k]}
-        linked = form.get("lagc", False) and values["parts"].get("lagc", True)
-        cuts = values.get("cut_km") is not None or bool(values.get("test_cuts_km"))
-        if cuts and not linked:
-            raise ValueError(f"a cut of {values['model']}'s graph: it has none; leave the cut out")
-        if values["model"] in zoo.REFERENCES:
-            return values | {"recipe": None, "preset": None, "seed": 0}
-        values["recipe"] = named("recipe", values.get("recipe") or "modern", RECIPES)
-        values["preset"] = named("preset", values.get("preset") or "laptop", PRESETS)
-        return values
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        table, usual = (RECIPES, "modern") if info.field_name == "recipe" else (PRESETS, "laptop")
+        value = usual if value is None else value
+        return table[known(value, table)] if isinstance(value, str) else value
+
+    @field_validator("recipe", "preset", "seed")
+    @classmethod
+    def _references_have_none(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("model") in zoo.REFERENCES:
+            return 0 if info.field_name == "seed" else None
+        return value
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_it_has(cls, parts: dict[str, bool], info: ValidationInfo) -> dict[str, bool]:
+        if "model" not in info.data:  # which is told already
+            return parts
+        model = info.data["model"]
+        form = zoo.FORMS.get(model, {})
+        if unknown := sorted(parts.keys() - form.keys()):
+            names = ", ".join(form) or "none, this model has none to change"
+            raise ValueError(f"{', '.join(unknown)} of {model}: expected some of {names}")
+        return {name: kept for name, kept in parts.items() if kept != form[name]}
+
+    @model_validator(mode="after")
+    def _cuts_need_a_graph(self) -> Self:
+        linked = zoo.FORMS.get(self.model, {}).get("lagc", False) and self.parts.get("lagc", True)
+        if not linked and (self.cut_km is not None or self.test_cuts_km):
+            raise ValueError(
+                f"cut_km={self.cut_km}, test_cuts_km={self.test_cuts_km}: expected none, "
+                f"{self.model} without a graph has no links to cut; leave them out"
+            )
+        return self
 
     @property
     def key(self) -> str:

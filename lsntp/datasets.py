@@ -11,10 +11,13 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
+from pydantic import BeforeValidator, Field
 
+from lsntp.checks import shown
 from lsntp.fields import DataError, fields_of, standardise
 from lsntp.store import clear_leftovers, scratch_of
 from lsntp.synthetic import synthetic
@@ -81,6 +84,12 @@ REAL: dict[str, Entry] = {
     "era5-uk": Entry(ERA5, "2019-03-25T00:00:00"),
 }
 NAMES = (*REAL, "synthetic")
+Datasets = Annotated[
+    list[str],
+    BeforeValidator(lambda names: [names] if isinstance(names, str) else names),
+    Field(min_length=1),
+]
+"""One name, or a list of some."""
 
 
 def data_dir() -> Path:
@@ -115,13 +124,19 @@ def open_dataset(name: str | os.PathLike) -> xr.DataArray:
     DataError
         Unknown name, a corrupted or altered file, or a field that breaks the form above.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise DataError(
+            f"name={shown(name)}: expected one of {', '.join(NAMES)}, or a path; a field that is "
+            "open already is given to lsntp.datasets.standardise"
+        )
+    name = os.fspath(name)
     if name == "synthetic":
         return synthetic()["t2m"]
     if name in REAL:
-        entry = REAL[str(name)]
+        entry = REAL[name]
         path = data_dir() / entry.file.filename
         if not path.exists():
-            path = fetch(str(name))
+            path = fetch(name)
         try:
             da = _verified(entry.file, path)
         except DataError as error:
@@ -130,8 +145,8 @@ def open_dataset(name: str | os.PathLike) -> xr.DataArray:
                 f"`lsntp data fetch {name}` (which keeps it as *.corrupt)"
             ) from error
         da = da.sel(lat=slice(*entry.lat), lon=slice(*entry.lon))
-        return da.assign_attrs(name=str(name), test_start=entry.test_start)
-    return _open_own(str(name))
+        return da.assign_attrs(name=name, test_start=entry.test_start)
+    return _open_own(name)
 
 
 def fetch(name: str) -> Path:
@@ -211,8 +226,8 @@ def status(name: str) -> dict[str, str]:
 
 
 def _entry(name: str) -> Entry:
-    if name not in REAL:
-        raise DataError(f"no file belongs to data set {name!r}; those with a file: {list(REAL)}")
+    if not isinstance(name, str) or name not in REAL:
+        raise DataError(f"no file belongs to data set {name!r}; expected one of {', '.join(REAL)}")
     return REAL[name]
 
 
@@ -241,7 +256,7 @@ def _decode(path: Path) -> xr.Dataset:
     elif start.startswith((b"CDF\x05", b"\x89HDF")):
         options = {}  # whichever of netCDF4 and h5netcdf is installed
     else:
-        raise DataError(f"neither NetCDF nor GRIB: it begins with {start!r}")
+        raise DataError(f"neither NetCDF nor GRIB: it begins with {start!r}; expected one of them")
     try:
         with xr.open_dataset(path, decode_timedelta=False, **options) as ds:
             return ds.load()
@@ -284,17 +299,29 @@ def _laid_out(da: xr.DataArray, file: File) -> bool:
     )
 
 
-def _open_own(name: str) -> xr.DataArray:
+def located(name: str) -> tuple[str, str]:
+    """Split the name of a file of one's own into its path and, if one is given, a variable.
+
+    Raises
+    ------
+    DataError
+        If there is no such file.
+    """
     path, _, variable = name.rpartition(":")
-    if not (path and Path(path).is_file()):
+    if not os.path.isfile(path):
         path, variable = name, ""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         near = difflib.get_close_matches(name, NAMES, 1)
         raise DataError(
             f"unknown data set {name!r}"
             + (f" (did you mean {near[0]!r}?)" if near else "")
             + f"; expected one of {', '.join(NAMES)}, or the path of a NetCDF or GRIB file"
         )
+    return path, variable
+
+
+def _open_own(name: str) -> xr.DataArray:
+    path, variable = located(name)
     try:
         ds = _decode(Path(path))
     except DataError as error:

@@ -14,7 +14,9 @@ from scipy import stats
 from scipy.fft import dctn
 
 from lsntp import studies
+from lsntp.checks import checked
 from lsntp.comparison import deviation, signed
+from lsntp.config import Models, PresetName, Seeds
 from lsntp.graph import EARTH_RADIUS_KM
 from lsntp.land import land_mask
 from lsntp.studies import Study
@@ -37,7 +39,8 @@ SHIFTED = ("land", "rim")
 """The contrasts whose cells are also laid elsewhere, as a null."""
 
 
-def rows(dataset: str, models: Sequence[str], preset: str, seeds: int) -> Study:
+@checked
+def rows(dataset: str, models: Models, preset: PresetName, seeds: Seeds) -> Study:
     """Take some models' rows, and those of persistence and ridge, from the study ``main``."""
     study = studies.main(dataset, preset, seeds)
     return {LABELS[m]: study[LABELS[m]] for m in dict.fromkeys(("persistence", "ridge", *models))}

@@ -11,9 +11,18 @@ import hashlib
 import numpy as np
 import xarray as xr
 
+from lsntp.checks import shown
+
 
 class DataError(ValueError):
     """Data that cannot be used as it is; the message says what was found and what to do."""
+
+
+LOWEST_K, HIGHEST_K = 150.0, 350.0
+"""Near-surface temperatures on Earth lie between these; values in °C never do."""
+
+LEAST_SPREAD_K = 1e-3
+"""What varies by less than this is constant: float32 rounds by 3e-5 K."""
 
 
 def fingerprint(values: np.ndarray) -> str:
@@ -44,9 +53,15 @@ def standardise(da: xr.DataArray | xr.Dataset, name: str = "own field") -> xr.Da
     Raises
     ------
     DataError
-        Several fields in a Dataset; no time, latitude or longitude; NaN; degC given as K; times
-        unsorted, duplicate or irregular; a grid that is torn at 180 degrees or below 2 x 2.
+        Anything but a DataArray or Dataset; several fields in a Dataset; no time, latitude or
+        longitude; NaN; degC given as K; one value everywhere; times unsorted, duplicate or
+        irregular; no places on the globe; a grid that is torn at 180 degrees or below 2 x 2.
     """
+    if not isinstance(da, xr.DataArray | xr.Dataset):
+        raise DataError(
+            f"{name} is {shown(da)}: expected an xarray.DataArray or Dataset; a file is opened by "
+            "lsntp.open_dataset"
+        )
     if isinstance(da, xr.Dataset):
         da = _only_field(da, name)
     da = _dimensions(da, name)
@@ -66,6 +81,27 @@ def standardise(da: xr.DataArray | xr.Dataset, name: str = "own field") -> xr.Da
         "test_start": np.datetime_as_string(da.time.values[int(0.8 * da.sizes["time"])], "s"),
     }
     return da
+
+
+def check_form(field: xr.DataArray, *attributes: str) -> None:
+    """Refuse what has not the form that `standardise` gives, with these attributes.
+
+    Raises
+    ------
+    DataError
+    """
+    dims = ("time", "lat", "lon")
+    good = isinstance(field, xr.DataArray) and field.dims == dims and field.dtype.kind in "iuf"
+    if not good or not {*dims} <= {*field.coords} or not field.size:
+        raise DataError(
+            f"the field is {shown(field)}: expected a DataArray {dims} of numbers, with "
+            "coordinates; lsntp.datasets.standardise makes it one"
+        )
+    if missing := [name for name in attributes if name not in field.attrs]:
+        raise DataError(
+            f"the field has no attribute {', '.join(missing)}; expected it: standardise gives it, "
+            "and xr.set_options(keep_attrs=True) keeps it through operations"
+        )
 
 
 _ALIASES = {
@@ -112,11 +148,12 @@ def _only_field(ds: xr.Dataset, name: str) -> xr.DataArray:
     if fields:
         raise DataError(
             f"{name} holds {len(fields)} fields: {fields_of(ds[fields])}; "
-            f"choose one: open_dataset('file.nc:{fields[0]}') or standardise(ds['{fields[0]}'])"
+            f"expected one, choose it: open_dataset('file.nc:{fields[0]}') or "
+            f"standardise(ds['{fields[0]}'])"
         )
     raise DataError(
-        f"{name} holds no field over time, lat and lon; it has: {fields_of(ds) or '-'}; if one of "
-        "these is it, name its dimensions so: ds.rename(...)"
+        f"{name} holds no field over time, lat and lon; it has: {fields_of(ds) or '-'}; expected "
+        "one: if it is one of these, name its dimensions so: ds.rename(...)"
     )
 
 
@@ -139,18 +176,23 @@ def _dimensions(da: xr.DataArray, name: str) -> xr.DataArray:
     names = {role: dim for dim, role in roles.items()}
     bare = [dim for dim in names.values() if dim not in da.coords]
     if bare:
-        raise DataError(f"{name} has no coordinate values along {bare}; assign them")
+        raise DataError(f"{name} has no coordinate values along {bare}; expected some: assign them")
     valid = da.coords.get("valid_time")  # of a forecast: when it holds, not when it began
     use = "valid_time" if valid is not None and valid.dims == (names["time"],) else names["time"]
     try:
         times = da[use].values.astype("datetime64[ns]", casting="safe")
     except (TypeError, ValueError):
         raise DataError(
-            f"{name}: times are {da[use].dtype}, not datetime64; decode them, or turn another "
-            "calendar into the standard one with da.convert_calendar('standard')"
+            f"{name}: times are {da[use].dtype}, not datetime64 as expected; decode them, or turn "
+            "another calendar into the standard one with da.convert_calendar('standard')"
         ) from None
-    if not np.issubdtype(da.dtype, np.number):
+    if da.dtype.kind not in "iuf":
         raise DataError(f"{name} has values of type {da.dtype}; expected numbers in K")
+    for axis in ("lat", "lon"):
+        if da[names[axis]].dtype.kind not in "iuf":
+            raise DataError(
+                f"{name}: {axis} is of type {da[names[axis]].dtype}; expected numbers in degrees"
+            )
     da = da.transpose(*(names[role] for role in _ALIASES))
     return xr.DataArray(
         da.values,
@@ -170,8 +212,11 @@ def _grid(da: xr.DataArray, name: str) -> xr.DataArray:
     if min(da.sizes["lat"], da.sizes["lon"]) < 2:
         raise DataError(f"{name}: grid {da.shape[1]} x {da.shape[2]}; expected at least 2 x 2")
     lat, lon = da.lat.values, da.lon.values
-    if not (np.isfinite(lat).all() and np.isfinite(lon).all() and (abs(lat) <= 90).all()):
-        raise DataError(f"{name}: latitudes {lat.min()} to {lat.max()}; expected -90 to 90, no NaN")
+    if not ((abs(lat) <= 90).all() and (abs(lon) <= 540).all()):
+        raise DataError(
+            f"{name}: latitudes {lat.min()} to {lat.max()}, longitudes {lon.min()} to {lon.max()}; "
+            "expected degrees, -90 to 90 and -540 to 540, no NaN"
+        )
     wrapped = np.round((lon + 180) % 360 - 180, 4)  # degrees; 1e-4 is 11 m
     wrapped[wrapped >= 180] -= 360
     da = da.assign_coords(lon=("lon", wrapped, da.lon.attrs)).sortby("lon")
@@ -207,7 +252,8 @@ def _step(da: xr.DataArray, name: str) -> np.timedelta64:
     if (counts > 1).any():
         twice = np.datetime_as_string(unique[counts > 1], "m")
         raise DataError(
-            f"{name}: {len(twice)} duplicate time(s), first {twice[0]}; da.drop_duplicates('time')"
+            f"{name}: {len(twice)} duplicate time(s), first {twice[0]}; expected none: "
+            "da.drop_duplicates('time')"
         )
     if (steps < np.timedelta64(0, "ns")).any():
         at = int((steps < np.timedelta64(0, "ns")).argmax())
@@ -234,12 +280,17 @@ def _kelvin(da: xr.DataArray, name: str) -> None:
         raise DataError(
             f"{name}: {bad.sum()} of {bad.size} values are NaN or infinite, first at time "
             f"{np.datetime_as_string(da.time.values[t], 'm')}, lat {da.lat.values[i]:g}, "
-            f"lon {da.lon.values[j]:g}; fill them or select a part without any"
+            f"lon {da.lon.values[j]:g}; expected none: fill them or select a part without any"
         )
     low, high = float(values.min()), float(values.max())
     units = str(da.attrs.get("units", "K"))
     kelvin = units.lower() in ("k", "degk", "deg_k", "kelvin", "kelvins", "degrees_kelvin")
-    if low >= 150 and high <= 350:
+    if high - low < LEAST_SPREAD_K:
+        raise DataError(
+            f"{name}: every value is {low:g} (units {units!r}); expected temperature that varies: "
+            "see whether the right variable was chosen, and whether it was read whole"
+        )
+    if low >= LOWEST_K and high <= HIGHEST_K:
         if not kelvin:
             raise DataError(
                 f"{name}: values {low:g} to {high:g} look like K, but the attribute units is "
@@ -253,6 +304,6 @@ def _kelvin(da: xr.DataArray, name: str) -> None:
     else:
         raise DataError(
             f"{name}: values {low:g} to {high:g} (units {units!r}); expected temperature in K, "
-            "between 150 and 350"
+            f"between {LOWEST_K:g} and {HIGHEST_K:g}"
         )
     da.data = values.astype(np.float32)

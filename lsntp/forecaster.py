@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, checked, fits
 from lsntp.graph import AdaptiveGraph, DistanceCut
 from lsntp.lsconv import LSConv
 from lsntp.recurrent import MakeOperator, RecurrentCell, RecurrentLayer
@@ -41,12 +42,13 @@ class GridForecaster(nn.Module):
 
     head: nn.Module
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
+        height: Count,
+        width: Count,
         downsample: bool,
-        lead_steps: int,
+        lead_steps: Count,
         graph: AdaptiveGraph | None = None,
     ) -> None:
         super().__init__()
@@ -67,11 +69,8 @@ class GridForecaster(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Forecast from ``x`` (B, T, 1, H, W) the next L frames (B, L, 1, H, W)."""
-        if x.ndim != 5 or x.shape[2:] != (1, self.height, self.width):
-            raise ValueError(
-                f"expected input (B, T, 1, {self.height}, {self.width}), got {tuple(x.shape)}; "
-                "build the model for this grid"
-            )
+        wanted, remedy = ("B", "T", 1, self.height, self.width), "build the model for this grid"
+        fits("input", x, wanted, next(self.parameters()), remedy)
         if self.shrink is not None:
             x = over_time(self.shrink, pad_to_odd(x))
         return over_time(self.head, self.features(x))[..., : self.height, : self.width]
@@ -102,17 +101,18 @@ class Forecaster(GridForecaster):
         One peephole weight per cell and channel (equations), not one per channel (released).
     """
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
-        hidden: int,
+        height: Count,
+        width: Count,
+        hidden: Count,
         operator: MakeOperator,
         *,
         graph: AdaptiveGraph | None = None,
         downsample: bool = False,
         cell_peephole: bool = True,
-        lead_steps: int = 6,
+        lead_steps: Count = 6,
     ) -> None:
         super().__init__(height, width, downsample, lead_steps, graph)
 
@@ -176,22 +176,23 @@ class LSNTP(Forecaster):
         Those of `EQUATIONS`, all of them.
     """
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
-        hidden: int,
-        embedding: int,
-        kernel: int = 3,
+        height: Count,
+        width: Count,
+        hidden: Count,
+        embedding: Count,
+        kernel: Odd = 3,
         downsample: bool = False,
-        lead_steps: int = 6,
+        lead_steps: Count = 6,
         cut: DistanceCut | None = None,
-        **parts: bool,
+        **parts: Any,
     ) -> None:
-        if parts.keys() != EQUATIONS.keys():
+        if parts.keys() != EQUATIONS.keys() or {*map(type, parts.values())} != {bool}:
             raise ValueError(
-                f"parts {sorted(parts)}: expected {sorted(EQUATIONS)}; use LSNTP.equations(...) or "
-                "LSNTP.released(...), which set those that you do not name"
+                f"parts {parts}: expected {', '.join(EQUATIONS)}, each True or False; use "
+                "LSNTP.equations(...) or LSNTP.released(...), which set those that you do not name"
             )
         rows, columns = inner_grid(height, width, downsample)
         joint, cell_peephole = parts.pop("joint"), parts.pop("cell_peephole")
@@ -262,8 +263,20 @@ class LSNTP(Forecaster):
         return self
 
 
-def inner_grid(height: int, width: int, downsample: bool) -> tuple[int, int]:
-    """Rows and columns the recurrent layers work on."""
+@checked
+def inner_grid(height: Count, width: Count, downsample: bool) -> tuple[int, int]:
+    """Rows and columns the recurrent layers work on.
+
+    Raises
+    ------
+    ValueError
+        If a grid is too small to be halved.
+    """
+    if downsample and min(height, width) < 2:
+        raise ValueError(
+            f"a grid of {height}×{width} cells cannot be halved: expected at least 2×2, or "
+            "downsample=False"
+        )
     return (height // 2, width // 2) if downsample else (height, width)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
 
 from lsntp import product
+from lsntp.checks import Count, Kilometres, checked, fits, shown
 from lsntp.product import Adjacency, Method
 
 EARTH_RADIUS_KM = 6371.0
@@ -23,9 +26,44 @@ def grid_nodes(field: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     lat, lon : arrays of shape (N,), N = H·W, degrees.
+
+    Raises
+    ------
+    ValueError
+        If it has not both coordinates.
     """
+    if not isinstance(field, xr.DataArray | xr.Dataset) or not {"lat", "lon"} <= {*field.coords}:
+        raise ValueError(
+            f"field={shown(field)}: expected a DataArray with the coordinates lat and lon, as "
+            "lsntp.open_dataset gives it"
+        )
     lat, lon = np.meshgrid(field["lat"].to_numpy(), field["lon"].to_numpy(), indexing="ij")
     return lat.ravel().astype(float), lon.ravel().astype(float)
+
+
+def radians(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn degrees, (N,) each, into radians.
+
+    Raises
+    ------
+    ValueError
+        If they are not one of each a node, or no places on the globe.
+    """
+    lat, lon = np.asarray(lat), np.asarray(lon)
+    if lat.dtype.kind not in "iuf" or lon.dtype.kind not in "iuf":
+        raise ValueError(f"lat={shown(lat)}, lon={shown(lon)}: expected numbers, in degrees")
+    phi, lam = np.radians(lat), np.radians(lon)
+    if phi.ndim != 1 or phi.shape != lam.shape or not len(phi):
+        raise ValueError(
+            f"lat {phi.shape} and lon {lam.shape}: expected one of each a node, as grid_nodes "
+            "gives them"
+        )
+    if not ((abs(phi) <= np.pi / 2).all() and (abs(lam) <= 3 * np.pi).all()):
+        raise ValueError(
+            f"lat from {np.min(lat)} to {np.max(lat)}, lon from {np.min(lon)} to {np.max(lon)}: "
+            "expected degrees, latitudes from -90 to 90, longitudes from -540 to 540"
+        )
+    return phi, lam
 
 
 def great_circle_km(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
@@ -38,8 +76,13 @@ def great_circle_km(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     Returns
     -------
     distance : array of shape (N, N), km; symmetric with a zero diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the coordinates are not pairs of degrees.
     """
-    phi, lam = np.radians(lat), np.radians(lon)
+    phi, lam = radians(lat, lon)
     half_dphi = (phi[:, None] - phi[None, :]) / 2
     half_dlam = (lam[:, None] - lam[None, :]) / 2
     chord = np.sin(half_dphi) ** 2 + np.outer(np.cos(phi), np.cos(phi)) * np.sin(half_dlam) ** 2
@@ -56,7 +99,13 @@ def adaptive_adjacency(embedding: Tensor) -> Tensor:
     Returns
     -------
     adjacency : Tensor of shape (N, N); every row sums to 1; the identity is not included.
+
+    Raises
+    ------
+    ValueError
+        If the embedding is not a matrix of floats.
     """
+    fits("embedding", embedding, ("N", "E"))
     return torch.softmax(torch.relu(embedding @ embedding.T), dim=1)
 
 
@@ -75,20 +124,9 @@ class DistanceCut:
         If the distance is negative or not a number, or the coordinates are not pairs of degrees.
     """
 
-    def __init__(self, lat: np.ndarray, lon: np.ndarray, km: float) -> None:
-        if not km >= 0:
-            raise ValueError(f"km={km}: expected a distance of 0 km or more")
-        phi, lam = np.radians(lat), np.radians(lon)
-        if phi.ndim != 1 or phi.shape != lam.shape:
-            raise ValueError(
-                f"lat {phi.shape} and lon {lam.shape}: expected one of each a node, as grid_nodes "
-                "gives them"
-            )
-        if not (np.abs(phi) <= np.pi / 2).all() or not np.isfinite(lam).all():
-            raise ValueError(
-                f"lat from {np.min(lat)} to {np.max(lat)}, lon from {np.min(lon)} to "
-                f"{np.max(lon)}: expected degrees, latitudes from -90 to 90"
-            )
+    @checked
+    def __init__(self, lat: Any, lon: Any, km: Kilometres) -> None:
+        phi, lam = radians(lat, lon)
         on_sphere = [np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)]
         self.nodes = torch.from_numpy(np.stack(on_sphere, axis=1)) * EARTH_RADIUS_KM
         angle = min(km / EARTH_RADIUS_KM, np.pi)
@@ -127,12 +165,16 @@ class AdaptiveGraph(nn.Module):
     Explained in the notebook ``03_method``.
     """
 
+    @checked
     def __init__(
-        self, nodes: int, size: int, cut: DistanceCut | None = None, method: Method = "auto"
+        self, nodes: Count, size: Count, cut: DistanceCut | None = None, method: Method = "auto"
     ) -> None:
         super().__init__()
         if cut is not None and len(cut) != nodes:
-            raise ValueError(f"the cut is for {len(cut)} nodes, this graph has {nodes}")
+            raise ValueError(
+                f"the cut is for {len(cut)} nodes, this graph has {nodes}: expected as many; make "
+                "it with the nodes of this grid"
+            )
         self.embedding = nn.Parameter(nn.init.xavier_normal_(torch.empty(nodes, size)))
         self.cut, self.method = cut, method
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, checked, fits, shown
 from lsntp.product import Adjacency
 
 
@@ -26,8 +27,10 @@ class NSA(nn.Module):
         It averages over the whole field, so attention is then no longer a matter of one cell.
     """
 
-    def __init__(self, channels: int, norm: bool = False) -> None:
+    @checked
+    def __init__(self, channels: Count, norm: bool = False) -> None:
         super().__init__()
+        self.channels = channels
         steps: list[nn.Module] = []
         for _ in range(2):
             steps.append(nn.Conv2d(channels, channels, kernel_size=1))
@@ -38,6 +41,7 @@ class NSA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Reweight ``x`` (B, C, H, W) by attention in (0, 1); same shape."""
+        fits("x", x, ("B", self.channels, "H", "W"), next(self.parameters()))
         return torch.sigmoid(self.gate(x)) * x
 
 
@@ -57,14 +61,17 @@ def lagc(x: Tensor, adjacency: Tensor | Adjacency) -> Tensor:
     Raises
     ------
     ValueError
-        If the adjacency is not N×N for this grid.
+        If x is no such field, or the adjacency not N×N for its grid.
     """
+    fits("x", x, ("B", "C", "H", "W"))
     nodes = x.shape[-2] * x.shape[-1]
-    if adjacency.shape != (nodes, nodes):
+    if getattr(adjacency, "shape", None) != (nodes, nodes):
         raise ValueError(
-            f"the adjacency is {tuple(adjacency.shape)}, but a grid of {x.shape[-2]}×{x.shape[-1]} "
-            f"cells needs ({nodes}, {nodes}); build the graph for this grid"
+            f"the adjacency is {shown(adjacency)}, but a grid of {x.shape[-2]}×{x.shape[-1]} cells "
+            f"needs ({nodes}, {nodes}): build the graph for this grid and give graph.adjacency()"
         )
+    if hasattr(adjacency, "dtype"):
+        fits("adjacency", adjacency, (nodes, nodes), x)
     columns = x.reshape(-1, nodes).T  # (N, B·C)
     return x + (adjacency @ columns).T.reshape(x.shape)
 
@@ -101,18 +108,19 @@ class LSConv(nn.Module):
     torch.Size([2, 16, 21, 35])
     """
 
+    @checked
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
-        kernel: int = 3,
+        in_channels: Count,
+        out_channels: Count,
+        kernel: Odd = 3,
         *,
         nsa: bool = True,
         lagc: bool = True,
         bias: bool = True,
         relu: bool = False,
         norm: bool = False,
-        split: Sequence[int] | None = None,
+        split: Sequence[Count] | None = None,
     ) -> None:
         super().__init__()
         self.split = tuple(split or (in_channels,))
@@ -125,6 +133,7 @@ class LSConv(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor | Adjacency | None = None) -> Tensor:
         """Apply the operator to ``x`` (B, C, H, W) with adjacency (N, N); gives (B, F, H, W)."""
+        fits("x", x, ("B", self.lsi.in_channels, "H", "W"), self.lsi.weight)
         groups = x.split(self.split, dim=1)
         attended = [self.attend(k, group) for k, group in enumerate(groups)]
         return self.mix(self.link(torch.cat(attended, dim=1), adjacency))
@@ -186,19 +195,15 @@ class LSConv(nn.Module):
         return torch.relu(x) if self.relu else x
 
 
-def convolution(in_channels: int, out_channels: int, kernel: int, bias: bool) -> nn.Conv2d:
+@checked
+def convolution(in_channels: Count, out_channels: Count, kernel: Odd, bias: bool) -> nn.Conv2d:
     """Build a size-preserving k×k convolution with zero padding and Xavier-normal weights.
 
     Raises
     ------
     ValueError
-        If the kernel is not an odd positive number.
+        If a size is not positive, or the kernel not odd.
     """
-    if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(
-            f"kernel={kernel}: expected an odd number (1, 3, 5, …), so that the "
-            "output keeps the size of the grid"
-        )
     layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
     nn.init.xavier_normal_(layer.weight)
     if layer.bias is not None:

@@ -10,11 +10,14 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import uniform_filter
 
+from lsntp.checks import shown
+from lsntp.fields import HIGHEST_K, LEAST_SPREAD_K, LOWEST_K
+
 WINDOW = 7
 """Side of SSIM's square, evenly weighted window, in cells (scikit-image's default)."""
 
-KELVIN_FLOOR = 150.0
-"""No near-surface temperature on Earth is below this; values in °C always are. K."""
+FARTHEST_K = 1e6
+"""A forecast beyond this is no number of kelvin; single precision still squares it."""
 
 Array = np.ndarray
 
@@ -124,12 +127,15 @@ def score(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     if min(target.sizes["lat"], target.sizes["lon"]) < WINDOW:
         raise ValueError(
             f"a grid of {target.sizes['lat']}×{target.sizes['lon']} cells is smaller than SSIM's "
-            f"{WINDOW}×{WINDOW} window: score at least {WINDOW}×{WINDOW} cells"
+            f"{WINDOW}×{WINDOW} window: expected at least {WINDOW}×{WINDOW} cells"
         )
     lowest = float(target.min())
     data_range = float(target.max()) - lowest
-    if data_range == 0:
-        raise ValueError(f"target is {lowest} K everywhere: SSIM and PSNR need a range above 0")
+    if data_range < LEAST_SPREAD_K:
+        raise ValueError(
+            f"target is {lowest} K everywhere: expected a field that varies, by at least "
+            f"{LEAST_SPREAD_K} K, as SSIM and PSNR need a range"
+        )
 
     leads = []
     for lead in range(target.sizes["lead"]):
@@ -218,18 +224,26 @@ def _checked(pred: xr.DataArray, target: xr.DataArray) -> tuple[xr.DataArray, xr
     for dim in target.dims:
         both = dim in pred.indexes and dim in target.indexes
         if both and not np.array_equal(pred.indexes[dim], target.indexes[dim]):
-            raise ValueError(f"pred and target differ in their coordinate {dim!r}: align them")
+            raise ValueError(
+                f"pred and target differ in their coordinate {dim!r}: expected the same, align them"
+            )
     for name, a in (("pred", pred), ("target", target)):
-        if a.size == 0:
-            raise ValueError(f"{name} is empty: sizes {dict(a.sizes)}")
+        if a.size == 0 or a.dtype.kind not in "iuf":
+            raise ValueError(f"{name} is {shown(a)}: expected numbers in K, at least one")
         bad = int((~np.isfinite(a.to_numpy())).sum())
         if bad:
-            raise ValueError(f"{name} has {bad} NaN or infinite values of {a.size}: remove them")
+            raise ValueError(f"{name} has {bad} NaN or infinite values of {a.size}; expected none")
         units = a.attrs.get("units", "K")
+        low, high = float(a.min()), float(a.max())
         middle = float(np.median(a.to_numpy()))
-        if units not in ("K", "kelvin") or middle < KELVIN_FLOOR:
+        if name == "target":
+            likely = low >= LOWEST_K and high <= HIGHEST_K
+        else:  # a forecast may go astray
+            likely = middle >= LOWEST_K and max(-low, high) <= FARTHEST_K
+        if units not in ("K", "kelvin") or not likely:
             raise ValueError(
-                f"{name} does not look like kelvin: units {units!r}, median {middle:.1f}. "
+                f"{name} does not look like kelvin: units {units!r}, median {middle:g}, from "
+                f"{low:g} to {high:g}; expected {LOWEST_K:g} to {HIGHEST_K:g}. "
                 "If it is in °C, add 273.15"
             )
     target = target.transpose(..., "lead", "lat", "lon")

@@ -16,8 +16,10 @@ import pandas as pd
 import xarray as xr
 
 from lsntp import store
+from lsntp.checks import Count, checked
 from lsntp.climatology import Climatology
-from lsntp.datasets import DataError, open_dataset
+from lsntp.datasets import DataError, Datasets, open_dataset
+from lsntp.fields import check_form
 from lsntp.graph import great_circle_km, grid_nodes
 from lsntp.store import RecordError
 
@@ -62,7 +64,8 @@ NUMBERS = {
 }
 
 
-def study(field: xr.DataArray, inputs: int = 6, leads: int = 6) -> xr.Dataset:
+@checked
+def study(field: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.Dataset:
     """Correlation against distance over all pairs of cells, and the observations' numbers.
 
     Statistics use the training period only (times before the attribute `test_start`), the case
@@ -92,8 +95,7 @@ def study(field: xr.DataArray, inputs: int = 6, leads: int = 6) -> xr.Dataset:
         No `test_start`; fewer than two days before it; less than one case after it; too many
         cells; a cell that never changes.
     """
-    if "test_start" not in field.attrs:
-        raise DataError("the field has no attribute test_start: see lsntp.datasets.standardise")
+    check_form(field, "test_start", "step_hours")
     start = np.datetime64(str(field.attrs["test_start"]))
     train, test = field.sel(time=field.time < start), field.sel(time=field.time >= start)
     if train.sizes["time"] * field.attrs["step_hours"] < 48:
@@ -201,7 +203,8 @@ def study(field: xr.DataArray, inputs: int = 6, leads: int = 6) -> xr.Dataset:
 CASE_RULE = "the window in the middle of the test period, as in the records of runs"
 
 
-def case(test: xr.DataArray, inputs: int = 6, leads: int = 6) -> xr.DataArray:
+@checked
+def case(test: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.DataArray:
     """Return the window in the middle of the test period.
 
     The rule looks at no value and no forecast; it is that of `lsntp.experiment.case_window`, so
@@ -215,7 +218,8 @@ def case(test: xr.DataArray, inputs: int = 6, leads: int = 6) -> xr.DataArray:
     windows = test.sizes["time"] - inputs - leads + 1
     if windows < 1:
         raise DataError(
-            f"{test.sizes['time']} times in the test period: a case needs {inputs + leads}"
+            f"{test.sizes['time']} times in the test period: a case needs {inputs + leads}, "
+            f"{inputs} inputs and {leads} leads"
         )
     first = windows // 2
     chosen = test.isel(time=slice(first, first + inputs + leads)).rename(time="step")
@@ -261,14 +265,15 @@ def load(name: str, folder: Path = RECORDS) -> xr.Dataset:
     return store.read(path, lambda record: record[list(NUMBERS)].attrs["name"], remedy)
 
 
-def studies(datasets: str | list[str], recompute: bool = False) -> dict[str, xr.Dataset]:
+@checked
+def studies(datasets: Datasets, recompute: bool = False) -> dict[str, xr.Dataset]:
     """Return the study of each data set: its committed record, or made now.
 
     It is made now if asked for (and then held against the record, if there is one), and for a
     data set without a record, such as ``synthetic``.
     """
     found = {}
-    for name in [datasets] if isinstance(datasets, str) else datasets:
+    for name in datasets:
         recorded = (RECORDS / f"{name}.nc").exists()
         if recorded and not recompute:
             found[name] = load(name)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+
+from lsntp.checks import fits, shown
 
 Method = Literal["auto", "dense", "tiled"]
 
@@ -82,6 +84,7 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return a @ b.T
 
 
+@runtime_checkable
 class Cut(Protocol):
     """Which links a distance cut keeps; :class:`lsntp.graph.DistanceCut` is one."""
 
@@ -118,7 +121,7 @@ class DenseAdjacency:
         self.shape = self.matrix.shape
 
     def __matmul__(self, x: Tensor) -> Tensor:
-        check_rows(x, self.shape[0])
+        check_rows(x, self.shape[0], self.matrix)
         matrix, device = self.matrix, x.device.type
         if torch.is_autocast_enabled(device):
             low = torch.get_autocast_dtype(device)
@@ -129,16 +132,15 @@ class DenseAdjacency:
         return y
 
 
-def check_rows(x: Tensor, nodes: int) -> None:
-    """Refuse an X that has not one row per node.
+def check_rows(x: Tensor, nodes: int, like: Tensor | None = None) -> None:
+    """Refuse an X that has not one row per node, or is not of another's type and device.
 
     Raises
     ------
     ValueError
-        If it has more or fewer.
+        If it is no such matrix.
     """
-    if x.ndim != 2 or len(x) != nodes:
-        raise ValueError(f"x is {tuple(x.shape)}; expected ({nodes}, M), a row for each node")
+    fits("x", x, (nodes, "M"), like, remedy="it has a row for each node")
 
 
 def as_given(method: Callable[..., Any]) -> Any:
@@ -351,16 +353,19 @@ def adjacency(
 
     Parameters, and errors raised, as of :func:`graph_product`.
     """
-    if embedding.ndim != 2 or embedding.dtype not in (torch.float32, torch.float64):
-        raise ValueError(
-            f"the embedding is {embedding.dtype} {tuple(embedding.shape)}; expected float32 or "
-            "float64 (nodes, embedding size)"
-        )
+    fits("embedding", embedding, ("N", "E"))
+    if embedding.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"the embedding is {embedding.dtype}: expected float32 or float64")
     if method not in ("auto", "dense", "tiled"):
         raise ValueError(f'method="{method}": expected "auto", "dense" or "tiled"')
+    if not isinstance(cut, Cut | None):
+        raise ValueError(f"cut={shown(cut)}: expected a lsntp.DistanceCut(lat, lon, km)")
     nodes = len(embedding)
     if cut is not None and len(cut) != nodes:
-        raise ValueError(f"the cut is for {len(cut)} nodes, the embedding has {nodes}")
+        raise ValueError(
+            f"the cut is for {len(cut)} nodes, the embedding has {nodes}: expected as many; make "
+            "it with the nodes of this grid"
+        )
     if method == "tiled" or (method == "auto" and (nodes > DENSE_UP_TO or group is not None)):
         return TiledAdjacency(embedding, cut, group)
     if group is not None:
@@ -411,6 +416,5 @@ def graph_product(
     torch.Size([16200, 8])
     """
     a = adjacency(embedding, method, cut=cut, group=group)
-    if x.dtype != embedding.dtype:
-        raise ValueError(f"x is {x.dtype}, the embedding {embedding.dtype}; convert one of them")
+    fits("x", x, (len(embedding), "M"), embedding)
     return a @ x

@@ -12,8 +12,10 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 from filelock import FileLock
+from pydantic import ValidationError
 
 from lsntp import metrics, store
+from lsntp.checks import checked, sentence, shown
 from lsntp.config import RunConfig
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import execute
@@ -70,8 +72,22 @@ def store_dir(dataset: str = NAMES[0]) -> Path:
 
 
 def config_of(record: xr.Dataset) -> RunConfig:
-    """Return the config that a record was made from."""
-    return RunConfig.model_validate_json(record.attrs["config"])
+    """Return the config that a record was made from.
+
+    Raises
+    ------
+    RecordError
+        If it holds none, or one that is not valid.
+    """
+    stored = record.attrs.get("config", "")
+    try:
+        return RunConfig.model_validate_json(stored)
+    except ValidationError as error:
+        raise RecordError(
+            f"the record {record.attrs.get('key', 'without a key')} has config={shown(stored)}: "
+            f"expected a lsntp.RunConfig as JSON ({sentence(error)}); restore it from the "
+            "repository, or delete it and make it again with lsntp run"
+        ) from None
 
 
 def name_of(config: RunConfig) -> str:
@@ -185,6 +201,7 @@ def check_folders(config: RunConfig) -> None:
     store.check_folder(cache_dir() / "checkpoints", "LSNTP_CACHE_DIR")
 
 
+@checked
 def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr.Dataset:
     """Return the stored record of a config; without one, make it and store it.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from lsntp.checks import Count, checked, fits, shown
 from lsntp.lsconv import LSConv
 from lsntp.product import Adjacency
 
@@ -37,8 +38,14 @@ class RecurrentCell(nn.Module):
         (1, 1) for one number per channel, as in the released code.
     """
 
-    def __init__(self, operator: LSConv, hidden: int, peephole: tuple[int, int]) -> None:
+    @checked
+    def __init__(self, operator: LSConv, hidden: Count, peephole: tuple[Count, Count]) -> None:
         super().__init__()
+        if operator.lsi.in_channels <= hidden or operator.lsi.out_channels != 4 * hidden:
+            raise ValueError(
+                f"hidden={hidden} with LSConv({operator.lsi.in_channels}, "
+                f"{operator.lsi.out_channels}): expected LSConv(C + {hidden}, {4 * hidden})"
+            )
         apart = (operator.lsi.in_channels - hidden, hidden)
         if len(operator.nsa) > 1 and operator.split != apart:
             raise ValueError(
@@ -56,8 +63,32 @@ class RecurrentCell(nn.Module):
         self, x: Tensor, state: State, adjacency: Tensor | Adjacency | None = None
     ) -> State:
         """Take one step: ``x`` (B, C, H, W), ``state`` = (H, C), each (B, F, H, W)."""
+        self.check(x, state)
         h, c = state
         return self.gate(self.operator.pair(self.operator.ahead(x, adjacency), h, adjacency), c)
+
+    def check(self, x: Tensor | None, state: State | None, *steps: str) -> None:
+        """Refuse an ``x`` (B, *steps, C, H, W) or a state that do not suit this cell or each other.
+
+        Raises
+        ------
+        ValueError
+        """
+        weight = self.operator.lsi.weight
+        batch: int | str = "B"
+        size: tuple[int | str, ...] = self.w_ci.shape[2:]
+        if size == (1, 1):  # a peephole a channel suits any grid
+            size = ("H", "W")
+        if x is not None:
+            fits("x", x, (batch, *steps, weight.shape[1] - self.hidden, *size), weight)
+            batch, size = len(x), x.shape[-2:]
+        if state is None and steps:
+            return
+        if not isinstance(state, tuple) or len(state) != 2:
+            raise ValueError(f"state={shown(state)}: expected (H, C), two tensors (B, F, H, W)")
+        for name, part in zip("HC", state, strict=True):
+            fits(name, part, (batch, self.hidden, *size), weight)
+            batch, size = len(part), part.shape[-2:]
 
     def gate(self, gates: Tensor, c: Tensor) -> State:
         """From W⋆[X, H] + b (B, 4F, H, W) and C the new H and C, each (B, F, H, W)."""
@@ -97,8 +128,12 @@ class RecurrentLayer(nn.Module):
         all H (B, T, F, H, W), and the last (H, C)
         """
         operator = self.cell.operator
-        if (steps if x is None else x.shape[1]) < 1 or (x is None and state is None):
-            raise ValueError("nothing to run over: expected a step to take, and x or a state")
+        if x is None and (state is None or not isinstance(steps, int) or steps < 1):
+            raise ValueError(
+                f"nothing to run over: state={shown(state)}, steps={shown(steps)}; expected x, or "
+                "a state and 1 step or more"
+            )
+        self.cell.check(x, state, "T")
         inputs: Sequence[Tensor | None] = [None] * steps
         if x is not None:  # X's own part for all steps at once
             ahead = operator.ahead(x.flatten(0, 1), adjacency)

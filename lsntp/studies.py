@@ -7,13 +7,14 @@ it, one per seed. Its notebook shows their records (:func:`load`), ``lsntp campa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
 
 from lsntp import observations, records
-from lsntp.config import PRESETS, Preset, RunConfig, named
+from lsntp.checks import Odd, checked, one_of
+from lsntp.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
 from lsntp.datasets import NAMES, REAL, open_dataset
 from lsntp.experiment import execute, inner_cells
 from lsntp.graph import great_circle_km, grid_nodes
@@ -24,6 +25,12 @@ Study = dict[str, list[RunConfig]]
 
 LSNTP = "lsntp-equations"
 """The form of LS-NTP that the studies vary."""
+
+WITH_GRAPH = ("lsntp-equations", "lsntp-released", "lsntp-tuned", "agcrn", "dagg-convlstm")
+"""The networks that learn a graph."""
+
+CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
+"""The models of the study :func:`cases`."""
 
 KERNELS = (1, 3, 5, 7)
 BASELINE_KERNELS = (3, 5, 7, 9)
@@ -40,22 +47,25 @@ RELEASED_TOO = ("convlstm", "lsntp-equations", "lsntp-released")
 """The networks that are trained by the released recipe, too."""
 
 
-def seeded(seeds: int, **settings: Any) -> list[RunConfig]:
+@checked
+def seeded(seeds: Seeds, **settings: Any) -> list[RunConfig]:
     """Return the configs of one row, one per seed; references have one."""
     return list({c.key: c for s in range(seeds) for c in [RunConfig(seed=s, **settings)]}.values())
 
 
-def with_kernel(preset: str, kernel: int) -> Preset:
+@checked
+def with_kernel(preset: PresetName, kernel: Odd) -> Preset:
     """Return a preset by name with another kernel."""
-    return Preset(**{**named("preset", preset, PRESETS).model_dump(), "kernel": kernel})
+    return PRESETS[preset].model_copy(update={"kernel": kernel})
 
 
+@checked
 def main(
     dataset: str,
-    preset: str = "laptop",
-    seeds: int = 3,
-    models: Sequence[str] = tuple(LABELS),
-    recipes: Sequence[str] = ("modern", "released"),
+    preset: PresetName = "laptop",
+    seeds: Seeds = 3,
+    models: Models = tuple(LABELS),
+    recipes: Recipes = ("modern", "released"),
 ) -> Study:
     """Table 3: every model by the first recipe, LS-NTP and ConvLSTM by the others, too."""
     study = {LABELS[m]: seeded(1, dataset=dataset, model=m) for m in models if m in REFERENCES}
@@ -161,6 +171,7 @@ def ablation(dataset: str, preset: str = "laptop", seeds: int = 3, model: str = 
     return {label: seeded(seeds, **settings) for label, settings in rows.items()}
 
 
+@checked
 def distances_km(dataset: str, preset: str = "laptop") -> list[int]:
     """Return the distances of Q1 for a data set, km, from 0 to the region's largest."""
     field = observations.load(dataset)["case"] if dataset in REAL else open_dataset(dataset)
@@ -267,21 +278,23 @@ STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 
 
-def configs(name: str, preset: str, seeds: int) -> list[RunConfig]:
+@checked
+def configs(
+    name: Annotated[str, one_of((*STUDIES, "all"))], preset: PresetName, seeds: Seeds
+) -> list[RunConfig]:
     """Return the configs of a study, or of "all", each once, in the order to run them.
 
     Raises
     ------
     ValueError
-        If there is no such study.
+        If there is no such study or preset, or no seed.
     """
-    if name != "all" and name not in STUDIES:
-        raise ValueError(f'study "{name}": expected one of {", ".join(STUDIES)}, or all')
     chosen = STUDIES.values() if name == "all" else [STUDIES[name]]
     rows = [row for make in chosen for study in make(preset, seeds) for row in study.values()]
     return list({config.key: config for row in rows for config in row}.values())
 
 
+@checked
 def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str, list[xr.Dataset]]:
     """Return the records of a study, row by row: those stored, or, with ``rerun``, made now.
 

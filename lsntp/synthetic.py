@@ -8,10 +8,14 @@ anomaly is drawn towards what the source's was some hours before. Shown in ``03_
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import xarray as xr
+from pydantic import Field
 from scipy.ndimage import gaussian_filter
 
+from lsntp.checks import Count, Seed, Whole, checked
 from lsntp.fields import standardise
 
 # Per hour and grid cell; chosen for a field as lively as the real ones, not fitted to any.
@@ -28,13 +32,14 @@ LAG_STEPS = 3
 SLOT = 4  # cells: patches are 3 x 3, one to a slot of 4 x 4
 
 
+@checked
 def synthetic(
-    height: int = 16,
-    width: int = 24,
-    steps: int = 1200,
-    links: int = 8,
-    seed: int = 0,
-    step_hours: int = 1,
+    height: Annotated[Count, Field(ge=8)] = 16,
+    width: Annotated[Count, Field(ge=8)] = 24,
+    steps: Annotated[Count, Field(ge=10)] = 1200,
+    links: Whole = 8,
+    seed: Seed = 0,
+    step_hours: Count = 1,
 ) -> xr.Dataset:
     r"""Make a synthetic temperature field whose long-range links are known.
 
@@ -75,11 +80,6 @@ def synthetic(
     ValueError
         A size out of range, or more links than fit.
     """
-    sizes = {"height": height, "width": width, "steps": steps, "step_hours": step_hours}
-    least = {"height": 8, "width": 8, "steps": 10, "step_hours": 1}
-    for key, value in sizes.items():
-        if value < least[key]:
-            raise ValueError(f"{key} = {value}; expected at least {least[key]}")
     rng = np.random.default_rng(seed)
     source, target = _place(rng, height, width, links)
     lag = LAG_STEPS * step_hours
@@ -144,8 +144,10 @@ def _place(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nodes (links, 9) of source and target patches, no two in one slot, each pair far apart."""
     rows, columns = np.divmod(np.arange(height // SLOT * (width // SLOT)), width // SLOT)
-    if not 0 <= 2 * links <= len(rows):
-        raise ValueError(f"links = {links}; {height} x {width} holds 0 to {len(rows) // 2}")
+    if 2 * links > len(rows):
+        raise ValueError(
+            f"links={links}: expected 0 to {len(rows) // 2}, all that {height} x {width} cells hold"
+        )
     middle = SLOT * np.stack([rows, columns], 1) + 1 + rng.integers(0, 2, (len(rows), 2))
     far = np.hypot(height, width) / 3
     for _ in range(1000):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from lsntp import published
+from lsntp.checks import checked, one_of
 from lsntp.comparison import deviation, difference, interval, mae_of, seed_mean, signed
 from lsntp.records import tabulate
 from lsntp.zoo import LABELS, NETWORKS
@@ -23,6 +25,7 @@ COLUMNS = {  # score -> heading, digits
 }
 
 
+@checked
 def main_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per model and recipe: mean ± standard deviation over seeds, and what it costs.
 
@@ -52,7 +55,8 @@ def main_table(runs: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def by_lead(runs: pd.DataFrame, score: str = "mae") -> pd.DataFrame:
+@checked
+def by_lead(runs: pd.DataFrame, score: Annotated[str, one_of(COLUMNS)] = "mae") -> pd.DataFrame:
     """One row per model, one column per lead: mean ± standard deviation over seeds of one score.
 
     Parameters
@@ -88,7 +92,13 @@ def by_lead(runs: pd.DataFrame, score: str = "mae") -> pd.DataFrame:
 
 
 def _alike(runs: pd.DataFrame) -> None:
-    """Refuse to average over runs that differ by more than their seed."""
+    """Refuse to average over runs that differ by more than their seed, and what is no runs."""
+    wanted = {"dataset", "preset", "variant", "model", "recipe"}
+    if not len(runs) or not wanted <= {*runs.columns}:
+        raise ValueError(
+            f"{len(runs)} runs with {', '.join(map(str, runs.columns))}: expected rows of "
+            "lsntp.load_records(), at least one"
+        )
     for column, groups in {
         "dataset": [runs],
         "preset": (group for _, group in runs[runs["preset"] != "none"].groupby("model")),

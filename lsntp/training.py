@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from lsntp.checks import Count, Seed, Whole, checked
 from lsntp.store import RecordError, whole
 from lsntp.windows import Windows
 
@@ -40,7 +41,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 class Recipe(BaseModel):
     """How a network is trained, apart from its size."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: str = Field(pattern=NAME, max_length=40, description="part of the record's file name")
     scaler: Literal["anomaly", "minmax"] = Field(description="what the network sees")
@@ -154,7 +155,23 @@ def launch(device: str) -> Fabric:
     ----------
     device : str
         An accelerator of Lightning Fabric: "cpu", "cuda", "mps" or "auto".
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or not at hand.
     """
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "auto": True,
+    }
+    if not (isinstance(device, str) and here.get(device)):
+        raise ValueError(
+            f"device={device!r}: expected one of those at hand, "
+            f"{', '.join(name for name, there in here.items() if there)}"
+        )
     from lightning_fabric import Fabric  # here, not above: slow to import, and needed to train only
     from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -179,6 +196,16 @@ def flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@checked
+def check_settings(epochs: Whole, batch_size: Count, seed: Seed) -> None:
+    """Refuse numbers that no training can be of: its types say which.
+
+    Raises
+    ------
+    ValueError
+    """
 
 
 @flushed_denormals()
@@ -217,11 +244,14 @@ def fit(
 
     Raises
     ------
+    ValueError
+        If a setting is out of range or the device not at hand.
     RecordError
         If the checkpoint is damaged or of another model, or cannot be written.
     FloatingPointError
         If the training loss is no longer finite.
     """
+    check_settings(epochs, batch_size, seed)
     fabric = launch(device)
     optimizer = torch.optim.AdamW(
         model.parameters(),

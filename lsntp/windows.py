@@ -6,7 +6,7 @@ A window is T input frames and the L frames that follow; it is named by its firs
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from lsntp.checks import Count, Whole, checked
 from lsntp.climatology import Climatology
+from lsntp.fields import LEAST_SPREAD_K, DataError, check_form
 
 VALIDATION_SHARE = 0.15
 VALIDATION_BLOCKS = 3
@@ -40,8 +42,13 @@ class Split:
     outside: Segments  # all that is not the test period
 
 
+@checked
 def split(
-    field: xr.DataArray, input_steps: int, lead_steps: int, validation: str, rotation: int = 0
+    field: xr.DataArray,
+    input_steps: Count,
+    lead_steps: Count,
+    validation: Literal["blocked", "random"],
+    rotation: Whole = 0,
 ) -> Split:
     """Split a field's windows into training, validation and test.
 
@@ -66,10 +73,18 @@ def split(
     ------
     ValueError
         If a part is too short for a single window, or ``validation`` is unknown.
+    DataError
+        If the field is not of its form.
     """
+    check_form(field, "test_start")
     length = input_steps + lead_steps
     times = pd.DatetimeIndex(field["time"].values)
     tests = len(times) - int(times.searchsorted(pd.Timestamp(field.attrs["test_start"])))
+    if tests < 1:
+        raise DataError(
+            f"test_start={field.attrs['test_start']!r} lies behind the last time, {times[-1]}; "
+            "expected a time of the series"
+        )
     last = len(times) - rotation * tests
     first = last - tests
     if first < 0:
@@ -88,21 +103,20 @@ def split(
         train = window_starts(between, length)
         held_out = window_starts(around(blocks, first, last), length)
         fit_times = np.concatenate([np.arange(*segment) for segment in between])
-    elif validation == "random":
+    else:
         everything = window_starts(outside, length)
         shuffled = np.random.RandomState(RELEASED_SPLIT_SEED).permutation(everything)
         count = int(np.ceil(VALIDATION_SHARE * len(everything)))
         train, held_out = np.sort(shuffled[count:]), np.sort(shuffled[:count])
         fit_times = np.concatenate([np.arange(*segment) for segment in outside])
-    else:
-        raise ValueError(f'validation="{validation}": expected "blocked" or "random"')
     test = window_starts([(first, last)], length)
     enough = int(np.ceil(length * VALIDATION_BLOCKS / VALIDATION_SHARE))
     for name, part in (("training", train), ("validation", held_out), ("test", test)):
         if len(part) == 0:
             raise ValueError(
                 f"the series is too short: {steps} steps outside the test period from "
-                f"{times[first]} and {tests} inside leave no {name} window of {length} steps; "
+                f"{times[first]} and {tests} inside leave no {name} window of {length} steps "
+                f"(input_steps={input_steps}, lead_steps={lead_steps}); expected at least one: "
                 f"give a longer series ({enough} steps outside are enough), or a RunConfig with "
                 "fewer input_steps or lead_steps"
             )
@@ -135,7 +149,9 @@ class MinMax:
 
     def fit(self, field: xr.DataArray) -> Self:
         """Learn minimum and maximum, K."""
+        check_form(field)
         self.low, self.high = float(field.min()), float(field.max())
+        check_spread(self.high - self.low, "span")
         return self
 
     def transform(self, field: xr.DataArray) -> np.ndarray:
@@ -155,6 +171,7 @@ class StandardisedAnomaly:
         self.climatology = Climatology().fit(field)
         anomaly = field.to_numpy() - self.climatology.predict(field["time"].values).to_numpy()
         self.deviation = float(anomaly.std())
+        check_spread(self.deviation, "standard deviation of anomalies")
         return self
 
     def transform(self, field: xr.DataArray) -> np.ndarray:
@@ -167,6 +184,20 @@ class StandardisedAnomaly:
         unique, where = np.unique(times, return_inverse=True)
         normal = self.climatology.predict(unique).to_numpy()[where.reshape(times.shape)]
         return values * self.deviation + normal
+
+
+def check_spread(spread: float, what: str) -> None:
+    """Refuse to scale by the spread of what is constant, and of NaN.
+
+    Raises
+    ------
+    DataError
+    """
+    if not spread >= LEAST_SPREAD_K:
+        raise DataError(
+            f"the {what} of the field's training part is {spread:g} K; expected "
+            f"{LEAST_SPREAD_K:g} K or more: give a field that varies there"
+        )
 
 
 SCALERS: dict[str, type[Scaler]] = {"minmax": MinMax, "anomaly": StandardisedAnomaly}
@@ -236,13 +267,14 @@ class Windows:
         )
 
 
+@checked
 def prepare(
     field: xr.DataArray,
-    input_steps: int,
-    lead_steps: int,
-    scaler: str,
-    validation: str,
-    rotation: int = 0,
+    input_steps: Count,
+    lead_steps: Count,
+    scaler: Literal["anomaly", "minmax"],
+    validation: Literal["blocked", "random"],
+    rotation: Whole = 0,
 ) -> Windows:
     """Split a field, fit the named scaler on what the split allows, and scale the whole field.
 
@@ -255,6 +287,13 @@ def prepare(
     validation : {"blocked", "random"}
     rotation : int
         As of :func:`split`.
+
+    Raises
+    ------
+    ValueError
+        As of :func:`split`; if there is no such scaler.
+    DataError
+        If the training part is constant.
     """
     parts = split(field, input_steps, lead_steps, validation, rotation)
     fitted = SCALERS[scaler]().fit(field.isel(time=parts.fit_times))

@@ -34,12 +34,13 @@ import torch.nn.functional as F
 from myst_nb import glue
 from torch import nn
 
-from lsntp import background
+from lsntp import background, parameters
 from lsntp.background import figures
 from lsntp.background import images as photographs
 from lsntp.background import sequences
 from lsntp.graph import adaptive_adjacency
 
+parameters.background(seed, image_size, epochs, grid, lengths)
 torch.manual_seed(seed)
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)  # so that "equal" can mean: to twelve decimals

@@ -30,10 +30,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, observations, verdicts
+from lsntp import figures, observations, parameters, verdicts
 
 figures.style()
-records = observations.studies(datasets, recompute)
+records = observations.studies(parameters.observations(datasets, recompute), recompute)
 
 # %% [markdown]
 # ## The measure

@@ -34,7 +34,8 @@ import pandas as pd
 import torch
 from myst_nb import glue
 
-from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures, method, observations, planted
+from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures, method, observations, parameters
+from lsntp import planted
 from lsntp.config import PRESETS
 from lsntp.forecaster import inner_grid
 from lsntp.lsconv import lagc
@@ -42,7 +43,7 @@ from lsntp.zoo import NETWORKS
 
 torch.set_num_threads(1)
 figures.style()
-records = observations.studies(datasets)
+records = observations.studies(parameters.method(datasets, seed, seeds, epochs, steps, links))
 first = next(iter(records))  # where one field is enough
 
 # %% [markdown]

@@ -52,11 +52,14 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import comparison, figures, findings, learned, observations, records, studies, tables
+from lsntp import comparison, figures, findings, learned, observations, parameters, records
+from lsntp import studies, tables
 from lsntp.zoo import LABELS, NETWORKS
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.main_table(
+    dataset, preset, seeds, rerun, models, recipes, focus, against, rotated
+)
 rows = {d: studies.load(studies.main(d, preset, seeds, models, recipes), rerun) for d in datasets}
 runs = [run for study in rows.values() for row in study.values() for run in row]
 table = records.tabulate(runs)

@@ -33,11 +33,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, studies, tables
+from lsntp import figures, findings, parameters, studies, tables
 from lsntp.figures import studies as study_figures
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun)
 rows = {d: studies.load(studies.ablation(d, preset, seeds), rerun) for d in datasets}
 field = {d: studies.load(studies.field_ablation(d, preset, seeds), rerun) for d in datasets}
 released = {

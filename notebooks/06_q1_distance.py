@@ -35,13 +35,13 @@ import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import RunConfig, figures, findings, observations, reach, studies, tables
+from lsntp import RunConfig, figures, findings, observations, parameters, reach, studies, tables
 from lsntp.experiment import build_network
 from lsntp.figures import studies as study_figures
 from lsntp.lsconv import lagc
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun)
 fields = observations.studies(datasets)
 rows = {d: studies.load(studies.distance(d, preset, seeds), rerun) for d in datasets}
 distances = {d: sorted(reach.cut_rows(rows[d])) for d in datasets}

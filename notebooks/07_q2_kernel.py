@@ -32,11 +32,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, kernels, published, studies, tables
+from lsntp import figures, findings, kernels, parameters, published, studies, tables
 from lsntp.figures import studies as study_figures
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun)
 rows = {d: studies.load(studies.kernel(d, preset, seeds), rerun) for d in datasets}
 source = {d: {"ncep-na": "NCEP", "era5-uk": "ERA5"}.get(d) for d in datasets}
 

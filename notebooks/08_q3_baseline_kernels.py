@@ -34,12 +34,12 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, kernels, studies, tables
+from lsntp import figures, findings, kernels, parameters, studies, tables
 from lsntp.figures import studies as study_figures
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun)
 rows = {d: studies.load(studies.baseline_kernels(d, preset, seeds), rerun) for d in datasets}
 rivals = {d: kernels.by_rival(rows[d]) for d in datasets}
 

@@ -42,6 +42,7 @@ from lsntp import (
     learned,
     learned_verdicts,
     observations,
+    parameters,
     pearson,
     records,
     studies,
@@ -51,7 +52,7 @@ from lsntp.figures import learned as graph_figures
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun, models, studies.WITH_GRAPH)
 rows = {
     d: studies.load(studies.main(d, preset, seeds, models, ["modern"]), rerun) for d in datasets
 }

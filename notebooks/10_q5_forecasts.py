@@ -36,12 +36,12 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import cases, errors, figures, findings, studies
+from lsntp import cases, errors, figures, findings, parameters, studies
 from lsntp.figures import cases as case_figures
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun, models, studies.CASE_MODELS)
 labels = [LABELS[m] for m in models]
 chosen = {
     d: {k: row for k, row in studies.cases(d, preset).items() if k in labels} for d in datasets

@@ -37,12 +37,12 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import errors, figures, findings, studies
+from lsntp import errors, figures, findings, parameters, studies
 from lsntp.figures import cases as case_figures
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun, models)
 focus = LABELS[models[0]]
 runs = {d: studies.load(errors.rows(d, models, preset, seeds), rerun) for d in datasets}
 asked = {d: errors.quantities(runs[d], models) for d in datasets}

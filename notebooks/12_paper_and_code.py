@@ -34,12 +34,13 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import conventions, figures, findings, observations, paper_and_code, studies, tables
+from lsntp import conventions, figures, findings, observations, paper_and_code, parameters
+from lsntp import studies, tables
 from lsntp.figures import cases as case_figures
 from lsntp.figures import studies as study_figures
 
 figures.style()
-datasets = [dataset] if isinstance(dataset, str) else dataset
+datasets = parameters.study(dataset, preset, seeds, rerun)
 rows = {d: studies.load(studies.paper_and_code(d, preset, seeds), rerun) for d in datasets}
 fields = observations.studies(datasets)
 

@@ -35,13 +35,14 @@ import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import StrongestLinks, figures, observations, records, studies
+from lsntp import StrongestLinks, figures, observations, parameters, records, studies
 from lsntp.bench import flops, released, scale, store
 from lsntp.bench.machine import float32_peak
 from lsntp.product import TILE
 from lsntp.zoo import LABELS
 
 figures.style()
+parameters.speed_and_scale(machine, rerun, clone)
 side_by_side = (
     released.run(Path(clone), threads=1, cases=released.QUICK, budget_s=1, say=str)
     if rerun and clone

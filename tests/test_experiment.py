@@ -88,16 +88,19 @@ def test_every_model_has_a_label() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "transformer"}, 'model="transformer": expected one of persistence'),
-        ({"recipe": "old"}, 'recipe="old": expected one of modern, released, tuned'),
-        ({"preset": "huge"}, 'preset="huge": expected one of smoke, laptop, tuned'),
+        ({"model": "transformer"}, "(?s)model.*expected one of persistence.*transformer"),
+        ({"recipe": "old"}, "(?s)recipe.*expected one of modern, released, tuned.*old"),
+        ({"preset": "huge"}, "(?s)preset.*expected one of smoke, laptop, tuned.*huge"),
         ({"seed": -1}, "greater than or equal to 0"),
         ({"epoch": 3}, "Extra inputs are not permitted"),
-        ({"parts": {"nsa": False}}, 'parts: "nsa" of convlstm: expected one of none'),
-        ({"cut_km": 0}, "a cut of convlstm's graph: it has none"),
-        ({"test_cuts_km": [1.0]}, "a cut of convlstm's graph: it has none"),
-        ({"model": "lsntp-equations", "parts": {"lagc": False}, "cut_km": 5}, "it has none"),
-        ({"model": "lsntp-equations", "parts": {"cnn": False}}, '"cnn".*expected one of nsa, lagc'),
+        ({"parts": {"nsa": False}}, "nsa of convlstm: expected some of none"),
+        ({"cut_km": 0}, "convlstm without a graph"),
+        ({"test_cuts_km": [1.0]}, "convlstm without a graph"),
+        ({"model": "lsntp-equations", "parts": {"lagc": False}, "cut_km": 5}, "without a graph"),
+        (
+            {"model": "lsntp-equations", "parts": {"cnn": False}},
+            "cnn of .*expected some of nsa, lagc",
+        ),
         ({"model": "lsntp-equations", "cut_km": -1}, "greater than or equal to 0"),
     ],
 )
@@ -105,7 +108,7 @@ def test_bad_configs(change: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         RunConfig(**{"dataset": "era5-uk", "model": "convlstm", **change})
     even = {**PRESETS["smoke"].model_dump(), "kernel": 4}
-    with pytest.raises(ValidationError, match="kernel=4: expected an odd number"):
+    with pytest.raises(ValidationError, match="(?s)kernel.*expected an odd number"):
         RunConfig(dataset="era5-uk", model="convlstm", preset=even)
 
 

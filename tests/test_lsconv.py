@@ -73,7 +73,7 @@ def test_gradients() -> None:
 
 @pytest.mark.parametrize("kernel", [0, 2, 4, -3])
 def test_even_kernels_are_refused(kernel: int) -> None:
-    with pytest.raises(ValueError, match=f"kernel={kernel}: expected an odd number"):
+    with pytest.raises(ValueError, match=f"kernel={kernel}: expected"):
         LSConv(2, 2, kernel)
 
 

@@ -168,7 +168,7 @@ def with_nan(a):
         (lambda a: a, lambda a: a.assign_attrs(units="degC"), "units 'degC'"),
         (lambda a: a[..., :6], lambda a: a[..., :6], "9×6 cells is smaller than SSIM's 7×7 window"),
         (lambda a: a, lambda a: xr.full_like(a, 280), "280.0 K everywhere"),
-        (lambda a: a[:0], lambda a: a[:0], "pred is empty"),
+        (lambda a: a[:0], lambda a: a[:0], r"pred is .*\(0, "),
         (
             lambda a: a.assign_coords(lat=range(9)),
             lambda a: a.assign_coords(lat=range(1, 10)),

@@ -247,19 +247,19 @@ def test_lsconv_takes_either() -> None:
 def test_wrong_input_is_told() -> None:
     e, x = torch.zeros(5, 2), torch.zeros(5, 3)
     for embedding, columns, message in [
-        (e[0], x, "expected float32 or float64"),
-        (e.long(), x, "expected float32 or float64"),
+        (e[0], x, r"\(N, E\).* got \(2,\)"),
+        (e.long(), x, "int64"),
         (e.half(), x.half(), "embedding is torch.float16"),
-        (e, x[:4], r"expected \(5, M\)"),
-        (e, x[:, 0], "a row for each node"),
-        (e, x.double(), "x is torch.float64"),
+        (e, x[:4], r"\(5, M\).* got \(4, 3\)"),
+        (e, x[:, 0], r"got \(5,\)"),
+        (e, x.double(), "x .* got .*float64"),
     ]:
         with pytest.raises(ValueError, match=message):
             graph_product(embedding, columns)
     for method in ("dense", "tiled"):
         with pytest.raises(ValueError, match="cut is for 7 nodes, the embedding has 5"):
             graph_product(e, x, method, cut=DistanceCut(np.zeros(7), np.zeros(7), 10.0))
-        with pytest.raises(ValueError, match=r"x is \(6, 3\)"):
+        with pytest.raises(ValueError, match=r"\(5, M\).* got \(6, 3\)"):
             product.adjacency(e, method) @ torch.zeros(6, 3)
     with pytest.raises(ValueError, match='method="sparse"'):
         graph_product(e, x, "sparse")

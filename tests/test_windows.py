@@ -137,5 +137,5 @@ def test_too_short_a_series() -> None:
     with pytest.raises(ValueError, match="240 steps outside are enough"):
         split(field_of(280, tests=56), 6, 6, "blocked")
     split(field_of(300, tests=60), 6, 6, "blocked")
-    with pytest.raises(ValueError, match='expected "blocked" or "random"'):
+    with pytest.raises(ValueError, match="expected 'blocked' or 'random'"):
         split(field_of(300), 6, 6, "leaky")

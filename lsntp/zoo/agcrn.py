@@ -6,6 +6,7 @@ N nodes, here the cells of the inner grid; E (N, d) their embedding; C channels 
 import torch
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import GridForecaster, inner_grid
 from lsntp.graph import AdaptiveGraph
 from lsntp.product import Adjacency
@@ -33,7 +34,8 @@ class NodeAdaptiveGRU(nn.Module):
         d.
     """
 
-    def __init__(self, channels: int, hidden: int, size: int) -> None:
+    @checked
+    def __init__(self, channels: Count, hidden: Count, size: Count) -> None:
         super().__init__()
         self.channels, self.hidden = channels, hidden
         # of I and A; of X and H; to z, r and Ĥ
@@ -99,15 +101,16 @@ class AGCRN(GridForecaster):
 
     graph: AdaptiveGraph
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
-        hidden: int,
-        embedding: int,
-        kernel: int = 3,
+        height: Count,
+        width: Count,
+        hidden: Count,
+        embedding: Whole,
+        kernel: Odd = 3,
         downsample: bool = False,
-        lead_steps: int = 6,
+        lead_steps: Count = 6,
     ) -> None:
         rows, columns = inner_grid(height, width, downsample)
         graph = AdaptiveGraph(rows * columns, EMBEDDING)

@@ -6,6 +6,7 @@ import math
 
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import GridForecaster, over_time
 from lsntp.lsconv import convolution
 
@@ -32,15 +33,16 @@ class CNNLSTM(GridForecaster):
         Odd size of the convolutions.
     """
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
-        hidden: int,
-        embedding: int,
-        kernel: int = 3,
+        height: Count,
+        width: Count,
+        hidden: Count,
+        embedding: Whole,
+        kernel: Odd = 3,
         downsample: bool = False,
-        lead_steps: int = 6,
+        lead_steps: Count = 6,
     ) -> None:
         super().__init__(height, width, downsample, lead_steps)
         self.maps = (hidden, *self.inner)  # (F, h, w)

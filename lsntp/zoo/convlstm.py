@@ -1,17 +1,19 @@
 """ConvLSTM (Shi et al. 2015): the forecaster whose operator is a convolution."""
 
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import Forecaster
 from lsntp.lsconv import LSConv
 
 
+@checked
 def convlstm(
-    height: int,
-    width: int,
-    hidden: int,
-    embedding: int,
-    kernel: int = 3,
+    height: Count,
+    width: Count,
+    hidden: Count,
+    embedding: Whole,
+    kernel: Odd = 3,
     downsample: bool = False,
-    lead_steps: int = 6,
+    lead_steps: Count = 6,
 ) -> Forecaster:
     """Build LS-NTP without attention and graph; ``embedding`` is not used, as there is no graph.
 

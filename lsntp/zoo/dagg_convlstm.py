@@ -1,18 +1,20 @@
 """DAGG-ConvLSTM: the paper's ablation with AGCRN's learned graph convolution in LS-Conv's place."""
 
+from lsntp.checks import Count, Odd, checked
 from lsntp.forecaster import Forecaster, inner_grid
 from lsntp.graph import AdaptiveGraph
 from lsntp.lsconv import LSConv
 
 
+@checked
 def dagg_convlstm(
-    height: int,
-    width: int,
-    hidden: int,
-    embedding: int,
-    kernel: int = 3,
+    height: Count,
+    width: Count,
+    hidden: Count,
+    embedding: Count,
+    kernel: Odd = 3,
     downsample: bool = False,
-    lead_steps: int = 6,
+    lead_steps: Count = 6,
 ) -> Forecaster:
     """Build the forecaster whose operator is DAGG, ``(I + softmax(relu(E Eᵀ))) X Θ + b``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.lsconv import convolution
 from lsntp.zoo.rolled import Rolled, remember
 
@@ -29,7 +30,8 @@ class STLSTMCell(nn.Module):
         Odd size of all convolutions but W_1×1.
     """
 
-    def __init__(self, channels: int, hidden: int, kernel: int) -> None:
+    @checked
+    def __init__(self, channels: Count, hidden: Count, kernel: Odd) -> None:
         super().__init__()
         self.hidden = hidden
         self.on_xh = convolution(channels + hidden, 4 * hidden, kernel, bias=True)  # i, f, g, o
@@ -47,14 +49,15 @@ class STLSTMCell(nn.Module):
         return h, c, m
 
 
+@checked
 def predrnn(
-    height: int,
-    width: int,
-    hidden: int,
-    embedding: int,
-    kernel: int = 3,
+    height: Count,
+    width: Count,
+    hidden: Count,
+    embedding: Whole,
+    kernel: Odd = 3,
     downsample: bool = False,
-    lead_steps: int = 6,
+    lead_steps: Count = 6,
 ) -> Rolled:
     """Build PredRNN of two layers; ``embedding`` is not used, as there is no graph.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from lsntp.checks import Count, checked
 from lsntp.forecaster import GridForecaster
 from lsntp.lsconv import convolution
 
@@ -35,16 +36,17 @@ class Rolled(GridForecaster):
         to the bottom at the next (PredRNN's zigzag). 2: each layer has its own.
     """
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
-        hidden: int,
+        height: Count,
+        width: Count,
+        hidden: Count,
         cell: Callable[[int], nn.Module],
         *,
         memories: int,
         downsample: bool = False,
-        lead_steps: int = 6,
+        lead_steps: Count = 6,
     ) -> None:
         super().__init__(height, width, downsample, lead_steps)
         self.hidden, self.memories = hidden, memories

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.lsconv import convolution
 from lsntp.zoo.rolled import Rolled, remember
 
@@ -27,7 +28,8 @@ class SAM(nn.Module):
         F.
     """
 
-    def __init__(self, hidden: int) -> None:
+    @checked
+    def __init__(self, hidden: Count) -> None:
         super().__init__()
         width = max(1, hidden // 2)
         self.sizes = [width, width, hidden]
@@ -66,7 +68,8 @@ class SAConvLSTMCell(nn.Module):
         Odd size of the ConvLSTM's convolution.
     """
 
-    def __init__(self, channels: int, hidden: int, kernel: int) -> None:
+    @checked
+    def __init__(self, channels: Count, hidden: Count, kernel: Odd) -> None:
         super().__init__()
         self.hidden = hidden
         self.on_xh = convolution(channels + hidden, 4 * hidden, kernel, bias=True)  # i, f, g, o
@@ -80,14 +83,15 @@ class SAConvLSTMCell(nn.Module):
         return h, c, m
 
 
+@checked
 def sa_convlstm(
-    height: int,
-    width: int,
-    hidden: int,
-    embedding: int,
-    kernel: int = 3,
+    height: Count,
+    width: Count,
+    hidden: Count,
+    embedding: Whole,
+    kernel: Odd = 3,
     downsample: bool = False,
-    lead_steps: int = 6,
+    lead_steps: Count = 6,
 ) -> Rolled:
     """Build SA-ConvLSTM of two layers; ``embedding`` is not used, as there is no learned graph.
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, Whole, checked
 from lsntp.forecaster import GridForecaster, over_time
 from lsntp.lsconv import convolution
 
@@ -128,16 +129,17 @@ class SimVP(GridForecaster):
         If ``hidden`` is odd or ``kernel`` even; when called, if the input has not T frames.
     """
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
-        hidden: int,
-        embedding: int,
-        kernel: int = 3,
+        height: Count,
+        width: Count,
+        hidden: Count,
+        embedding: Whole,
+        kernel: Odd = 3,
         downsample: bool = False,
-        lead_steps: int = 6,
-        input_steps: int | None = None,
+        lead_steps: Count = 6,
+        input_steps: Count | None = None,
     ) -> None:
         super().__init__(height, width, downsample, lead_steps)
         if hidden % 2:

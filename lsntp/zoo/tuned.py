@@ -5,10 +5,13 @@ Found by trial on validation windows; the notebook ``04_main_table`` shows what 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lsntp.checks import Count, Odd, checked
 from lsntp.forecaster import GridForecaster, inner_grid
 from lsntp.graph import AdaptiveGraph
 from lsntp.lsconv import LSConv, convolution
@@ -33,7 +36,8 @@ class Block(nn.Module):
         F.
     """
 
-    def __init__(self, operator: LSConv, hidden: int) -> None:
+    @checked
+    def __init__(self, operator: LSConv, hidden: Count) -> None:
         super().__init__()
         self.norm, self.operator = nn.GroupNorm(1, hidden), operator
         self.leave = nn.Conv2d(hidden, hidden, kernel_size=1)
@@ -61,20 +65,28 @@ class DirectLSNTP(GridForecaster):
         The number of frames, those of a first guess included; L if not given.
     parts : bool, by name
         Those of `PARTS`.
+
+    Raises
+    ------
+    ValueError
+        If a size is out of range or there is no such part.
     """
 
+    @checked
     def __init__(
         self,
-        height: int,
-        width: int,
-        hidden: int,
-        embedding: int,
-        kernel: int = 3,
+        height: Count,
+        width: Count,
+        hidden: Count,
+        embedding: Count,
+        kernel: Odd = 3,
         downsample: bool = False,
-        lead_steps: int = 6,
-        input_steps: int | None = None,
-        **parts: bool,
+        lead_steps: Count = 6,
+        input_steps: Count | None = None,
+        **parts: Any,
     ) -> None:
+        if not parts.keys() <= PARTS.keys() or not {*map(type, parts.values())} <= {bool}:
+            raise ValueError(f"parts {parts}: expected {', '.join(PARTS)}, each True or False")
         parts = PARTS | parts
         rows, columns = inner_grid(height, width, downsample)
         graph = AdaptiveGraph(rows * columns, embedding) if parts["lagc"] else None
