@@ -14,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from lsntp import records, studies
+from tools import portable
 from tools.compare import GLUE, TRAINED, compare_outputs, rounded
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -187,3 +188,11 @@ def test_one_percent_in_a_score_of_one_record_fails(tmp_path: Path) -> None:
     report = nbval("notebooks/07_q2_kernel.ipynb", LSNTP_RECORDS_DIR=tmp_path)
     failed = {cell for cell, how in outcomes(report).items() if how == "FAILED"}
     assert {2, 7} <= failed, report  # the table, and the glued numbers
+
+
+# ---- under other arithmetic
+
+
+def test_an_unknown_setting_is_told() -> None:
+    with pytest.raises(SystemExit, match="nonsense.*narrow"):
+        portable.main(["nonsense"])

@@ -51,7 +51,7 @@ def own_field(tmp_path: Path) -> str:
     """Another data set than the book's, no data and no network at hand."""
     from lsntp.synthetic import synthetic
 
-    field = synthetic(height=10, width=12, steps=500, links=1, seed=1).t2m
+    field = synthetic(height=10, width=12, steps=340, links=1, seed=1).t2m
     field.attrs = {"units": "K"}
     field.to_netcdf(tmp_path / "own.nc")
     return "own.nc"
