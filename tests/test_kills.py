@@ -21,7 +21,7 @@ from lsntp.config import PRESETS
 from lsntp.experiment import execute
 from lsntp.synthetic import synthetic
 
-KILLS = int(os.environ.get("KILLS", 4))
+KILLS = int(os.environ.get("KILLS", 3))
 SCRIPTS = {
     "run": "from lsntp import RunConfig, run\nrun(RunConfig.model_validate_json(sys.argv[1]))",
     "campaign": "from lsntp import RunConfig, campaign\n"
