@@ -114,7 +114,7 @@ def test_sigkill_at_any_moment(
 
         for config, expected in zip(todo, undisturbed, strict=False):
             made, expected = records.run(config), reread(expected, tmp_path)
-            for attribute in ("made", "wall_s", "peak_memory_mib"):
+            for attribute in ("made", "commit", "wall_s", "peak_memory_mib"):
                 del made.attrs[attribute], expected.attrs[attribute]
             xr.testing.assert_identical(made, expected)
         files = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
