@@ -107,6 +107,8 @@ def main_table(
     ------
     ValueError
     """
+    if "ridge" not in models:
+        raise ValueError(f"models={shown(models)}: expected ridge among them, to compare with")
     for name, model in {"focus": focus, "against": against}.items():
         if model not in models:
             raise ValueError(f"{name}={model!r}: expected one of the models, {', '.join(models)}")

@@ -703,7 +703,7 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
     },
     "04": STUDIES
     | {
-        "models": MODELS,
+        "models": (*MODELS, ["convlstm"]),
         "recipes": ([], None, "modern", ["nonsense"]),
         "focus": ("nonsense", "", None, 5),
         "against": ("nonsense", None),
