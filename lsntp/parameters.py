@@ -107,13 +107,13 @@ def main_table(
     ------
     ValueError
     """
+    if "ridge" not in models:
+        raise ValueError(f"models={shown(models)}: expected ridge among them, to compare with")
     for name, model in {"focus": focus, "against": against}.items():
         if model not in models:
             raise ValueError(f"{name}={model!r}: expected one of the models, {', '.join(models)}")
-    for name in rotated:
-        if name not in dataset:
-            raise ValueError(f"rotated={name!r}: expected some of the data sets, {dataset}")
-    return existing(dataset)
+    existing([*dataset, *rotated])
+    return dataset
 
 
 @checked

@@ -703,11 +703,11 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
     },
     "04": STUDIES
     | {
-        "models": MODELS,
+        "models": (*MODELS, ["convlstm"]),
         "recipes": ([], None, "modern", ["nonsense"]),
         "focus": ("nonsense", "", None, 5),
         "against": ("nonsense", None),
-        "rotated": (["ncep-na-full"], None, "era5-uk", [5]),
+        "rotated": (["nowhere"], None, "era5-uk", [5]),
     },
     "09": STUDIES | {"models": (*MODELS, ["ridge"])},
     "10": STUDIES | {"models": (*MODELS, ["predrnn"])},
