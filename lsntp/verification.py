@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
 from lsntp import metrics, records, zoo
 from lsntp.config import RunConfig
@@ -22,7 +23,7 @@ from lsntp.experiment import execute
 ROUNDING = 1e-5
 """What nothing is trained for may differ by this part of itself."""
 
-ALONE = 0.005
+ALONE = 0.05
 """Scores of a run without others that differ in the seed alone may, by this part of themselves."""
 
 Answer = Literal["identical", "agrees", "differs"]
@@ -91,9 +92,11 @@ def size_of(difference: np.ndarray, name: str) -> float:
 def allowed(name: str, record: xr.Dataset) -> float:
     """Return how far a variable may be from its record on another machine.
 
-    One standard deviation over the seeds, its root mean square over all elements, so that a score
-    moved by two of them never passes. Without other seeds: of what is not trained `ROUNDING`; of
-    a network's scores `ALONE`; of its other variables that or their own standard deviation.
+    The seed spread: what two runs with different seeds differ by at most, 19 times in 20. Other
+    arithmetic may lead training as far astray as another seed does. From the standard deviation s
+    over n seeds, its root mean square over all elements, it is ``t √2 s`` by Student's t with
+    n − 1 degrees of freedom. Without other seeds: of what is not trained `ROUNDING`; of a network's
+    scores `ALONE`; of its other variables that or their own standard deviation.
     """
     config, values = records.config_of(record), record[name].to_numpy().astype(float)
     scale = np.sqrt(np.mean(values**2))
@@ -103,7 +106,8 @@ def allowed(name: str, record: xr.Dataset) -> float:
     row = [other[name].to_numpy() for other in seeds_of(config) if name in other]
     row = [other for other in row if other.shape == values.shape]
     if len(row) > 1:
-        return float(np.sqrt(np.var(row, axis=0, ddof=1).mean()))
+        s = np.sqrt(np.var(row, axis=0, ddof=1).mean())
+        return float(stats.t.ppf(0.975, len(row) - 1) * np.sqrt(2) * s)
     return float(ALONE * scale if name in metrics.SCORES else max(ALONE * scale, values.std()))
 
 

@@ -216,7 +216,7 @@ def test_a_copy_does_not_count_twice(own_field: str) -> None:
             records.sample(2)
         copy.unlink()
     assert len(load_records()) == 1
-    with pytest.raises(RecordError, match='key "": 0 records'):
+    with pytest.raises(RecordError, match='key ""'):
         records.find_by_key("")
 
 

@@ -53,7 +53,8 @@ def test_a_remade_run_is_identical_agrees_or_differs(own_field: str, seeds: int)
     if seeds > 1:
         row = np.stack([r["mae"] for r in verification.seeds_of(config)])
         spread = np.sqrt(np.mean(row.std(axis=0, ddof=1) ** 2))
-        assert verification.allowed("mae", record) == pytest.approx(spread)
+        two_of_three = 4.302653 * 2**0.5  # Student's t, 2 degrees of freedom
+        assert verification.allowed("mae", record) == pytest.approx(two_of_three * spread)
 
 
 def test_a_reference_has_no_seeds_and_agrees_only_to_rounding(own_field: str) -> None:
