@@ -1,9 +1,5 @@
 """Training: it learns, it is deterministic, and a kill at any moment changes nothing."""
 
-import random
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -18,26 +14,6 @@ from lsntp.windows import Windows, prepare
 from lsntp.zoo import NETWORKS
 
 SETTINGS = {"epochs": 4, "batch_size": 16, "seed": 3}
-
-# The same small run in a process of its own: a synthetic field, six epochs, weights at the end.
-CHILD = """
-import sys, torch
-from pathlib import Path
-from safetensors.torch import save_file
-from lsntp.synthetic import synthetic
-from lsntp.training import RECIPES, fit
-from lsntp.windows import prepare
-from lsntp.zoo import NETWORKS
-
-torch.set_num_threads(1)
-field = synthetic(height=12, width=14, steps=300, links=2, seed=1).t2m
-data = prepare(field, 6, 6, "anomaly", "blocked")
-torch.manual_seed(0)
-model = NETWORKS["lsntp-equations"](12, 14, hidden=2, embedding=4, downsample=True)
-print("start", flush=True)
-fit(model, data, RECIPES["modern"], epochs=6, batch_size=32, seed=0, checkpoint=Path(sys.argv[1]))
-save_file(model.state_dict(), sys.argv[2])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -132,31 +108,6 @@ def test_the_mean_of_the_weights_is_what_is_kept(data: Windows) -> None:
     kept = torch.nn.utils.parameters_to_vector(model.parameters())
     torch.testing.assert_close(kept, mean)
     assert not torch.allclose(kept, steps[-1])
-
-
-def test_sigkill_at_random_moments_changes_nothing(tmp_path: Path) -> None:
-    """A process killed three times, whenever, ends with the weights of one left alone."""
-
-    def train(name: str, kill_after: float | None = None) -> float:
-        """Run the child, killed so many seconds after its first step; return how long it ran."""
-        files = [str(tmp_path / f"{name}.{end}") for end in ("checkpoint", "weights")]
-        command = [sys.executable, "-c", CHILD, *files]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            child.stdout.readline()  # imports are done; training begins
-            began = time.monotonic()
-            if kill_after is not None:
-                time.sleep(kill_after)
-                child.kill()
-            assert (child.wait() == 0) == (kill_after is None)
-            return time.monotonic() - began
-
-    duration = train("whole")
-    for _ in range(3):
-        train("killed", kill_after=random.uniform(0, 0.3 * duration))
-    train("killed")
-    whole, killed = (tmp_path / f"{name}.weights" for name in ("whole", "killed"))
-    assert whole.read_bytes() == killed.read_bytes()
 
 
 def test_damaged_or_foreign_checkpoints_are_refused(data: Windows, tmp_path: Path) -> None:
