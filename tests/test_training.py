@@ -1,4 +1,4 @@
-"""Training: it learns, it is deterministic, and a kill at any moment changes nothing."""
+"""Training: it learns, it is deterministic, and resuming it changes nothing."""
 
 from dataclasses import replace
 from pathlib import Path

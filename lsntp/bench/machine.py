@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import psutil
 import torch
 
-from lsntp.machine import MIB, peak_memory_mib, processor
+from lsntp.machine import MIB, arithmetic, peak_memory_mib, processor
 from lsntp.product import LIBRARIES, by_torch
 
 T = TypeVar("T")
@@ -44,9 +44,10 @@ def check_device(device: str) -> None:
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:
-    """Return the machine in words: processor, cores, threads used, memory (GiB), system."""
+    """Return the machine in words: processor, cores, memory (GiB), system; and the threads used."""
     words: dict[str, Any] = {
         "processor": processor(),
+        "vector_units": arithmetic(),
         "cores": os.cpu_count(),
         "threads": threads,
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),

@@ -34,8 +34,9 @@ class Record(BaseModel):
 
     @property
     def name(self) -> str:
-        """Name of its file without ending: benchmark, processor, threads."""
-        words = self.machine.get("gpu") or self.machine["processor"].partition("(")[0]
+        """Name of its file without ending: benchmark, processor, vector units, threads."""
+        processor = re.sub(r"\((R|TM)\)", "", self.machine["processor"]).partition("(")[0]
+        words = self.machine.get("gpu") or f"{processor} {self.machine.get('vector_units', '')}"
         slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
         tail = "" if self.device == "cuda" else f"-{self.machine['threads']}threads"
         return f"{self.benchmark}-{slug}{tail}"
