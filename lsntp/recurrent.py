@@ -68,7 +68,7 @@ class RecurrentCell(nn.Module):
         return self.gate(self.operator.pair(self.operator.ahead(x, adjacency), h, adjacency), c)
 
     def check(self, x: Tensor | None, state: State | None, *steps: str) -> None:
-        """Refuse an ``x`` (B, *steps, C, H, W) or a state that do not suit this cell or each other.
+        """Refuse an x ``(B, *steps, C, H, W)`` or a state that do not suit this cell or each other.
 
         Raises
         ------
