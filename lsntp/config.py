@@ -92,8 +92,8 @@ RecipeName = Annotated[str, one_of(RECIPES)]
 ModelName = Annotated[str, one_of(zoo.LABELS)]
 Models = Annotated[Sequence[ModelName], Field(min_length=1)]
 Recipes = Annotated[Sequence[RecipeName], Field(min_length=1)]
+# How many seeds: 0, 1, …
 Seeds = Annotated[Count, Field(le=1000)]
-"""How many seeds: 0, 1, …"""
 
 
 class RunConfig(BaseModel):

@@ -84,12 +84,12 @@ REAL: dict[str, Entry] = {
     "era5-uk": Entry(ERA5, "2019-03-25T00:00:00"),
 }
 NAMES = (*REAL, "synthetic")
+# One name, or a list of some.
 Datasets = Annotated[
     list[str],
     BeforeValidator(lambda names: [names] if isinstance(names, str) else names),
     Field(min_length=1),
 ]
-"""One name, or a list of some."""
 
 
 def data_dir() -> Path:
