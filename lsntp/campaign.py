@@ -26,6 +26,7 @@ ENVIRONMENT = {
 }
 """What the process of a run is started with."""
 
+# What the process of a run does: it takes its parent's number and a config as JSON.
 CHILD = """
 import os, sys, threading, time
 import psutil
@@ -45,7 +46,6 @@ from lsntp import RunConfig, run  # takes seconds, watched already
 
 run(RunConfig.model_validate_json(sys.argv[2]))
 """
-"""What the process of a run does: it takes its parent's number and a config as JSON."""
 
 
 def run_all(
