@@ -129,7 +129,7 @@ def training_curves(
 
 def _spread_apart(values: Sequence[float], gap: float) -> np.ndarray:
     """Places near `values`, in the same order, no two nearer than `gap`."""
-    order = np.argsort(values)
+    order = np.argsort(values, kind="stable")
     slots = gap * np.arange(len(values))
     places = np.empty(len(values))
     # least squares under "next at least a gap further"
