@@ -36,7 +36,7 @@ def field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def long(field: str) -> RunConfig:
     """A run of some seconds, with a checkpoint early on."""
-    preset = PRESETS["smoke"].model_copy(update={"epochs": 16})
+    preset = PRESETS["smoke"].model_copy(update={"epochs": 8})
     return RunConfig(dataset=field, model="convlstm", preset=preset)
 
 

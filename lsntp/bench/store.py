@@ -33,11 +33,16 @@ class Record(BaseModel):
     made: str = Field(description="when, UTC")
 
     @property
-    def name(self) -> str:
-        """Name of its file without ending: benchmark, processor, vector units, threads."""
+    def where(self) -> str:
+        """The GPU; or the processor with the vector units in use, if the record tells them."""
         processor = re.sub(r"\((R|TM)\)", "", self.machine["processor"]).partition("(")[0]
         words = self.machine.get("gpu") or f"{processor} {self.machine.get('vector_units', '')}"
-        slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+        return " ".join(words.split())
+
+    @property
+    def name(self) -> str:
+        """Name of its file without ending: benchmark, processor, vector units, threads."""
+        slug = re.sub(r"[^a-z0-9]+", "-", self.where.lower()).strip("-")
         tail = "" if self.device == "cuda" else f"-{self.machine['threads']}threads"
         return f"{self.benchmark}-{slug}{tail}"
 
@@ -99,6 +104,11 @@ def save(record: Record, to: Path | None = None) -> Path:
     path = (to or folder()) / f"{record.name}.json"
     write_json(record.model_dump(mode="json"), path)
     return path
+
+
+def load_all(benchmark: str, at: Path | None = None) -> list[Record]:
+    """Read the records of a benchmark on all machines."""
+    return [load(path.stem, at) for path in sorted((at or folder()).glob(f"{benchmark}-*.json"))]
 
 
 def load(name: str, at: Path | None = None) -> Record:

@@ -26,25 +26,28 @@ LINE_COLOURS = {
 GROWTH = {"median_s": "time (s)", "peak_memory_mib": "memory above the inputs (MiB)"}
 
 
-def case_bars(table: pd.DataFrame, value: str, label: str, *, ax: Axes | None = None) -> Axes:
-    """Draw a quantity as bars, a group a case, a bar per model, with its number at the end.
+def case_bars(
+    table: pd.DataFrame, value: str, label: str, *, by: str = "model", ax: Axes | None = None
+) -> Axes:
+    """Draw a quantity as bars, a group a case, with its number at the end.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`lsntp.bench.released.table` of one task and precision: columns ``case``,
-        ``model`` and ``value``.
+        Rows of :func:`lsntp.bench.released.table` of one task and precision.
     value : str
         Column to draw.
     label : str
         Says what it is, with its unit.
+    by : str
+        Column whose values have a bar each.
     """
-    wide = table.pivot(index="case", columns="model", values=value)
-    wide = wide.loc[list(dict.fromkeys(table["case"])), list(dict.fromkeys(table["model"]))]
+    wide = table.pivot(index="case", columns=by, values=value)
+    wide = wide.loc[table["case"].unique(), table[by].unique()]
     ax = ax or plt.subplots(figsize=(WIDTH, 1.2 + 0.32 * wide.size))[1]
-    wide.plot.barh(
-        ax=ax, width=0.8, color=[LINE_COLOURS.get(m, OTHER_COLOURS[1]) for m in wide.columns]
-    )
+    others = iter(OTHER_COLOURS)
+    colours = [LINE_COLOURS.get(line) or next(others) for line in wide.columns]
+    wide.plot.barh(ax=ax, width=0.8, color=colours)
     for bars in ax.containers:
         ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=11)  # type: ignore[arg-type]
     ax.invert_yaxis()
