@@ -101,6 +101,10 @@ def main() -> None:
         print(json.dumps(remade(given.one)))
         return
     keys = given.keys or [config.key for config in chosen()]
+    if commit().endswith("+"):
+        raise SystemExit(
+            "the library differs from its commit: commit first, results are kept by it"
+        )
     folder = records.cache_dir() / "arithmetic" / commit()
     started = time.perf_counter()
     with ThreadPoolExecutor(given.jobs) as pool:

@@ -39,11 +39,6 @@ Patch = tuple[Any, str, Any]
 # ---- the plain ways
 
 
-def separately(self: product.DenseAdjacency, x: Tensor) -> Tensor:
-    """Multiply by the adjacency, its gradient an N×N matrix for each product."""
-    return product._DenseProduct.apply(self.matrix, x)[0]
-
-
 class RebuiltAdjacency:
     """The adjacency made anew for every product, as the released code does."""
 
@@ -78,7 +73,6 @@ def levers() -> dict[str, list[Patch]]:
         "adjacency once a pass": [
             (AdaptiveGraph, "adjacency", lambda self: RebuiltAdjacency(self.embedding))
         ],
-        "its gradient added in place": [(product.DenseAdjacency, "__matmul__", separately)],
         f"{product.library()}, not {other}": [(product, "library", lambda: other)],
         "zeros skipped": [(RecurrentLayer, "forward", with_zeros(RecurrentLayer.forward))],
     }
@@ -123,7 +117,7 @@ def measure(label: str, case: Case, threads: int, budget_s: float) -> list[dict]
     ]
 
 
-def run(cases: dict[str, Case], threads: int, budget_s: float = True) -> store.Record:
+def run(cases: dict[str, Case], threads: int, budget_s: float) -> store.Record:
     """Measure all cases; the laptop preset on one thread, as its runs are made."""
     rows = []
     with machine.threads(threads):

@@ -86,7 +86,9 @@ def sentence(error: ValidationError, names: Sequence[str] = ()) -> str:
     lines = []
     for e in error.errors(include_url=False):
         first, *inner = e["loc"] or ("",)
-        where = ".".join(map(str, [names[first] if isinstance(first, int) else first, *inner]))
+        if isinstance(first, int) and first < len(names):
+            first = names[first]
+        where = ".".join(map(str, [first, *inner]))
         said = e["msg"].removeprefix("Value error, ").replace("Input should be", "expected", 1)
         if e["type"] == "sequence_str":
             said = "expected a list"

@@ -207,8 +207,8 @@ def verify(
 ) -> None:
     """Make records again from nothing and compare all they hold.
 
-    Of each it says whether it is identical, bit for bit; agrees, each score within the spread of
-    its seeds; or differs. Exit code 0 if there was a record and none differs.
+    Of each it says whether it is identical, bit for bit; agrees, each score about as near as
+    another seed comes; or differs. Exit code 0 if there was a record and none differs.
     """
     from lsntp import observations, pearson, records, verification
     from lsntp.datasets import REAL, DataError

@@ -55,7 +55,8 @@ def library() -> str:
 
     oneDNN if it is `CLEARLY` faster, which it is where MKL leaves wide vector units idle (twice, on
     some processors by AMD); elsewhere both are alike. What counts is the time of one thread on the
-    processor, not that on the clock: a machine always chooses the same, also while it is busy.
+    processor, not that on the clock, and the best of many: a machine always chooses the same, also
+    while it is busy.
     """
     a = torch.ones(512, 512)
     best = dict.fromkeys(LIBRARIES, float("inf"))
@@ -63,7 +64,7 @@ def library() -> str:
     torch.set_num_threads(1)
     try:
         with torch.no_grad():
-            for _ in range(6):  # in turn; the first of each warms up
+            for _ in range(20):  # in turn; the first of each warms up
                 for name, multiply in LIBRARIES.items():
                     started = time.thread_time()
                     multiply(a, a)
@@ -117,7 +118,7 @@ class DenseAdjacency:
     """
 
     def __init__(self, embedding: Tensor, within: Tensor | None = None) -> None:
-        self.matrix = self._handed_on = _DenseMatrix.apply(embedding, within)
+        self.matrix = _DenseMatrix.apply(embedding, within)
         self.shape = self.matrix.shape
 
     def __matmul__(self, x: Tensor) -> Tensor:
@@ -125,11 +126,8 @@ class DenseAdjacency:
         matrix, device = self.matrix, x.device.type
         if torch.is_autocast_enabled(device):
             low = torch.get_autocast_dtype(device)
-            return _DenseProduct.apply(matrix.to(low), x.to(low))[0]
-        y, matrix = _DenseProduct.apply(self._handed_on, x)
-        if self.matrix.requires_grad and torch.is_grad_enabled():
-            self._handed_on = matrix
-        return y
+            return _DenseProduct.apply(matrix.to(low), x.to(low))
+        return _DenseProduct.apply(matrix, x)
 
 
 def check_rows(x: Tensor, nodes: int, like: Tensor | None = None) -> None:
@@ -179,30 +177,24 @@ class _DenseMatrix(Function):
 
 
 class _DenseProduct(Function):
-    """(A, X) -> (A X, A).
-
-    A is handed on from product to product, so that on the way back its gradient is, too: each adds
-    its part in place, within its matrix product, instead of an N×N matrix of its own.
-    """
+    """(A, X) -> A X."""
 
     @staticmethod
     @as_given
-    def forward(ctx: Any, adjacency: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, adjacency: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(adjacency, x)
-        ctx.set_materialize_grads(False)
-        return product(x.T, adjacency).T, adjacency
+        return product(x.T, adjacency).T
 
     @staticmethod
     @as_given
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor, da: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
         adjacency, x = ctx.saved_tensors
         of_a, of_x = ctx.needs_input_grad
-        if dy is None:
-            return da, None
-        if of_a:
-            da = product(dy, x) if da is None else da.addmm_(dy, x.T)
-        return da, product(dy.T, adjacency.T).T if of_x else None
+        return (
+            product(dy, x) if of_a else None,
+            product(dy.T, adjacency.T).T if of_x else None,
+        )
 
 
 class TiledAdjacency:

@@ -42,7 +42,7 @@ def scratch_of(path: Path) -> Path:
 
     The name tells host and process, so that :func:`clear_leftovers` knows whose it is.
     """
-    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
+    return path.with_name(f".{path.name}.lsntp.{platform.node()}.{os.getpid()}.part")
 
 
 def alive(pid: int) -> bool:
@@ -56,9 +56,9 @@ def alive(pid: int) -> bool:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half-written: of this host, or untouched for a day."""
-    here = re.compile(rf"\..*\.{re.escape(platform.node())}\.(\d+)\.part")
-    for path in folder.glob(".*.part"):
+    """Remove what killed runs left half-written: of this host, or untouched for a day."""
+    here = re.compile(rf"\..*\.lsntp\.{re.escape(platform.node())}\.(\d+)\.part")
+    for path in folder.glob(".*.lsntp.*.part"):
         with suppress(OSError):  # another process may be clearing up, too
             ours = here.fullmatch(path.name)
             old = time.time() - path.stat().st_mtime > DAY_S

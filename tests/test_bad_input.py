@@ -76,7 +76,7 @@ ROWS: list[Row] = []
 
 
 def row(kind: str, call: Callable, names: object, remedied: Callable | None = None) -> None:
-    ROWS.append(Row(kind, call, str(names), remedied))
+    ROWS.append(Row(kind, call, str(names) or "''", remedied))
 
 
 def arguments(
@@ -114,6 +114,8 @@ def recipe(**settings: Any) -> RunConfig:
     return config(recipe=RECIPES["modern"].model_dump() | settings)
 
 
+row("operator", partial(NSA, 3, False, 5), "5")  # one argument too many
+row("operator", partial(AdaptiveGraph, 12, 3, None, "auto", 7), "7")
 NO_KERNELS = (*NO_COUNTS, 2, 4)
 NO_SEEDS = (-1, 2**63, 2**64, 10**30, 1.5, "0", None, True)
 arguments(

@@ -78,8 +78,18 @@ def test_the_sign_of_zero_and_the_width_of_a_column_may_differ() -> None:
         (prints("2014-01-01"), prints("2014-01-02")),
         (shows("AAAA", "image/png"), []),
         (glue(1.5, "a"), glue(1.5, "b")),
+        (glue("3.1e-06"), glue("3.2e-06")),
+        (glue("12345.6 s"), glue("12345.8 s")),
     ],
-    ids=["stderr", "integer", "date", "lost figure", "name of a glued value"],
+    ids=[
+        "stderr",
+        "integer",
+        "date",
+        "lost figure",
+        "name of a glued value",
+        "glued text",
+        "glued time",
+    ],
 )
 def test_a_change_elsewhere_fails(stored: list, fresh: list) -> None:
     assert not passes(stored, fresh)

@@ -292,17 +292,22 @@ def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(own_fiel
         living.write_bytes(b"half")
         dead = living.with_name(living.name.replace(f".{me}.", f".{nobody}."))
         dead.write_bytes(b"half")
-        elsewhere = path.with_name(f".{path.name}.elsewhere.{nobody}.part")
+        elsewhere = path.with_name(f".{path.name}.lsntp.elsewhere.{nobody}.part")
         elsewhere.write_bytes(b"half")
-        forgotten = path.with_name(f".x{path.name}.elsewhere.{nobody}.part")
+        forgotten = path.with_name(f".x{path.name}.lsntp.elsewhere.{nobody}.part")
         forgotten.write_bytes(b"half")
         os.utime(forgotten, (0, 0))
     places[0].with_name("x.nc").touch()  # not a scratch file
+    foreign = places[0].with_name(".holiday-video.part")  # another program's
+    foreign.touch()
+    os.utime(foreign, (0, 0))
     store.check_folder(places[0].parent, "")
     store.check_folder(checkpoints, "")
+    assert foreign.exists()
+    foreign.unlink()
     for path in places:
         left = {p.name for p in path.parent.glob(".*")}
-        assert left == {store.scratch_of(path).name, f".{path.name}.elsewhere.{nobody}.part"}
+        assert left == {store.scratch_of(path).name, f".{path.name}.lsntp.elsewhere.{nobody}.part"}
 
 
 def test_an_existing_record_is_shown_though_nothing_can_be_written(

@@ -29,11 +29,11 @@ SCRIPTS = {
     "print(dict(campaign.run_all(todo, jobs=2)))",
 }
 MOMENTS = (  # what is started, what is killed, once what is there, within seconds from then
-    ("run", "itself", "", 6.0),
+    ("campaign", "parent", "*.safetensors", 0.3),  # while its children train
+    ("campaign", "a child", "*.safetensors", 0.3),
+    ("run", "itself", "*.safetensors", 0.5),
     ("campaign", "parent", "child", 3.0),  # while its children import
     ("run", "itself", ".*.part", 0.0),  # while it saves
-    ("campaign", "a child", "*.safetensors", 1.0),
-    ("campaign", "parent", "*.safetensors", 1.0),
 )
 
 
@@ -43,7 +43,7 @@ def configs(tmp_path: Path) -> list[RunConfig]:
     field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
     field.attrs = {"units": "K"}
     field.to_netcdf(tmp_path / "own.nc")
-    preset = PRESETS["smoke"].model_copy(update={"epochs": 8})
+    preset = PRESETS["smoke"].model_copy(update={"epochs": 16})
     dataset = str(tmp_path / "own.nc")
     return [RunConfig(dataset=dataset, model="convlstm", preset=preset, seed=s) for s in (0, 1)]
 
@@ -85,6 +85,7 @@ def test_sigkill_at_any_moment(
     configs: list[RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = [records.kept(execute(config), config) for config in configs]
+    rng = random.Random(KILLS)
     for number, (what, who, first, longest) in zip(range(KILLS), cycle(MOMENTS), strict=False):
         folder = tmp_path / str(number)
         monkeypatch.setenv("LSNTP_RECORDS_DIR", str(folder / "records"))
@@ -92,12 +93,13 @@ def test_sigkill_at_any_moment(
         todo = configs[: 1 if what == "run" else None]
         process = start(what, todo)
         began = time.monotonic()
-        wait_for(first, random.uniform(0, longest), process, folder)
+        wait_for(first, rng.uniform(0, longest), process, folder)
         ended = process.poll() is not None
         children = [] if ended else psutil.Process(process.pid).children()
+        assert not (ended and first == "*.safetensors"), "it ended before it was killed"
         killed = time.monotonic()
         if who == "a child" and children:
-            random.choice(children).kill()  # it is made again
+            rng.choice(children).kill()  # it is made again
         else:
             process.kill()
         saved = sorted(p.suffix for p in folder.rglob("*.*") if p.is_file())

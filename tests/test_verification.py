@@ -23,13 +23,19 @@ def own_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "own.nc")
 
 
+def elsewhere(record: xr.Dataset) -> xr.Dataset:
+    """A record that says it was made on another processor."""
+    return record.copy(deep=True).assign_attrs(processor="another")
+
+
 def moved(record: xr.Dataset, by: float) -> xr.Dataset:
     """A record as another processor might give it: every trained value moved at random."""
-    rng, other = np.random.default_rng(0), record.copy(deep=True)
+    rng, other = np.random.default_rng(0), elsewhere(record)
+    seeds = verification.other_seeds(records.config_of(record))
     for name in set(verification.TRAINED) & set(map(str, record.data_vars)):
-        spread = verification.allowed(name, record)
+        allowed = verification.allowed(name, record, seeds)
         sign = rng.choice([-1, 1], record[name].shape)
-        other[name] = record[name] + (by * spread * sign).astype(record[name].dtype)
+        other[name] = record[name] + (by * allowed * sign).astype(record[name].dtype)
     return other
 
 
@@ -39,28 +45,59 @@ def test_a_remade_run_is_identical_agrees_or_differs(own_field: str, seeds: int)
     for seed in range(seeds):
         records.run(config.model_copy(update={"seed": seed}))
     record = records.find(config)
+    others = verification.other_seeds(config)
+    assert [r.attrs["key"] for r in others].count(config.key) == 0 and len(others) == seeds - 1
     found = verify(record)
     assert found.answer == "identical" and found.table.empty
-    near = verify(moved(record, 0.5))
-    assert near.answer == "agrees"
-    assert {"mae", "ssim", "psnr", "window_mae", "train_loss"} <= set(near.table.index)
-    assert near.table["share"].between(0.4, 0.6).all()
+    near = moved(record, 0.5)
+    found = verify(near)
+    assert found.answer == "agrees"
+    assert {"mae", "ssim", "psnr", "window_mae", "train_loss"} <= set(found.table.index)
+    assert found.table["share"].between(0.4, 0.6).all()
+    here = near.assign_attrs(processor=record.attrs["processor"])
+    assert verify(here).answer == "differs"  # where it was made it must be identical
     assert verify(moved(record, 2)).answer == "differs"
     for name in ("mae", "ssim"):  # one score at one lead
-        one = record.copy(deep=True)
-        one[name][2] += 2 * verification.allowed(name, record)
+        one = elsewhere(record)
+        one[name][2] += 2 * verification.allowed(name, record, others)
         assert verify(one).answer == "differs"
-    if seeds > 1:
-        row = np.stack([r["mae"] for r in verification.seeds_of(config)])
-        spread = np.sqrt(np.mean(row.std(axis=0, ddof=1) ** 2))
-        two_of_three = 4.302653 * 2**0.5  # Student's t, 2 degrees of freedom
-        assert verification.allowed("mae", record) == pytest.approx(two_of_three * spread)
+    cell = elsewhere(record)
+    cell["mae_map"][0, 0, 0] += 20 * verification.allowed("mae_map", record, others)
+    assert verify(cell).answer == "differs"
+
+
+def test_the_seed_spread_is_students(own_field: str) -> None:
+    config = RunConfig(dataset=own_field, model="convlstm", preset="smoke")
+    three = [records.run(config.model_copy(update={"seed": seed})) for seed in range(3)]
+    near = [r.assign(mae=0.01 * r["mae"] + three[0]["mae"]) for r in three]  # below the cap
+    spread = np.sqrt(np.mean(np.std([r["mae"] for r in near], axis=0, ddof=1) ** 2))
+    expected = 1.5 * 4.302653 * 2**0.5 * spread  # Student's t, 2 degrees of freedom
+    assert verification.allowed("mae", near[0], near[1:]) == pytest.approx(expected)
+    far = [r.assign(mae=(1 + k) * r["mae"]) for k, r in enumerate(three)]
+    most = 0.1 * float(np.sqrt(np.mean(three[0]["mae"].values ** 2)))
+    assert verification.allowed("mae", far[0], far[1:]) == pytest.approx(most)
+
+
+@pytest.mark.parametrize("times", [2.0, 10.0])
+def test_a_false_record_in_the_store_differs_whatever_its_seeds(
+    own_field: str, times: float
+) -> None:
+    config = RunConfig(dataset=own_field, model="convlstm", preset="smoke")
+    for seed in range(3):
+        record = records.run(config.model_copy(update={"seed": seed}))
+    false = elsewhere(record)
+    false["mae"] = times * false["mae"]
+    path = records.path_of(records.config_of(record))
+    path.unlink()
+    records.write(false, path)
+    result = CliRunner().invoke(app, ["verify", record.attrs["key"]])
+    assert result.exit_code == 1 and "1 differs" in result.output
 
 
 def test_a_reference_has_no_seeds_and_agrees_only_to_rounding(own_field: str) -> None:
     record = records.run(RunConfig(dataset=own_field, model="ridge"))
     for factor, answer in [(1 + 1e-7, "agrees"), (1.001, "differs")]:
-        other = record.copy(deep=True)
+        other = elsewhere(record)
         other["mae"] = record["mae"] * factor
         assert verify(other).answer == answer
 
@@ -76,7 +113,7 @@ def test_nothing_verified_is_never_success(own_field: str, arguments: list[str])
 
 @pytest.mark.parametrize("fault", ["nan", "leads", "map", "fingerprint", "time", "case", "north"])
 def test_verify_accepts_no_false_record(own_field: str, fault: str) -> None:
-    record = records.run(RunConfig(dataset=own_field, model="persistence"))
+    record = elsewhere(records.run(RunConfig(dataset=own_field, model="persistence")))
     if fault == "nan":
         record["mae"][2] = np.nan
     elif fault == "leads":

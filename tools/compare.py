@@ -92,7 +92,8 @@ def compare_outputs(stored: Iterable, fresh: Iterable, tags: Iterable[str] = ())
     for a, b in zip_longest(texts(stored), texts(fresh), fillvalue=("nothing", "")):
         if a[0] != b[0]:
             return Comparison([f"stored is {a[0]}: {a[1]}\nnow {b[0]}: {b[1]}"], False, largest)
-        one = compare(a[1], b[1], glued=a[0].startswith(GLUE), trained=TRAINED in tags)
+        glued = a[0].startswith(GLUE) and FLOAT.fullmatch(a[1]) is not None  # a number, not a text
+        one = compare(a[1], b[1], glued=glued, trained=TRAINED in tags)
         faults += [f"{a[0]}: {fault}" for fault in one.faults]
         same, largest = same and one.same_text, max(largest, one.largest)
     return Comparison(faults, same, largest)
