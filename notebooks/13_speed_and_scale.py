@@ -493,7 +493,7 @@ shown.map("{:.2g}".format)
 # %% [markdown]
 # Of {glue:text}`remade runs` runs, made again under two settings, the median of these differences is
 # {glue:text}`remade median` K and the largest {glue:text}`remade largest:.3f` K. *Share* is the largest of all seven
-# scores' differences, as a part of what is allowed: at most {glue:text}`remade largest share:.2f`. Ridge is identical.
+# scores' differences, as a part of what is allowed: at most {glue:text}`remade largest share:.2f`. Ridge's MAE is identical.
 # Some networks come back to within a ten-thousandth of a kelvin, others stray about as far as another seed would: a
 # score of those says no more than its seed spread does.
 
