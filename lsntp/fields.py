@@ -296,6 +296,11 @@ def _kelvin(da: xr.DataArray, name: str) -> None:
                 f"{name}: values {low:g} to {high:g} look like K, but the attribute units is "
                 f"{units!r}; if they are K, set da.attrs['units'] = 'K'"
             )
+    elif units.lower() in ("f", "degf", "deg_f", "fahrenheit", "degrees_fahrenheit"):
+        raise DataError(
+            f"{name}: values {low:g} to {high:g} are in {units!r}; expected K: "
+            "K = (degF - 32) / 1.8 + 273.15"
+        )
     elif low >= -130 and high <= 77:
         raise DataError(
             f"{name}: values {low:g} to {high:g} (units {units!r}) look like degC; expected K: "

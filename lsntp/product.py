@@ -55,8 +55,8 @@ def library() -> str:
 
     oneDNN if it is `CLEARLY` faster, which it is where MKL leaves wide vector units idle (twice, on
     some processors by AMD); elsewhere both are alike. What counts is the time of one thread on the
-    processor, not that on the clock, and the best of many: a machine always chooses the same, also
-    while it is busy.
+    processor, not that on the clock, and the best of many, so that a busy machine chooses as an
+    idle one does.
     """
     a = torch.ones(512, 512)
     best = dict.fromkeys(LIBRARIES, float("inf"))

@@ -18,7 +18,8 @@
 #
 # What LS-Conv costs, how fast this library computes it beside the released code, and how large the
 # grid may become. All figures are from records of `lsntp bench` and of the scripts in `benchmarks/`,
-# made on the machine named below; the commands to make them on yours are at the end.
+# made on the processors named beside them; the last table says by which commit. The commands to make them on yours
+# are at the end.
 
 # %% tags=["parameters"]
 machine = "amd-epyc-2threads"  # whose records; data/records/bench lists them
@@ -437,9 +438,9 @@ scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[[
 # (what-another-machine-changes)=
 # ## What another machine changes
 #
-# Another processor adds up in another order. What that does to a record: runs of different models, recorded
-# elsewhere, made again here from nothing, with the vector units that this processor has and with narrower ones
-# (`benchmarks/arithmetic.py`). Each dot is the largest difference in MAE at any lead; the bar is what
+# Another processor adds up in another order. What that does to a record: runs of different models, recorded by
+# earlier commits on another machine, made again from nothing on an Intel Xeon (family 6, model 207), with its
+# vector units and with narrower ones (`benchmarks/arithmetic.py`). The differences are of code and processor together. Each dot is the largest difference in MAE at any lead; the bar is what
 # {func}`lsntp.verification.allowed` allows there.
 
 # %%
@@ -494,8 +495,8 @@ shown.map("{:.2g}".format)
 # Of {glue:text}`remade runs` runs, made again under two settings, the median of these differences is
 # {glue:text}`remade median` K and the largest {glue:text}`remade largest:.3f` K. *Share* is the largest of all seven
 # scores' differences, as a part of what is allowed: at most {glue:text}`remade largest share:.2f`. Ridge's MAE is identical.
-# Some networks come back to within a ten-thousandth of a kelvin, others stray about as far as another seed would: a
-# score of those says no more than its seed spread does.
+# Some networks come back to within a ten-thousandth of a kelvin, others stray as far as another seed would, or
+# further: a score of those says no more than its seed spread does.
 
 # %% [markdown]
 # ## More than one process or machine
