@@ -49,6 +49,10 @@ if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_p
     LIBRARIES["oneDNN"] = by_onednn
 
 
+CLEARLY = 1.4
+"""oneDNN must be so many times as fast: no processor near the limit should choose by chance."""
+
+
 @cache
 def library() -> str:
     """Name of `LIBRARIES` that is used on this CPU, measured once a process.
@@ -73,9 +77,6 @@ def library() -> str:
         torch.set_num_threads(threads)
     faster = best["torch.mm"] > CLEARLY * best.get("oneDNN", float("inf"))
     return "oneDNN" if faster else "torch.mm"
-
-
-CLEARLY = 1.4
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

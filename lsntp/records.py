@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lsntp.checks import checked, sentence, shown
 from lsntp.config import RunConfig
 from lsntp.datasets import NAMES, open_dataset
 from lsntp.experiment import execute
-from lsntp.store import RecordError
+from lsntp.store import DamagedRecordError, RecordError
 from lsntp.training import launch
 
 SCORES_ONLY = (
@@ -47,6 +48,12 @@ KEPT_COARSELY = (
     "cut_window_mae",
     "cases_prediction",
 )
+
+REMEDY = (
+    "restore its file with git checkout, or give the command that made it again (lsntp campaign "
+    "all makes the book's)"
+)
+"""What to do about a damaged record: whatever needs it makes it again."""
 
 NAME_BYTES = 150
 """The most of a :attr:`RunConfig.title` in a file's name: a file system takes 255 bytes in all."""
@@ -85,8 +92,7 @@ def config_of(record: xr.Dataset) -> RunConfig:
     except ValidationError as error:
         raise RecordError(
             f"the record {record.attrs.get('key', 'without a key')} has config={shown(stored)}: "
-            f"expected a lsntp.RunConfig as JSON ({sentence(error)}); restore it from the "
-            "repository, or delete it and make it again with lsntp run"
+            f"expected a lsntp.RunConfig as JSON ({sentence(error)}); {REMEDY}"
         ) from None
 
 
@@ -102,10 +108,20 @@ def path_of(config: RunConfig) -> Path:
 
 
 def is_whole(config: RunConfig) -> bool:
-    """Tell whether a readable record of the config is stored."""
+    """Tell whether a readable record of the config is stored; warn of a damaged one.
+
+    Raises
+    ------
+    RecordError
+        If there is a file that cannot be opened, whatever it holds.
+    """
+    path = path_of(config)
+    if not path.exists():
+        return False
     try:
-        read(path_of(config))
-    except RecordError:
+        read(path)
+    except DamagedRecordError as error:
+        warnings.warn(f"{error}; it counts as missing", stacklevel=2)
         return False
     return True
 
@@ -139,8 +155,7 @@ def read(path: Path) -> xr.Dataset:
     RecordError
         If the file is damaged, or does not hold what its name says.
     """
-    remedy = "restore it from the repository, or delete it and make it again with lsntp run"
-    return store.read(path, lambda record: name_of(config_of(record)), remedy)
+    return store.read(path, lambda record: name_of(config_of(record)), REMEDY)
 
 
 def find(config: RunConfig) -> xr.Dataset:
@@ -154,8 +169,8 @@ def find(config: RunConfig) -> xr.Dataset:
     path = path_of(config)
     if not path.exists():
         raise RecordError(
-            f"no record of {config.title} in {path.parent}; make it with lsntp run, or pass "
-            "rerun=True to the notebook"
+            f"no record of {config.title} in {path.parent}; make it with lsntp "
+            f"{'campaign all' if config.variant else 'run'}, or pass rerun=True to the notebook"
         )
     return read(path)
 

@@ -34,6 +34,10 @@ class RecordError(ValueError):
     """A record that is missing, or cannot be read or written; the message says what to do."""
 
 
+class DamagedRecordError(RecordError):
+    """A file that could be read, and does not hold the record that its name says."""
+
+
 # ---- files, whole or not at all
 
 
@@ -53,6 +57,8 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:  # another user's
+        return True
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -135,10 +141,27 @@ def write_text(text: str, path: Path) -> None:
         scratch.write_bytes(content)
 
 
-def unreadable(path: Path, reason: object, remedy: str) -> RecordError:
+def content_of(path: Path) -> bytes:
+    """Read a file.
+
+    Raises
+    ------
+    RecordError
+        It cannot be opened: that says nothing about what it holds.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"{path} cannot be read ({error.strerror}); expected a file that can: give the right "
+            "to, or close other programs' files, and start again"
+        ) from error
+
+
+def damaged(path: Path, reason: object, remedy: str) -> DamagedRecordError:
     """Return the error of a file that is damaged or something else, in a line."""
     why = " ".join(str(reason).split())
-    return RecordError(f"{path} is not a readable record ({why}); {remedy}")
+    return DamagedRecordError(f"{path} is not a readable record ({why}); {remedy}")
 
 
 def check_name(path: Path, name: str) -> None:
@@ -152,7 +175,9 @@ def check_name(path: Path, name: str) -> None:
     if path.stem != name:
         right = path.with_name(name + path.suffix)
         remedy = f"delete it, {right.name} is there" if right.exists() else f"name it {right.name}"
-        raise RecordError(f"{path} holds {name}: it was copied, renamed or overwritten; {remedy}")
+        raise DamagedRecordError(
+            f"{path} holds {name}: it was copied, renamed or overwritten; {remedy}"
+        )
 
 
 # ---- NetCDF
@@ -242,10 +267,11 @@ def read(path: Path, name_of: Callable[[xr.Dataset], str], remedy: str) -> xr.Da
     Raises
     ------
     RecordError
-        If the file is damaged, or does not hold what its name says.
+        If the file cannot be opened; a :class:`DamagedRecordError` if it is damaged, or does not
+        hold what its name says.
     """
+    content = content_of(path)
     try:
-        content = path.read_bytes()
         check_heaps(content)
         with netCDF4.Dataset(path.name, memory=content) as file:
             if file.sha256 != checksum(file):  # before it is decoded, which might fail in any way
@@ -254,7 +280,7 @@ def read(path: Path, name_of: Callable[[xr.Dataset], str], remedy: str) -> xr.Da
         del record.attrs["sha256"]
         name = name_of(record)
     except Exception as error:  # on a damaged file the libraries fail in any way
-        raise unreadable(path, error, remedy) from error
+        raise damaged(path, error, remedy) from error
     check_name(path, name)
     return record
 
@@ -286,12 +312,13 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     Raises
     ------
     RecordError
-        If the file is damaged.
+        If the file cannot be opened; a :class:`DamagedRecordError` if it is damaged.
     """
+    text = content_of(path)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(text)
         if content.pop("sha256") != digest(content):
             raise ValueError("its checksum does not match its content")
     except Exception as error:  # the content may be of any type
-        raise unreadable(path, error, remedy) from error
+        raise damaged(path, error, remedy) from error
     return content

@@ -60,9 +60,9 @@ def verify(record: xr.Dataset) -> Verification:
     """
     config = records.config_of(record)
     fresh = as_stored(execute(config), config)
-    unlike = [k for k in ("key", "fingerprint") if fresh.attrs[k] != record.attrs[k]]
+    unlike = [k for k in ("key", "fingerprint", "parameters") if fresh.attrs[k] != record.attrs[k]]
     unlike += sorted(set(map(str, {*fresh.variables} ^ {*record.variables})))
-    others, rows = other_seeds(config), {}
+    others, rows = other_seeds(record), {}
     for name in sorted(map(str, {*fresh.variables} & {*record.variables})):
         made, kept = fresh[name].to_numpy(), record[name].to_numpy()
         if made.shape == kept.shape and np.array_equal(
@@ -72,7 +72,8 @@ def verify(record: xr.Dataset) -> Verification:
         if made.shape != kept.shape or name in record.coords or name not in TRAINED:
             unlike.append(name)
             continue
-        rows[name] = size_of(made.astype(float) - kept, name), allowed(name, fresh, others)
+        difference = size_of(made.astype(float) - kept, name)
+        rows[name] = difference, allowed(name, fresh, record, others)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "allowed"])
     table["share"] = table["difference"] / table["allowed"]
     if not unlike and table.empty:
@@ -102,44 +103,49 @@ def size_of(difference: np.ndarray, name: str) -> float:
     return max(float(np.sqrt(np.mean(difference**2))), largest / 10)
 
 
-def allowed(name: str, fresh: xr.Dataset, others: Sequence[xr.Dataset]) -> float:
+def allowed(
+    name: str, fresh: xr.Dataset, record: xr.Dataset, others: Sequence[xr.Dataset]
+) -> float:
     """Return how far a variable of a record may be from the run made again.
 
     From the seed spread: what two runs with different seeds differ by at most, 19 times in 20.
     Other arithmetic may lead training as far astray as another seed does. From the standard
     deviation s over n seeds, its root mean square over all elements, it is ``t √2 s`` by Student's
-    t with n − 1 degrees of freedom. The record itself is not among them. `WIDER` times that is
-    allowed; of a score at most `MOST` of itself, of another variable at most its own size. Without
-    other seeds: of what is not trained `ROUNDING`; of a network's scores `ALONE`; of its other
-    variables that or their own standard deviation.
+    t with n − 1 degrees of freedom. One of the n is the run made again or its record, whichever
+    gives the smaller s: neither a false record nor a faulty run makes its own room. `WIDER` times
+    that is allowed; of a score at most `MOST` of itself, of another variable at most its own size.
+    Without other seeds: of what is not trained `ROUNDING`; of a network's scores `ALONE`; of its
+    other variables that or their own standard deviation.
 
     Parameters
     ----------
     name : str
-    fresh : Dataset
-        The run, made again.
+    fresh, record : Dataset
+        The run made again, and what was recorded.
     others : sequence of Dataset
         Of :func:`other_seeds`.
     """
-    values = fresh[name].to_numpy().astype(float)
-    scale = float(np.sqrt(np.mean(values**2)))
+    pair = [one[name].to_numpy().astype(float) for one in (fresh, record)]
+    scale = min(float(np.sqrt(np.mean(values**2))) for values in pair)
     score = name in metrics.SCORES
     if records.config_of(fresh).model in zoo.REFERENCES:
         return (ROUNDING if score else 5e-4) * scale  # of maps and windows four digits are kept
-    row = [values, *(other[name].to_numpy() for other in others if name in other)]
-    row = [other for other in row if other.shape == values.shape]
-    if len(row) == 1:
-        return ALONE * scale if score else max(ALONE * scale, float(values.std()))
-    s = np.sqrt(np.var(row, axis=0, ddof=1).mean())
-    spread = float(stats.t.ppf(0.975, len(row) - 1) * np.sqrt(2) * s)
+    row = [other[name].to_numpy() for other in others if name in other]
+    row = [other for other in row if other.shape == pair[0].shape]
+    if not row:
+        return ALONE * scale if score else max(ALONE * scale, float(min(map(np.std, pair))))
+    s = min(np.sqrt(np.var([values, *row], axis=0, ddof=1).mean()) for values in pair)
+    spread = float(stats.t.ppf(0.975, len(row)) * np.sqrt(2) * s)
     return min(WIDER * spread, (MOST if score else 1.0) * scale)
 
 
-def other_seeds(config: RunConfig) -> list[xr.Dataset]:
-    """Return the stored records that differ from a config in the seed alone."""
+def other_seeds(record: xr.Dataset) -> list[xr.Dataset]:
+    """Return the stored records of the same data that differ from a record in the seed alone."""
+    config = records.config_of(record)
     others = [config.model_copy(update={"seed": seed}) for seed in range(10)]
     paths = [records.path_of(other) for other in others if other.seed != config.seed]
-    return [records.read(path) for path in paths if path.exists()]
+    found = [records.read(path) for path in paths if path.exists()]
+    return [other for other in found if other.fingerprint == record.fingerprint]
 
 
 def as_stored(record: xr.Dataset, config: RunConfig) -> xr.Dataset:

@@ -457,18 +457,20 @@ fresh = [
     run.assign({score: run[score].copy(data=row[score]) for score in SCORES})
     for (_, row), run in zip(remade.iterrows(), recorded, strict=True)
 ]
-others = [verification.other_seeds(records.config_of(run)) for run in recorded]
+others = [verification.other_seeds(run) for run in recorded]
 shares = pd.DataFrame(
     {
         score: [
-            float(abs(made[score] - run[score]).max()) / verification.allowed(score, made, seeds)
+            float(abs(made[score] - run[score]).max())
+            / verification.allowed(score, made, run, seeds)
             for made, run, seeds in zip(fresh, recorded, others, strict=True)
         ]
         for score in SCORES
     }
 )
 remade["allowed"] = [
-    verification.allowed("mae", made, seeds) for made, seeds in zip(fresh, others, strict=True)
+    verification.allowed("mae", made, run, seeds)
+    for made, run, seeds in zip(fresh, recorded, others, strict=True)
 ]
 remade["share"] = shares.max(axis=1)
 shown = remade.pivot(index="run", columns="vector_units", values="difference")

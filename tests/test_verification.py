@@ -31,9 +31,9 @@ def elsewhere(record: xr.Dataset) -> xr.Dataset:
 def moved(record: xr.Dataset, by: float) -> xr.Dataset:
     """A record as another processor might give it: every trained value moved at random."""
     rng, other = np.random.default_rng(0), elsewhere(record)
-    seeds = verification.other_seeds(records.config_of(record))
+    seeds = verification.other_seeds(record)
     for name in set(verification.TRAINED) & set(map(str, record.data_vars)):
-        allowed = verification.allowed(name, record, seeds)
+        allowed = verification.allowed(name, record, record, seeds)
         sign = rng.choice([-1, 1], record[name].shape)
         other[name] = record[name] + (by * allowed * sign).astype(record[name].dtype)
     return other
@@ -45,7 +45,7 @@ def test_a_remade_run_is_identical_agrees_or_differs(own_field: str, seeds: int)
     for seed in range(seeds):
         records.run(config.model_copy(update={"seed": seed}))
     record = records.find(config)
-    others = verification.other_seeds(config)
+    others = verification.other_seeds(record)
     assert [r.attrs["key"] for r in others].count(config.key) == 0 and len(others) == seeds - 1
     found = verify(record)
     assert found.answer == "identical" and found.table.empty
@@ -59,10 +59,10 @@ def test_a_remade_run_is_identical_agrees_or_differs(own_field: str, seeds: int)
     assert verify(moved(record, 2)).answer == "differs"
     for name in ("mae", "ssim"):  # one score at one lead
         one = elsewhere(record)
-        one[name][2] += 2 * verification.allowed(name, record, others)
+        one[name][2] += 2 * verification.allowed(name, record, record, others)
         assert verify(one).answer == "differs"
     cell = elsewhere(record)
-    cell["mae_map"][0, 0, 0] += 20 * verification.allowed("mae_map", record, others)
+    cell["mae_map"][0, 0, 0] += 20 * verification.allowed("mae_map", record, record, others)
     assert verify(cell).answer == "differs"
 
 
@@ -72,10 +72,10 @@ def test_the_seed_spread_is_students(own_field: str) -> None:
     near = [r.assign(mae=0.01 * r["mae"] + three[0]["mae"]) for r in three]  # below the cap
     spread = np.sqrt(np.mean(np.std([r["mae"] for r in near], axis=0, ddof=1) ** 2))
     expected = 1.5 * 4.302653 * 2**0.5 * spread  # Student's t, 2 degrees of freedom
-    assert verification.allowed("mae", near[0], near[1:]) == pytest.approx(expected)
+    assert verification.allowed("mae", near[0], near[0], near[1:]) == pytest.approx(expected)
     far = [r.assign(mae=(1 + k) * r["mae"]) for k, r in enumerate(three)]
     most = 0.1 * float(np.sqrt(np.mean(three[0]["mae"].values ** 2)))
-    assert verification.allowed("mae", far[0], far[1:]) == pytest.approx(most)
+    assert verification.allowed("mae", far[0], far[0], far[1:]) == pytest.approx(most)
 
 
 @pytest.mark.parametrize("times", [2.0, 10.0])
@@ -111,7 +111,9 @@ def test_nothing_verified_is_never_success(own_field: str, arguments: list[str])
     assert CliRunner().invoke(app, ["verify", *arguments]).exit_code not in (0, None)
 
 
-@pytest.mark.parametrize("fault", ["nan", "leads", "map", "fingerprint", "time", "case", "north"])
+@pytest.mark.parametrize(
+    "fault", ["nan", "leads", "map", "fingerprint", "time", "case", "north", "parameters"]
+)
 def test_verify_accepts_no_false_record(own_field: str, fault: str) -> None:
     record = elsewhere(records.run(RunConfig(dataset=own_field, model="persistence")))
     if fault == "nan":
@@ -126,6 +128,8 @@ def test_verify_accepts_no_false_record(own_field: str, fault: str) -> None:
         record["case_prediction"] = record["case_prediction"] + 0.25
     elif fault == "north":
         record["lat"] = record["lat"][::-1].to_numpy()
+    elif fault == "parameters":
+        record.attrs["parameters"] += 1
     else:
         record.attrs["fingerprint"] = "0" * 64
     assert verify(record).answer == "differs"

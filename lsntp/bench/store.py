@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lsntp.bench import machine
 from lsntp.experiment import commit, versions
 from lsntp.records import cache_dir
-from lsntp.store import RecordError, check_name, read_json, unreadable, write_json
+from lsntp.store import RecordError, check_name, damaged, read_json, write_json
 
 
 class Record(BaseModel):
@@ -133,6 +133,6 @@ def load(name: str, at: Path | None = None) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise unreadable(path, reason, remedy) from error
+        raise damaged(path, reason, remedy) from error
     check_name(path, record.name)
     return record
