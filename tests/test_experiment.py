@@ -171,7 +171,7 @@ def test_damaged_or_renamed_records_are_refused(own_field: str) -> None:
     path = records.path_of(config)
     good = path.read_bytes()
     path.write_bytes(good[: len(good) // 2])
-    with pytest.raises(records.RecordError, match="not a readable record.*make it again"):
+    with pytest.raises(records.RecordError, match="not a readable record.*restore"):
         records.find(config)
     path.write_bytes(good)
     other = RunConfig(dataset=own_field, model="climatology")
