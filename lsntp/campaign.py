@@ -26,7 +26,7 @@ ENVIRONMENT = {
 }
 """What the process of a run is started with."""
 
-# What the process of a run does: it takes its parent's number and a config as JSON.
+# What the process of a run does: it takes its parent's number, a device and a config as JSON.
 CHILD = """
 import os, sys, threading, time
 import psutil
@@ -44,12 +44,12 @@ def end_with_parent():  # if that is killed it cannot say so
 threading.Thread(target=end_with_parent, daemon=True).start()
 from lsntp import RunConfig, run  # takes seconds, watched already
 
-run(RunConfig.model_validate_json(sys.argv[2]))
+run(RunConfig.model_validate_json(sys.argv[3]), device=sys.argv[2])
 """
 
 
 def run_all(
-    todo: list[RunConfig], jobs: int = 1, scheduler: str | None = None
+    todo: list[RunConfig], jobs: int = 1, scheduler: str | None = None, device: str = "cpu"
 ) -> Iterator[tuple[RunConfig, str | None]]:
     """Run those of ``todo`` that have no record yet, each in a fresh process with one thread.
 
@@ -64,6 +64,8 @@ def run_all(
     scheduler : str, optional
         Address of a Dask cluster to use instead. Its workers need lsntp in their Python, and
         ``$LSNTP_DATA_DIR``, ``$LSNTP_RECORDS_DIR`` and ``$LSNTP_CACHE_DIR`` on folders they share.
+    device : str
+        What each run trains on, as of :func:`lsntp.training.launch`; runs at a time share it.
 
     Yields
     ------
@@ -81,7 +83,7 @@ def run_all(
 
     def alone(config: str) -> str | None:  # in here: so it reaches workers without loading torch
         environment = {**os.environ, **ENVIRONMENT}
-        command = [sys.executable, "-c", CHILD, str(os.getpid()), config]
+        command = [sys.executable, "-c", CHILD, str(os.getpid()), device, config]
         child = subprocess.run(command, capture_output=True, text=True, env=environment)
         if child.returncode < 0:
             raise RuntimeError(f"its process was killed {RETRIES + 1} times")

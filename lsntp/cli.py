@@ -80,6 +80,9 @@ def check() -> None:
     raise typer.Exit(int(any(row["state"] == "corrupt" for row in rows)))
 
 
+Train = Annotated[Literal["cpu", "cuda", "mps", "auto"], typer.Option(help="What to train on.")]
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     """Read an option that is a whole number; what is not is named, and what was expected."""
 
@@ -116,9 +119,7 @@ def run(
     seed: Annotated[
         int, typer.Option(parser=_whole(0, 2**63 - 1), help="First weights, order of windows.")
     ] = 0,
-    device: Annotated[
-        Literal["cpu", "cuda", "mps", "auto"], typer.Option(help="What to train on.")
-    ] = "cpu",
+    device: Train = "cpu",
 ) -> None:
     """Train and score one model; an existing record is shown instead. Safe to kill and resume.
 
@@ -167,6 +168,7 @@ def campaign(
     scheduler: Annotated[
         str | None, typer.Option(help="Run on this Dask cluster instead, e.g. tcp://host:8786.")
     ] = None,
+    device: Train = "cpu",
 ) -> None:
     """Make all records of a study that are missing. Safe to kill and start again."""
     from lsntp import campaign as campaigns
@@ -186,7 +188,8 @@ def campaign(
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
     failed = 0
     try:
-        for done, (config, failure) in enumerate(campaigns.run_all(todo, jobs, scheduler), start=1):
+        runs = campaigns.run_all(todo, jobs, scheduler, device)
+        for done, (config, failure) in enumerate(runs, start=1):
             failed += failure is not None
             outcome = f"FAILED: {failure}" if failure else str(records.path_of(config))
             typer.echo(f"{done}/{len(todo)} {config.title}: {outcome}", err=failure is not None)

@@ -32,6 +32,7 @@ WITH_GRAPH = ("lsntp-equations", "lsntp-released", "lsntp-tuned", "agcrn", "dagg
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
 
+HIDDEN = (16, 32, 64, 128)
 KERNELS = (1, 3, 5, 7)
 BASELINE_KERNELS = (3, 5, 7, 9)
 BASELINES = ("convlstm", "predrnn", "sa-convlstm")
@@ -197,6 +198,20 @@ def kernel(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
     """Q2, Table 5: LS-Conv's kernel."""
     common: dict[str, Any] = {"dataset": dataset, "model": LSNTP}
     return {f"{k}@{k}": seeded(seeds, preset=with_kernel(preset, k), **common) for k in KERNELS}
+
+
+def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Whether the gap between LS-NTP and ConvLSTM closes as both grow: hidden channels."""
+    base = PRESETS[preset]
+    sizes = {
+        n: base.model_copy(update={"name": f"{preset}-hidden-{n}", "hidden": n}) for n in HIDDEN
+    }
+    sizes[base.hidden] = base
+    return {
+        f"{LABELS[m]}, {n} channels": seeded(seeds, dataset=dataset, model=m, preset=size)
+        for n, size in sizes.items()
+        for m in ("convlstm", LSNTP)
+    }
 
 
 def baseline_kernels(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:

@@ -138,7 +138,14 @@ def test_a_child_whose_parent_is_gone_already_ends_without_training(
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
-    child = [sys.executable, "-c", campaign.CHILD, str(gone.pid), configs[0].model_dump_json()]
+    child = [
+        sys.executable,
+        "-c",
+        campaign.CHILD,
+        str(gone.pid),
+        "cpu",
+        configs[0].model_dump_json(),
+    ]
     began = time.monotonic()
     assert subprocess.run(child, timeout=60).returncode == 1
     assert time.monotonic() - began < 5
