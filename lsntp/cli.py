@@ -222,8 +222,9 @@ def verify(
         raise typer.Exit(2)
     answers, made_on = [], set()
     try:
-        fields = [name for name in keys or [] if name in REAL]
-        named = [records.find_by_key(key) for key in keys or [] if key not in fields]
+        once = dict.fromkeys(keys or [])
+        fields = [name for name in once if name in REAL]
+        named = [records.find_by_key(key) for key in once if key not in fields]
         for name in fields:
             for kind in (observations, pearson):
                 difference = kind.verify(name)
@@ -236,7 +237,7 @@ def verify(
         for record in named + (records.sample(sample) if sample else []):
             found = verification.verify(record)
             answers.append(found.answer)
-            made_on.add(record.attrs.get("processor", f"{record.attrs['device']}, not named"))
+            made_on.add(record.attrs.get("processor", f"{record.attrs['device']} of no name"))
             typer.echo(
                 f"{record.attrs['key']} {records.config_of(record).title}: {found.answer}"
                 + "".join(f"; {name} is not what was recorded" for name in found.unlike)

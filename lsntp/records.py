@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from lsntp import metrics, store
 from lsntp.checks import checked, sentence, shown
 from lsntp.config import RunConfig
-from lsntp.datasets import NAMES, open_dataset
+from lsntp.datasets import NAMES, REAL, open_dataset
 from lsntp.experiment import execute
 from lsntp.store import DamagedRecordError, RecordError
 from lsntp.training import launch
@@ -179,7 +179,8 @@ def find_by_key(key: str) -> xr.Dataset:
     """Return the stored record whose key begins with ``key``, be it of a file of one's own."""
     if not re.fullmatch("[0-9a-f]{1,16}", key):
         raise RecordError(
-            f'key "{key}": expected hexadecimal digits as at the end of a record\'s file name'
+            f'key "{key}": expected hexadecimal digits as at the end of a file name, or of '
+            f"{', '.join(REAL)} the name"
         )
     folders = {store_dir(), store_dir("a file of one's own")}
     paths = sorted(path for folder in folders for path in folder.glob("*.nc"))
@@ -188,9 +189,9 @@ def find_by_key(key: str) -> xr.Dataset:
         within = " and ".join(sorted(map(str, folders)))
         raise RecordError(f'key "{key}": 0 records in {within}, expected one')
     if len(found) > 1:
-        first = ", ".join(map(str, found[:3]))
+        first = ", ".join(map(str, found[:3])) + (", …" if len(found) > 3 else "")
         raise RecordError(
-            f'key "{key}": {len(found)} records ({first}, …), expected one; give more digits, or '
+            f'key "{key}": {len(found)} records ({first}), expected one; give more digits, or '
             "delete copies"
         )
     return read(found[0])

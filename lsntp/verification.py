@@ -78,7 +78,7 @@ def verify(record: xr.Dataset) -> Verification:
     table["share"] = table["difference"] / table["allowed"]
     if not unlike and table.empty:
         return Verification("identical", table)
-    if all(record.attrs.get(k) == fresh.attrs[k] for k in ("processor", "versions")):
+    if all(record.attrs.get(k) == fresh.attrs[k] for k in ("device", "processor", "versions")):
         unlike.append("bit for bit, on this very processor,")
     agrees = not unlike and bool((table["share"] <= 1).all())  # of a NaN: it differs
     return Verification("agrees" if agrees else "differs", table, tuple(unlike))

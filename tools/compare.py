@@ -51,9 +51,10 @@ def allowed(stored: Decimal, *, glued: bool, trained: bool) -> Decimal:
     exponent = stored.as_tuple().exponent
     if not isinstance(exponent, int) or exponent >= 0:
         return Decimal(0)
-    if trained:
-        return STEPS * Decimal(10) ** exponent
-    return max(ABSOLUTE, RELATIVE * abs(stored)) if glued else Decimal(0)
+    return max(
+        STEPS * Decimal(10) ** exponent if trained else Decimal(0),
+        max(ABSOLUTE, RELATIVE * abs(stored)) if glued else Decimal(0),
+    )
 
 
 def compare(stored: str, fresh: str, *, glued: bool = False, trained: bool = False) -> Comparison:
@@ -66,8 +67,10 @@ def compare(stored: str, fresh: str, *, glued: bool = False, trained: bool = Fal
     for a, b in zip(map(Decimal, ours[1::2]), map(Decimal, theirs[1::2]), strict=True):
         if a != b:
             largest = max(largest, abs(a - b) / max(abs(a), abs(b)))
-            if abs(a - b) > (room := allowed(a, glued=glued, trained=trained)):
-                faults.append(f"{b} for {a}, allowed: ± {room} in\n{stored}\n---- now:\n{fresh}")
+        if not glued and not trained and a and a.as_tuple() != b.as_tuple():
+            faults.append(f"{b} for {a} in\n{stored}\n---- now:\n{fresh}")
+        elif abs(a - b) > (room := allowed(a, glued=glued, trained=trained)):
+            faults.append(f"{b} for {a}, allowed: ± {room} in\n{stored}\n---- now:\n{fresh}")
     return Comparison(faults, stored == fresh, float(largest))
 
 
