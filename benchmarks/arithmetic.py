@@ -1,6 +1,6 @@
 """What another machine changes: recorded runs made again under other arithmetic.
 
-    python benchmarks/arithmetic.py [--jobs 2] [--to FOLDER] [KEY ...]
+    python -m benchmarks.arithmetic [--jobs 2] [--to FOLDER] [KEY ...]
 
 Each run is made again from nothing, in a process of its own with one thread, under every one of
 `SETTINGS`. Without keys: runs of most models on both real data sets, and variants.
@@ -19,10 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lsntp import campaign, machine, metrics, product, records, store
-from lsntp.bench.store import new, save
-from lsntp.config import PRESETS, RunConfig
-from lsntp.experiment import commit, execute
+from benchmarks.store import new, save
+from lsntp.data import store
+from lsntp.model import product
+from lsntp.runs import campaign, machine, metrics, records
+from lsntp.runs.config import PRESETS, RunConfig
+from lsntp.runs.experiment import commit, execute
 
 SETTINGS = {
     "as it is": {},
@@ -77,7 +79,7 @@ def in_setting(key: str, setting: str, folder: Path) -> dict[str, Any]:
     path = folder / f"{key}-{setting.replace(' ', '-')}.json"
     if not path.exists():
         done = subprocess.run(
-            [sys.executable, __file__, "--one", key],
+            [sys.executable, "-m", "benchmarks.arithmetic", "--one", key],
             env={**os.environ, **campaign.ENVIRONMENT, **SETTINGS[setting]},
             capture_output=True,
             text=True,

@@ -1,7 +1,7 @@
 """How long a run of the laptop campaign takes, in this edition and in an earlier one, in turn.
 
     git worktree add /tmp/first 4d94b5a
-    python benchmarks/editions.py --old /tmp/first [--rounds 3] [--to FOLDER]
+    python -m benchmarks.editions --old /tmp/first [--rounds 3] [--to FOLDER]
 
 Every measurement is one epoch of a real run, its validation included, in a process of its own with
 one thread, started as a campaign of its edition starts it. Needs the real data sets.
@@ -15,14 +15,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lsntp import campaign
-from lsntp.bench import machine, store
+from benchmarks import machine, store
+from lsntp.runs import campaign
 from lsntp.zoo import NETWORKS
 
 ONE_EPOCH = """if True:
     import sys
     from lsntp import RunConfig
-    from lsntp.experiment import execute
+    from lsntp.runs.experiment import execute
     config = RunConfig(dataset=sys.argv[1], model=sys.argv[2], preset="laptop")
     preset = config.preset.model_copy(update={"epochs": 1})
     print(execute(config.model_copy(update={"preset": preset})).attrs["wall_s"])

@@ -1,6 +1,6 @@
 """What each lever of the engine is worth: a training step with and without it, in one run.
 
-    python benchmarks/levers.py [--threads 2] [--budget-s 90] [--to FOLDER]
+    python -m benchmarks.levers [--threads 2] [--budget-s 90] [--to FOLDER]
 
 The library has no switches. Each lever is taken away by putting the plain way in the place of the
 library's function for the length of a step; steps with and without alternate.
@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lsntp import product
-from lsntp.bench import machine, released, store
-from lsntp.bench.flops import Case
-from lsntp.config import PRESETS
-from lsntp.graph import AdaptiveGraph
-from lsntp.recurrent import RecurrentLayer
+from benchmarks import machine, released, store
+from benchmarks.flops import Case
+from lsntp.model import product
+from lsntp.model.convlstm import RecurrentLayer
+from lsntp.model.graph import AdaptiveGraph
+from lsntp.runs.config import PRESETS
 
 LAPTOP = PRESETS["laptop"]
 CASES = {

@@ -3,15 +3,15 @@
 The executable companion to Xu et al., Neural Networks 155 (2022), doi 10.1016/j.neunet.2022.07.022.
 """
 
-from lsntp.approximate import StrongestLinks
-from lsntp.config import RunConfig
-from lsntp.datasets import open_dataset
-from lsntp.forecaster import LSNTP, Forecaster
-from lsntp.graph import AdaptiveGraph, DistanceCut, great_circle_km
-from lsntp.lsconv import NSA, LSConv
-from lsntp.metrics import score
-from lsntp.product import graph_product
-from lsntp.records import load_records, run
+from lsntp.data.datasets import open_dataset
+from lsntp.model.forecaster import LSNTP, Forecaster
+from lsntp.model.graph import AdaptiveGraph, DistanceCut, great_circle_km
+from lsntp.model.lsconv import NSA, LSConv
+from lsntp.model.product import graph_product
+from lsntp.model.strongest_links import StrongestLinks
+from lsntp.runs.config import RunConfig
+from lsntp.runs.metrics import score
+from lsntp.runs.records import load_records, run
 
 __version__ = "0.1.0"
 

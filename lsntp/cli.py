@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from lsntp.bench.store import Record
 
 app = typer.Typer(
     help="Companion to the LS-NTP paper.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -34,7 +30,7 @@ def _table(rows: list[dict[str, str]]) -> str:
 @data.command("list")
 def list_() -> None:
     """List the data sets, their sources and their licences."""
-    from lsntp.datasets import NAMES, REAL, data_dir
+    from lsntp.data.datasets import NAMES, REAL, data_dir
 
     rows = [
         {
@@ -57,7 +53,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Download and verify the files of real data sets; a good file already there is kept."""
-    from lsntp import datasets
+    from lsntp.data import datasets
 
     failed = False
     for name in names or datasets.REAL:
@@ -72,7 +68,7 @@ def fetch(
 @data.command()
 def check() -> None:
     """Verify every data set found on disk; exit code 1 if a file is corrupt."""
-    from lsntp.datasets import NAMES, status
+    from lsntp.data.datasets import NAMES, status
 
     rows = [status(name) for name in NAMES]
     details = [f"{row['name']}: {row.pop('detail')}" for row in rows]
@@ -83,7 +79,7 @@ def check() -> None:
 Train = Annotated[Literal["cpu", "cuda", "mps", "auto"], typer.Option(help="What to train on.")]
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
+def whole_number(least: int, most: int) -> Callable[[str], int]:
     """Read an option that is a whole number; what is not is named, and what was expected."""
 
     def parse(given: str) -> int:
@@ -117,7 +113,8 @@ def run(
         str | None, typer.Option(help="smoke, laptop, paper or tuned: how large and how long.")
     ] = None,
     seed: Annotated[
-        int, typer.Option(parser=_whole(0, 2**63 - 1), help="First weights, order of windows.")
+        int,
+        typer.Option(parser=whole_number(0, 2**63 - 1), help="First weights, order of windows."),
     ] = 0,
     device: Train = "cpu",
 ) -> None:
@@ -128,11 +125,11 @@ def run(
     """
     from pydantic import ValidationError
 
-    from lsntp import records
-    from lsntp.checks import sentence
-    from lsntp.config import RunConfig
-    from lsntp.tables import COLUMNS
-    from lsntp.training import rank
+    from lsntp.data.checks import sentence
+    from lsntp.results.tables import COLUMNS
+    from lsntp.runs import records
+    from lsntp.runs.config import RunConfig
+    from lsntp.runs.training import rank
 
     if model == "lsntp-tuned":
         recipe = "tuned" if recipe is None else recipe
@@ -155,15 +152,17 @@ def run(
 
 @app.command()
 def campaign(
-    name: Annotated[str, typer.Argument(help="A study of lsntp.studies, e.g. main; or all.")],
+    name: Annotated[
+        str, typer.Argument(help="A study of lsntp.results.studies, e.g. main; or all.")
+    ],
     preset: Annotated[
         str, typer.Option(help="smoke, laptop or paper: how large and how long.")
     ] = "laptop",
     seeds: Annotated[
-        int, typer.Option(parser=_whole(1, 1000), help="Seeds 0, 1, … of every network.")
+        int, typer.Option(parser=whole_number(1, 1000), help="Seeds 0, 1, … of every network.")
     ] = 3,
     jobs: Annotated[
-        int, typer.Option(parser=_whole(1, 1024), help="Runs at a time, one core each.")
+        int, typer.Option(parser=whole_number(1, 1024), help="Runs at a time, one core each.")
     ] = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="Run on this Dask cluster instead, e.g. tcp://host:8786.")
@@ -171,9 +170,10 @@ def campaign(
     device: Train = "cpu",
 ) -> None:
     """Make all records of a study that are missing. Safe to kill and start again."""
-    from lsntp import campaign as campaigns
-    from lsntp import records, studies
-    from lsntp.training import processes
+    from lsntp.results import studies
+    from lsntp.runs import campaign as campaigns
+    from lsntp.runs import records
+    from lsntp.runs.training import processes
 
     try:
         if processes() > 1:
@@ -213,9 +213,10 @@ def verify(
     Of each it says whether it is identical, bit for bit; agrees, each score about as near as
     another seed comes; or differs. Exit code 0 if there was a record and none differs.
     """
-    from lsntp import observations, pearson, records, verification
-    from lsntp.datasets import REAL, DataError
-    from lsntp.experiment import describe_processor
+    from lsntp.data.datasets import REAL, DataError
+    from lsntp.results import field_records, pearson
+    from lsntp.runs import records, verification
+    from lsntp.runs.experiment import describe_processor
 
     if bool(keys) == bool(sample):
         typer.echo("give one or more KEYS, or --sample N, a number of records", err=True)
@@ -226,13 +227,13 @@ def verify(
         fields = [name for name in once if name in REAL]
         named = [records.find_by_key(key) for key in once if key not in fields]
         for name in fields:
-            for kind in (observations, pearson):
+            for kind in (field_records, pearson):
                 difference = kind.verify(name)
                 exact = "identical" if difference == 0 else "agrees"
-                answers.append(exact if difference <= observations.AGREEMENT else "differs")
+                answers.append(exact if difference <= field_records.AGREEMENT else "differs")
                 typer.echo(
                     f"{name}, {kind.RECORDS.name}: {answers[-1]}, largest difference "
-                    f"{difference:.2g} of {observations.AGREEMENT:g}"
+                    f"{difference:.2g} of {field_records.AGREEMENT:g}"
                 )
         for record in named + (records.sample(sample) if sample else []):
             found = verification.verify(record)
@@ -252,100 +253,3 @@ def verify(
         typer.echo(f"recorded on: {'; '.join(sorted(made_on))}")
     typer.echo(f"made again on: {describe_processor()}")
     raise typer.Exit(int("differs" in answers))
-
-
-bench = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)
-app.add_typer(bench, name="bench")
-Threads = Annotated[int, typer.Option(parser=_whole(1, 1024), help="Threads on the CPU.")]
-Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="What to measure.")]
-To = Annotated[Path | None, typer.Option(help="Folder for the record; else where records are.")]
-
-
-@bench.command("released")
-def bench_released(
-    path: Annotated[Path, typer.Option(help="Your clone of the released code.")],
-    threads: Threads = 2,
-    device: Device = "cpu",
-    quick: Annotated[bool, typer.Option("--quick", help="Tiny networks; no record.")] = False,
-    to: To = None,
-) -> None:
-    """Time the released code and this library side by side, if both compute the same.
-
-    Takes some 20 minutes and 12 GiB on 2 cores; with --quick, about one. Columns: speedup,
-    memory_ratio and share are the released code's median time by this one's, this one's peak memory
-    by the released code's, and the fewest operations of its form by its time and the measured peak.
-    """
-    from lsntp.bench import released
-
-    cases, budget_s = (released.QUICK, 1.0) if quick else (released.CASES, 45.0)
-    try:
-        _check(to, trial=quick)
-        record = released.run(
-            path, device=device, threads=threads, cases=cases, budget_s=budget_s, say=typer.echo
-        )
-    except (ValueError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    columns = ["case", "model", "precision", "task", "median_s", "speedup", "memory_ratio", "share"]
-    typer.echo(released.table(record)[columns].to_string(index=False, float_format="{:.3g}".format))
-    _keep(record, to, trial=quick)
-
-
-@bench.command("scale")
-def bench_scale(
-    threads: Threads = 2,
-    device: Device = "cpu",
-    sizes: Annotated[
-        str | None, typer.Option(help="Numbers of nodes, e.g. 500,1000,2000,4000; no record.")
-    ] = None,
-    to: To = None,
-) -> None:
-    """Let the number of nodes grow: time and memory of the graph product, dense and tiled.
-
-    Takes some 6 minutes and 5 GiB on 2 cores. share and share_plain are its operations by its time
-    and the measured peak, counted with and without the symmetry of the graph's numerator.
-    """
-    from lsntp.bench import scale
-
-    trial = sizes is not None
-    try:
-        numbers = [int(n) for n in sizes.split(",")] if sizes is not None else scale.SIZES
-    except ValueError:
-        message = f'--sizes "{sizes}": expected whole numbers with commas, e.g. 500,1000,2000,4000'
-        typer.echo(message, err=True)
-        raise typer.Exit(2) from None
-    try:
-        _check(to, trial=trial)
-        record = scale.run(
-            device=device,
-            threads=threads,
-            sizes=numbers,
-            forward_sizes=scale.GPU_SIZES if device == "cuda" and not trial else (),
-            budget_s=1.0 if trial else 15.0,
-            say=typer.echo,
-        )
-    except (ValueError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    columns = ["nodes", "method", "task", "median_s", "peak_memory_mib", "share", "share_plain"]
-    typer.echo(scale.table(record)[columns].to_string(index=False, float_format="{:.3g}".format))
-    _keep(record, to, trial=trial)
-
-
-def _check(to: Path | None, trial: bool) -> None:
-    """Tell before a measurement that :func:`_keep` could not store it."""
-    from lsntp.bench import store
-    from lsntp.store import check_folder
-
-    if to is not None or not trial:
-        check_folder(to or store.folder(), "--to")
-
-
-def _keep(record: Record, to: Path | None, trial: bool) -> None:
-    """Store a measurement and say where; a trial only where a folder is given."""
-    from lsntp.bench import store
-
-    peaks = ", ".join(f"{name} {value:.0f}" for name, value in record.peak_gflops.items())
-    typer.echo(f"matrix-product peak, Gflop/s: {peaks}")
-    if to is not None or not trial:
-        typer.echo(str(store.save(record, to)))

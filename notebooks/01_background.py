@@ -34,11 +34,10 @@ import torch.nn.functional as F
 from myst_nb import glue
 from torch import nn
 
-from lsntp import background, parameters
-from lsntp.background import figures
-from lsntp.background import images as photographs
-from lsntp.background import sequences
-from lsntp.graph import adaptive_adjacency
+from lsntp.chapters import background, parameters
+from lsntp.chapters.background import figures, sequences
+from lsntp.chapters.background import images as photographs
+from lsntp.model.graph import adaptive_adjacency
 
 parameters.background(seed, image_size, epochs, grid, lengths)
 torch.manual_seed(seed)
@@ -57,7 +56,7 @@ torch.set_default_dtype(torch.float64)  # so that "equal" can mean: to twelve de
 # With $C$ input channels, a kernel of $k \times k$ cells, $F$ output channels and $P$ patches,
 # $\mathrm{im2row}(X)$ is $P \times Ck^2$, $\Theta$ is $Ck^2 \times F$ and $Y$ is $P \times F$.
 # Below, the outlined patch of the image becomes the outlined row
-# ({func}`lsntp.background.figures.convolution_as_product`, {func}`lsntp.background.im2row`).
+# ({func}`lsntp.chapters.background.figures.convolution_as_product`, {func}`lsntp.chapters.background.im2row`).
 
 # %%
 image = torch.randint(0, 10, (5, 5)).double()
@@ -91,7 +90,7 @@ print(f"largest difference from conv2d: {difference:.12f}")
 #
 # $$z = f(x), \qquad \hat x = g(z), \qquad \min_{f,\,g}\; \overline{(x - \hat x)^2} .$$
 #
-# Ours ({class}`lsntp.background.images.Autoencoder`) has three convolutions, each of which halves
+# Ours ({class}`lsntp.chapters.background.images.Autoencoder`) has three convolutions, each of which halves
 # the rows and columns, and three transposed convolutions back. It learns here and now from patches
 # of four photographs of the scikit-image package (an astronaut, coffee, a rocket, a motorcycle).
 # The cat is kept out of the training.
@@ -154,7 +153,7 @@ glue("weights_pca", weights_pca, display=False)
 #
 # A feature map is what one channel of a convolution makes of the image. Here are maps of the
 # encoder just trained, for the cat it has never seen: those with the largest variance in each layer
-# ({func}`lsntp.background.figures.feature_maps`). No network trained for recognition is at hand
+# ({func}`lsntp.chapters.background.figures.feature_maps`). No network trained for recognition is at hand
 # offline, so "deep" means the third layer of this encoder.
 
 # %%
@@ -194,7 +193,7 @@ glue("seen_deep", int(seen[-1]), display=False)
 #
 # $$(I + D^{-1/2} A D^{-1/2})\, X\, \Theta + b .$$
 #
-# {func}`lsntp.background.gcn_layer` is the equation; {func}`lsntp.background.gcn_layer_by_node`
+# {func}`lsntp.chapters.background.gcn_layer` is the equation; {func}`lsntp.chapters.background.gcn_layer_by_node`
 # goes from node to node and from edge to edge.
 
 # %%
@@ -212,7 +211,7 @@ print(f"largest difference from the loop over nodes: {difference:.12f}")
 # ## What a GCN shares with a convolution, and what it lacks
 #
 # Make a graph of a grid: every cell is a node and has an edge to each of its eight neighbours
-# ({func}`lsntp.background.grid_adjacency`). Then $(A + I)X$ sums over exactly the patch that a 3×3
+# ({func}`lsntp.chapters.background.grid_adjacency`). Then $(A + I)X$ sums over exactly the patch that a 3×3
 # convolution sees. At the border a missing edge does what a padded zero does. So the graph
 # convolution with weight $w$ *is* the convolution whose nine kernel numbers all equal $w$.
 #
@@ -252,7 +251,7 @@ print(f"normalised, plain kernel, every cell: largest difference {border:.2f}")
 # %% [markdown]
 # A general kernel has nine numbers, one for each direction. One graph cannot hold them, nine can:
 # let $S_{pq}$ be the graph in which every cell has a single edge, to the cell $p$ rows down and $q$
-# columns to the right ({func}`lsntp.background.shift_matrix`). Then a convolution with the kernel
+# columns to the right ({func}`lsntp.chapters.background.shift_matrix`). Then a convolution with the kernel
 # $w_{pq}$ is the sum
 #
 # $$\sum_{p=-1}^{1} \sum_{q=-1}^{1} S_{pq}\, X\, w_{pq} .$$
@@ -308,7 +307,7 @@ print(f"GCN:         rising {by_gcn[0]:+.0f}, falling {by_gcn[1]:+.0f}")
 # entry is zero, and one layer sees the whole field.
 #
 # We do not trust the formulas but measure: the gradient of the central output by every input
-# ({func}`lsntp.background.receptive_fields`). White cells have a gradient of exactly zero.
+# ({func}`lsntp.chapters.background.receptive_fields`). White cells have a gradient of exactly zero.
 
 # %%
 four = background.normalise(background.grid_adjacency(grid, grid, neighbours=4))
@@ -378,7 +377,7 @@ glue("seen_cnn", int(cells.sel(layer="CNN 3×3", depth=deepest)), display=False)
 # \end{aligned}$$
 #
 # (others apply $r$ to $h_{t-1}$ before the product). Each is written out in
-# {mod}`lsntp.background.sequences` and given the weights of PyTorch's own module.
+# {mod}`lsntp.chapters.background.sequences` and given the weights of PyTorch's own module.
 
 # %%
 x = torch.randn(12, 3, 5)  # 12 steps, 3 sequences, 5 inputs
@@ -457,7 +456,7 @@ for model_name, group in costs.groupby("model", sort=False):
 # H_t &= o \circ \tanh(C_t)
 # \end{aligned}$$
 #
-# {func}`lsntp.background.sequences.convlstm` is the project's own recurrent cell, given a
+# {func}`lsntp.chapters.background.sequences.convlstm` is the project's own recurrent cell, given a
 # convolution; LS-NTP is the same cell, given LS-Conv. First check: on a grid of a single cell, with
 # a 1×1 kernel, it must be the LSTM of above with peepholes.
 
@@ -476,7 +475,7 @@ print(f"ConvLSTM on one cell, largest difference from the LSTM: {difference:.12f
 
 # %% [markdown]
 # Which input cells and steps can the central cell of the last output use? Measured by gradients
-# again ({func}`lsntp.background.figures.influence_over_time`).
+# again ({func}`lsntp.chapters.background.figures.influence_over_time`).
 
 # %%
 size, steps = 15, 4
@@ -525,7 +524,7 @@ for name, difference in largest.items():
 # %% [markdown]
 # And it costs parameters: the vector grows with the grid, and the LSTM's matrices with it. The
 # kernels of a ConvLSTM do not know the size of the grid; only peepholes with a number for each
-# cell, as printed, do ({func}`lsntp.background.sequences.parameter_growth`).
+# cell, as printed, do ({func}`lsntp.chapters.background.sequences.parameter_growth`).
 
 # %%
 counts = sequences.parameter_growth([4, 8, 16, 32, 64])

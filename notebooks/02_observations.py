@@ -30,10 +30,12 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, observations, parameters, verdicts
+from lsntp import figures
+from lsntp.chapters import observations, parameters
+from lsntp.results import field_records
 
 figures.style()
-records = observations.studies(parameters.observations(datasets, recompute), recompute)
+records = field_records.studies(parameters.observations(datasets, recompute), recompute)
 
 # %% [markdown]
 # ## The measure
@@ -48,11 +50,11 @@ records = observations.studies(parameters.observations(datasets, recompute), rec
 #
 # It is 1 if one series is the other on another scale, and 0 if knowing one says nothing linear about
 # the other. We take it for all pairs of cells, against the great-circle distance between them
-# ({func}`lsntp.observations.study`). The test period is not looked at.
+# ({func}`lsntp.results.field_records.study`). The test period is not looked at.
 #
 # All of it is done twice: for the **series as they are**, as in the talk, and for their **anomalies**
 # from a climatology, the mean of each cell at that time of day and, given most of a year, at that
-# season ({class}`lsntp.climatology.Climatology`). Summer is warmer than winter nearly everywhere;
+# season ({class}`lsntp.data.climatology.Climatology`). Summer is warmer than winter nearly everywhere;
 # that alone makes two cells correlate, and a forecast gains nothing from it that a calendar would
 # not tell.
 
@@ -90,11 +92,11 @@ for name, record in records.items():
 #
 # Colour counts the pairs in a bin of distance and $r$. The lines give, at each distance, the median
 # and the ranges that hold half and nine tenths of the pairs. Drawn by
-# {func}`lsntp.figures.correlation_distance`.
+# {func}`lsntp.chapters.observations.correlation_distance`.
 
 # %%
 for name, record in records.items():
-    axes = figures.correlation_distance(record)
+    axes = observations.correlation_distance(record)
     axes[0].figure.suptitle(name)
 
 # %% [markdown]
@@ -103,7 +105,7 @@ for name, record in records.items():
 # (i) Near pairs correlate strongly. (ii) Some far pairs do too. (iii) Pairs at one distance vary.
 #
 # Before looking at numbers, each is given a rule that it can fail
-# ({func}`lsntp.verdicts.verdicts`). "Strong" is $r \ge 0.5$. *Near* pairs share an edge; (i) holds
+# ({func}`lsntp.chapters.observations.verdicts`). "Strong" is $r \ge 0.5$. *Near* pairs share an edge; (i) holds
 # if their median is strong and 95 % of them lie above the median of all pairs. *Far* pairs are the
 # quarter of all pairs that lie furthest apart; (ii) holds if some are strong. For anomalies they must
 # also beat chance: their 99th percentile must exceed that of copies in which one cell of each pair
@@ -112,7 +114,7 @@ for name, record in records.items():
 
 # %%
 held = pd.concat(
-    {name: verdicts.verdicts(r) for name, r in records.items()}, names=["dataset", None]
+    {name: observations.verdicts(r) for name, r in records.items()}, names=["dataset", None]
 )
 held.pivot_table(
     index=["dataset", "observation"], columns="series", values="holds", aggfunc="first", sort=False
@@ -120,7 +122,7 @@ held.pivot_table(
 
 # %%
 for name, record in records.items():
-    display(Markdown(f"**{name}**\n\n{verdicts.report(record)}"))
+    display(Markdown(f"**{name}**\n\n{observations.report(record)}"))
 
 # %% [markdown]
 # ## Where the far partner lies
@@ -129,11 +131,11 @@ for name, record in records.items():
 # every cell with one end of that pair (cross); the circle is the other end. A long-range link worth
 # learning would show in the anomalies as a second patch, away from the first; a colour that fades
 # smoothly from the cross shows nearness only. `ncep-na` has a second patch, `era5-uk` has none. Drawn
-# by {func}`lsntp.figures.correlation_map`.
+# by {func}`lsntp.chapters.observations.correlation_map`.
 
 # %%
 for name, record in records.items():
-    axes = figures.correlation_map(record)
+    axes = observations.correlation_map(record)
     axes[0].figure.suptitle(name)
 
 # %% [markdown]
@@ -141,8 +143,8 @@ for name, record in records.items():
 
 # %%
 for name, record in records.items():
-    raw, anomaly = (record.sel(series=s) for s in observations.SERIES)
-    glue(f"{name}-survivors", verdicts.survivors(record), display=False)
+    raw, anomaly = (record.sel(series=s) for s in field_records.SERIES)
+    glue(f"{name}-survivors", observations.survivors(record), display=False)
     glue(f"{name}-far-km", f"{record.attrs['far_km']:.0f} km", display=False)
     for series, r in (("raw", raw), ("anomaly", anomaly)):
         glue(f"{name}-strong-{series}", f"{100 * float(r.far_strong_share):.1f} %", display=False)
@@ -154,10 +156,10 @@ for name, record in records.items():
     glue(f"{name}-lowest-km", f"{float(anomaly.lowest_km):.0f} km", display=False)
     glue(f"{name}-q99", f"{float(anomaly.far_q99):.2f}", display=False)
     glue(f"{name}-chance", f"{float(record.far_q99_shifted.max()):.2f}", display=False)
-    for v in verdicts.verdicts(record).itertuples():
-        glue(f"{name} {v.observation} {v.series}", verdicts.ANSWERS[v.holds], display=False)
+    for v in observations.verdicts(record).itertuples():
+        glue(f"{name} {v.observation} {v.series}", observations.ANSWERS[v.holds], display=False)
         glue(f"{name} {v.observation} {v.series} why", v.why, display=False)
-    print(f"{name}, anomalies: {verdicts.survivors(record)}.")
+    print(f"{name}, anomalies: {observations.survivors(record)}.")
 
 # %% [markdown]
 # On `ncep-na`, once the climatology is off, {glue:text}`ncep-na-survivors`. Of its pairs beyond

@@ -34,16 +34,17 @@ import pandas as pd
 import torch
 from myst_nb import glue
 
-from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures, method, observations, parameters
-from lsntp import planted
-from lsntp.config import PRESETS
-from lsntp.forecaster import inner_grid
-from lsntp.lsconv import lagc
+from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures
+from lsntp.chapters import method, parameters
+from lsntp.model.forecaster import inner_grid
+from lsntp.model.lsconv import lagc
+from lsntp.results import field_records, planted
+from lsntp.runs.config import PRESETS
 from lsntp.zoo import NETWORKS
 
 torch.set_num_threads(1)
 figures.style()
-records = observations.studies(parameters.method(datasets, seed, seeds, epochs, steps, links))
+records = field_records.studies(parameters.method(datasets, seed, seeds, epochs, steps, links))
 first = next(iter(records))  # where one field is enough
 
 # %% [markdown]
@@ -90,7 +91,7 @@ pd.DataFrame(
 #
 # $$ \mathrm{NSA}(\mathcal{X}) = \sigma\bigl(\mathrm{conv}_{1\times1}(\operatorname{relu}(\mathrm{conv}_{1\times1}(\operatorname{relu}(\mathrm{conv}_{1\times1}(\mathcal{X}))))\bigr) \circ \mathcal{X} . $$
 #
-# In code, {class}`lsntp.lsconv.NSA`. The weights below are **untrained**: the maps show what kind of
+# In code, {class}`lsntp.model.lsconv.NSA`. The weights below are **untrained**: the maps show what kind of
 # thing an attention is, not what a trained one attends to. Drawn by {func}`lsntp.figures.maps_row` and
 # {func}`lsntp.figures.field_map`.
 
@@ -123,7 +124,7 @@ for name, frames in inputs.items():
 # code puts a GroupNorm with a single group behind the first two convolutions. It takes mean and
 # variance over the *whole* field, and with it one cell's attention depends on all others. Raise one
 # cell of the last frame by one standard deviation and count the cells whose output changes
-# ({func}`lsntp.method.change_map`):
+# ({func}`lsntp.chapters.method.change_map`):
 
 # %%
 torch.manual_seed(seed)
@@ -152,8 +153,8 @@ pd.DataFrame(reached).T
 # $$ D^{-1/2} A D^{-1/2} = \operatorname{softmax}\bigl(\operatorname{relu}(E E^{\top})\bigr), \qquad
 # L = \bigl(I + \operatorname{softmax}(\operatorname{relu}(E E^{\top}))\bigr) X . $$
 #
-# The softmax is taken of each row. In code, {class}`lsntp.graph.AdaptiveGraph` and
-# {func}`lsntp.lsconv.lagc`. Three things follow from the equation alone.
+# The softmax is taken of each row. In code, {class}`lsntp.model.graph.AdaptiveGraph` and
+# {func}`lsntp.model.lsconv.lagc`. Three things follow from the equation alone.
 #
 # **It starts as a global mean.** Before training the embeddings are small and random, so all scores are
 # near 0 and every weight is near $1/N$. The table gives weights times $N$ (1 is the global mean), for the
@@ -254,7 +255,7 @@ for name, frames in inputs.items():
 # \end{aligned}
 # $$
 #
-# In code, {class}`lsntp.lsconv.LSConv`: three lines. {func}`lsntp.method.loop_lsconv` writes the same sums
+# In code, {class}`lsntp.model.lsconv.LSConv`: three lines. {func}`lsntp.chapters.method.loop_lsconv` writes the same sums
 # as loops over nodes, cells and offsets, with no tensor library to hide in. On a crop of each real field
 # they agree. (Like every deep-learning library, both count the offsets the other way, $i + p$ for $i - p$;
 # as $\Theta$ is learned, that is a matter of naming.)
@@ -278,7 +279,7 @@ for name, x in tensors.items():
 #
 # Raise one cell of the last frame by one standard deviation. Where does the output change? A convolution
 # answers within its kernel; the graph reaches everywhere in one step. Each part can be taken out
-# ({func}`lsntp.method.without`), the weights of the others stay as they are. The maps show the size of
+# ({func}`lsntp.chapters.method.without`), the weights of the others stay as they are. The maps show the size of
 # the change, by powers of ten; white cells do not change. The last map is a convolution behind the released
 # code's attention, with its GroupNorm.
 
@@ -343,7 +344,7 @@ table
 #
 # ## LS-NTP: one cell, given its operator
 #
-# The recurrent cell ({class}`lsntp.recurrent.RecurrentCell`) is ConvLSTM's, with peepholes. It does not know
+# The recurrent cell ({class}`lsntp.model.convlstm.RecurrentCell`) is ConvLSTM's, with peepholes. It does not know
 # its operator; it is *given* one:
 #
 # $$
@@ -381,13 +382,13 @@ print("LS-NTP without NSA and LAGC = ConvLSTM")
 #
 # Two layers read the $T$ input frames. Two more, fed zeros, write the $L$ forecasts; layer 3 starts from the
 # last state of layer 1, layer 4 from that of layer 2. One convolution turns each hidden state into a field.
-# All four layers share one graph. Drawn by {func}`lsntp.figures.architecture`.
+# All four layers share one graph. Drawn by {func}`lsntp.chapters.method.architecture`.
 
 # %%
-ax = figures.architecture()
+ax = method.architecture()
 
 # %% [markdown]
-# The shapes on the way ({func}`lsntp.method.stages`), for the laptop preset. A stride-2 convolution halves the
+# The shapes on the way ({func}`lsntp.chapters.method.stages`), for the laptop preset. A stride-2 convolution halves the
 # grid first, a transposed one restores it at the end; the graph lives on the small grid.
 
 # %%
@@ -408,7 +409,7 @@ pd.DataFrame(
 # ### Where the parameters sit
 #
 # The two configurations of the released code, and the laptop preset of this book on one real grid
-# ({func}`lsntp.method.parameters_by_part`):
+# ({func}`lsntp.chapters.method.parameters_by_part`):
 
 # %%
 configurations = {
@@ -464,7 +465,7 @@ pd.DataFrame(
 # and $\tanh(\operatorname{relu}(\cdot)) \ge 0$. A released cell can hardly close: it forgets at most half of its state in a step, and
 # what it adds is never negative, but for what the peepholes contribute. Measured in one forecast from a real
 # field with untrained weights, over all layers, steps and cells, peepholes left aside
-# ({func}`lsntp.method.gates`, drawn by {func}`lsntp.figures.gate_histograms`):
+# ({func}`lsntp.chapters.method.gates`, drawn by {func}`lsntp.chapters.method.gate_histograms`):
 
 # %%
 opened = {}
@@ -478,7 +479,7 @@ for name, x in tensors.items():
             f"{gate} ≥ {'0' if gate == 'C̃' else '½'}": (v >= (0 if gate == "C̃" else 0.5)).mean()
             for gate, v in values[f"lsntp-{form}"].items()
         }
-    axes = figures.gate_histograms(values)
+    axes = method.gate_histograms(values)
     axes[0].figure.suptitle(f"{name}, untrained")
 opened = pd.DataFrame(opened).T
 assert (opened.xs("released", level=1) == 1).all(axis=None), "the ReLU keeps every gate half open"
@@ -488,14 +489,14 @@ opened.map("{:.1f}".format)
 # ## Are planted links found?
 #
 # On real fields nobody knows which far cells are linked. On `synthetic` we do
-# ({func}`lsntp.synthetic.synthetic`): weather drifts, spreads and decays on a small grid, and in a few
+# ({func}`lsntp.data.synthetic.synthetic`): weather drifts, spreads and decays on a small grid, and in a few
 # target patches the anomaly is pulled towards what it was, three steps before, in a patch far away.
 #
 # The smallest network with a graph is one linear LS-Conv without NSA that forecasts the next frame from the
-# last six ({class}`lsntp.planted.NextFrame`). It is trained live, by {func}`lsntp.training.fit`, never seeing
+# last six ({class}`lsntp.results.planted.NextFrame`). It is trained live, by {func}`lsntp.runs.training.fit`, never seeing
 # the truth. Then its graph is scored against the truth by the area under the ROC curve, AUC: the chance that
 # a linked pair of cells has more weight than a pair that is not linked; ½ is guessing, 1 is perfect
-# ({func}`lsntp.planted.far_auc`). A pair's weight is $A_{nm} + A_{mn}$, because the score $E E^\top$ is symmetric.
+# ({func}`lsntp.results.planted.far_auc`). A pair's weight is $A_{nm} + A_{mn}$, because the score $E E^\top$ is symmetric.
 # Only **far pairs** count, those at least as far apart as the nearest linked pair; that near cells go
 # together is no discovery.
 #
@@ -533,10 +534,10 @@ means.map("{:.2f}".format).to_frame("AUC on far pairs, mean over seeds")
 # {glue:text}`auc-next` on average, against {glue:text}`auc-untrained` before training and
 # {glue:text}`auc-control` where there is nothing to find. Rows of the learned adjacency, each of the middle
 # cell (cross) of a target patch, beside the planted truth; the true source is outlined. Drawn by
-# {func}`lsntp.figures.learned_rows`.
+# {func}`lsntp.chapters.method.learned_rows`.
 
 # %%
-axes = figures.learned_rows(study.sel(seed=seeds[0]))
+axes = method.learned_rows(study.sel(seed=seeds[0]))
 
 # %% [markdown]
 # What this shows, and what it does not:

@@ -52,8 +52,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import comparison, figures, findings, learned, observations, parameters, records
-from lsntp import studies, tables
+from lsntp import figures
+from lsntp.chapters import parameters, q4_learned_graph
+from lsntp.results import claims, compare, field_records, studies, tables
+from lsntp.runs import records
 from lsntp.zoo import LABELS, NETWORKS
 
 figures.style()
@@ -63,7 +65,7 @@ datasets = parameters.main_table(
 rows = {d: studies.load(studies.main(d, preset, seeds, models, recipes), rerun) for d in datasets}
 runs = [run for study in rows.values() for row in study.values() for run in row]
 table = records.tabulate(runs)
-fields = observations.studies(datasets)
+fields = field_records.studies(datasets)
 hours = {d: fields[d].attrs["step_hours"] for d in datasets}
 trained = [m for m in models if m in NETWORKS]
 rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("lsntp")]
@@ -153,7 +155,7 @@ rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("ls
 # **Task.** From six frames forecast the next six: 36 h in steps of 6 h on `ncep-na`, 6 h in steps
 # of 1 h on `era5-uk`. **Test sets**, the same for every model and every edition of this book: all
 # windows inside 2014, and all windows inside the last 168 h of March 2019. Everything is fitted, and
-# its settings chosen, on what comes before ({func}`lsntp.windows.split`); what *ideas* were worth a trial
+# its settings chosen, on what comes before ({func}`lsntp.data.windows.split`); what *ideas* were worth a trial
 # was known from first, throw-away trials whose scores on test windows were seen, the recipe `modern` and
 # the correction of ridge's forecast among them.
 #
@@ -188,7 +190,7 @@ rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("ls
 # constant rate, validation windows drawn at random from windows that overlap. `modern` feeds
 # standardised anomalies from climatology, forecasts the change from the last frame, takes the mean
 # absolute error, a one-cycle learning rate, gradient clipping, and validates on blocks of time
-# ({data}`lsntp.training.RECIPES`). References have no recipe: they see anomalies, too. The rivals
+# ({data}`lsntp.runs.training.RECIPES`). References have no recipe: they see anomalies, too. The rivals
 # from other papers are trained by the modern recipe only, and, further down, two of them by the recipe
 # of LS-NTP (tuned).
 #
@@ -205,7 +207,7 @@ pd.Series(size.model_dump() if size else {}, name="preset", dtype=object).to_fra
 # ## The table
 #
 # Scores of all test windows, averaged over the six leads; for networks mean ± standard deviation
-# over the seeds ({func}`lsntp.tables.study_table`). MAE and RMSE pool all windows and cells of a
+# over the seeds ({func}`lsntp.results.tables.study_table`). MAE and RMSE pool all windows and cells of a
 # lead. SSIM and PSNR take the range of the test fields as data range. *Best* marks the lowest mean
 # absolute error and those not separable from it; *change* is the difference in MAE from ridge, with
 # its 95 % interval and whether it is one ([below](who-beats-whom) says how that is
@@ -230,7 +232,7 @@ for d in datasets:
     display(Markdown(f"**{d}**"))
     seconds = costs[d]["training (s)"].droplevel("recipe").groupby(level=0, sort=False).first()
     beside = main[d][["change (K)", "95 % interval", "verdict", "seeds", "parameters"]]
-    epochs = findings.best_epochs(first[d])
+    epochs = claims.best_epochs(first[d])
     display(beside.join(seconds).join(epochs).fillna("–"))
 
 # %% [markdown]
@@ -263,7 +265,7 @@ for d in datasets:
     figure.suptitle(f"{d}, recipe {recipes[0]}")
 
 # %% [markdown]
-# MAE in K, where the lines lie too close to tell ({func}`lsntp.tables.by_lead`):
+# MAE in K, where the lines lie too close to tell ({func}`lsntp.results.tables.by_lead`):
 
 # %%
 for d in datasets:
@@ -314,12 +316,12 @@ for d in datasets:
 # Differences in MAE, window by window. The interval is a paired block bootstrap over the weeks of
 # 2014, and over the days of the test week of `era5-uk`; the seed spread stands beside it. A difference counts as one if the interval
 # excludes zero *and* it is larger than two standard deviations of the seeds
-# ({func}`lsntp.comparison.compare`). Of the {glue:text}`comparisons` intervals here one in twenty would
+# ({func}`lsntp.results.compare.compare`). Of the {glue:text}`comparisons` intervals here one in twenty would
 # exclude zero by chance, were there no difference at all. Nothing corrects for that; the second
 # condition only makes the rule stricter.
 
 # %% tags=["hide-output"]
-comparisons = comparison.comparisons(runs, datasets, models, recipes)
+comparisons = compare.comparisons(runs, datasets, models, recipes)
 glue("comparisons", len(comparisons), display=False)
 comparisons.round(3)
 
@@ -328,20 +330,20 @@ comparisons.round(3)
 
 # %% tags=["hide-output"]
 said = comparisons[comparisons["recipe"] == recipes[0]]
-display(Markdown("\n".join(f"- {comparison.sentence(row)}" for _, row in said.iterrows())))
+display(Markdown("\n".join(f"- {compare.sentence(row)}" for _, row in said.iterrows())))
 
 # %% [markdown]
 # The talk's claim is that LS-NTP errs less than all of the networks it is compared with. Here, among
-# those trained alike ({func}`lsntp.findings.lowest`):
+# those trained alike ({func}`lsntp.results.claims.lowest`):
 
 # %%
 alike = {
-    d: {LABELS[m]: comparison.pick(runs, d, m, recipes[0]) for m in trained if m in rivals}
+    d: {LABELS[m]: compare.pick(runs, d, m, recipes[0]) for m in trained if m in rivals}
     for d in datasets
 }
 for d in datasets:
     said = f"{LABELS[focus]} has the lowest error of all networks trained alike"
-    display(Markdown("- " + findings.claim(said, alike[d], LABELS[focus], d)))
+    display(Markdown("- " + claims.claim(said, alike[d], LABELS[focus], d)))
 
 # %% [markdown]
 # And at every single lead, does every seed of a network stay below persistence?
@@ -350,7 +352,7 @@ for d in datasets:
 at_every_lead = pd.DataFrame(
     {
         (d, recipe): {
-            LABELS[m]: comparison.beats_at_every_lead(runs, d, m, "persistence", recipe)
+            LABELS[m]: compare.beats_at_every_lead(runs, d, m, "persistence", recipe)
             for m in trained
             if recipe == recipes[0] or m in studies.RELEASED_TOO
         }
@@ -368,8 +370,8 @@ at_every_lead.fillna("–")
 
 # %%
 for d in datasets:
-    ours = comparison.seed_mean(comparison.pick(runs, d, focus, recipes[0]), "mae_map")
-    theirs = comparison.seed_mean(comparison.pick(runs, d, against, recipes[0]), "mae_map")
+    ours = compare.seed_mean(compare.pick(runs, d, focus, recipes[0]), "mae_map")
+    theirs = compare.seed_mean(compare.pick(runs, d, against, recipes[0]), "mae_map")
     figure, axes = plt.subplots(2, 1, figsize=(6, 8.5))
     figures.error_map(ours.rename("mae"), axes[0], title=f"MAE of {LABELS[focus]}")
     change = (ours - theirs).mean("lead").assign_attrs(units="K", long_name="change in MAE")
@@ -387,7 +389,7 @@ for d in datasets:
 # ## What became of the graph
 #
 # LS-NTP differs from ConvLSTM by its attention and its learned graph. Did training use the graph?
-# For each run, from the recorded node embedding ({func}`lsntp.learned.learned_graph`): the weight a
+# For each run, from the recorded node embedding ({func}`lsntp.chapters.q4_learned_graph.learned_graph`): the weight a
 # node gives *itself* (median), the share of all nodes a node effectively listens to (1 is all of
 # them alike, 1/N is one), and the share of the weight that comes from far cells, as
 # {doc}`09_q4_learned_graph` has them, beside what a uniform graph would give. Means over seeds.
@@ -395,12 +397,17 @@ for d in datasets:
 # %%
 graphs = pd.DataFrame(
     [
-        {"dataset": d, "recipe": r, "model": m, **learned.learned_graph(run, fields[d].case)}
+        {
+            "dataset": d,
+            "recipe": r,
+            "model": m,
+            **q4_learned_graph.learned_graph(run, fields[d].case),
+        }
         for d in datasets
         for r in recipes
         for m in trained
         if m in ("lsntp-equations", "lsntp-released")
-        for run in comparison.pick(runs, d, m, r)
+        for run in compare.pick(runs, d, m, r)
     ]
 )
 heads = {
@@ -423,7 +430,7 @@ means.rename(columns=heads).round(2)
 for d in datasets:
     truth = fields[d]["case"].sel(step=slice(1, None)).rename(step="lead")
     forecasts = {
-        LABELS[m]: comparison.pick(runs, d, m, recipes[0])[0]["case_prediction"]
+        LABELS[m]: compare.pick(runs, d, m, recipes[0])[0]["case_prediction"]
         for m in [against, focus]
     }
     truth = truth.drop_vars("case_time").assign_coords(lead=forecasts[LABELS[focus]]["lead"])
@@ -438,7 +445,7 @@ for d in datasets:
 # %%
 for d in datasets:
     shared = [m for m in trained if m in studies.RELEASED_TOO]
-    histories = {r: {m: comparison.pick(runs, d, m, r) for m in shared} for r in recipes}
+    histories = {r: {m: compare.pick(runs, d, m, r) for m in shared} for r in recipes}
     figures.training_curves(histories, LABELS)[0].figure.suptitle(d)
 
 # %% [markdown]
@@ -456,7 +463,7 @@ for d in datasets:
 # **validation** windows of both sets. The table is the record of
 # what surrounds
 # that setting: one thing altered at a time, one seed, the change of the validation error in per cent
-# ({func}`lsntp.studies.search`, {func}`lsntp.tables.search_table`). The setting was fixed before
+# ({func}`lsntp.results.studies.search`, {func}`lsntp.results.tables.search_table`). The setting was fixed before
 # this table was made, and was not moved since: where a row is negative, a better one is left to find.
 
 # %%
@@ -466,7 +473,7 @@ tables.search_table(searched).round(1)
 # %% [markdown]
 # **Is it the recipe?** Two rivals by the same recipe: with ridge's forecast as further input frames and
 # as the first guess that they correct, weights averaged. Their size is that of the main table
-# ({func}`lsntp.studies.tuned_recipe`).
+# ({func}`lsntp.results.studies.tuned_recipe`).
 
 # %%
 for d in datasets:
@@ -474,29 +481,29 @@ for d in datasets:
     display(Markdown(f"**{d}**"))
     against_tuned = tables.study_table(same_recipe, LABELS["lsntp-tuned"])
     display(against_tuned[["MAE (K)", "best", "change (K)", "95 % interval", "verdict"]])
-    for label, mae in findings.mean_errors(same_recipe).items():
+    for label, mae in claims.mean_errors(same_recipe).items():
         glue(f"{d} same recipe {label}", float(mae), display=False)
-    for label, row in findings.differences(same_recipe, LABELS["lsntp-tuned"]).iterrows():
+    for label, row in claims.differences(same_recipe, LABELS["lsntp-tuned"]).iterrows():
         glue(f"{d} {label} v tuned", row["verdict"], display=False)
         glue(f"{d} {label} v tuned change", float(row["difference"]), display=False)
 
 # %% [markdown]
 # **Does LS-Conv matter in it?** The same network without attention and graph, which leaves a
-# convolution ({func}`lsntp.studies.tuned_ablation`):
+# convolution ({func}`lsntp.results.studies.tuned_ablation`):
 
 # %%
 for d in datasets:
     parts = studies.load(studies.tuned_ablation(d, preset, seeds), rerun)
-    found = comparison.difference(parts["LS-Conv"], parts["convolution"])
+    found = compare.difference(parts["LS-Conv"], parts["convolution"])
     display(
         tables.study_table(parts, "LS-Conv")[["MAE (K)", "change (K)", "95 % interval", "verdict"]]
     )
-    plain = findings.mean_errors(parts)["convolution"]
+    plain = claims.mean_errors(parts)["convolution"]
     glue(f"{d} tuned with a convolution", float(plain), display=False)
-    display(Markdown("- " + findings.compared(found, "LS-Conv", "a convolution", d)))
-    glue(f"{d} tuned by lsconv", findings.ERRS_LESS[found["verdict"]], display=False)
+    display(Markdown("- " + claims.compared(found, "LS-Conv", "a convolution", d)))
+    glue(f"{d} tuned by lsconv", claims.ERRS_LESS[found["verdict"]], display=False)
     glue(f"{d} tuned by lsconv change", float(found["difference"]), display=False)
-    why = findings.compared(found, "LS-Conv in LS-NTP (tuned)", "a convolution there", d)
+    why = claims.compared(found, "LS-Conv in LS-NTP (tuned)", "a convolution there", d)
     glue(f"{d} tuned by lsconv why", why, display=False)
 
 # %% [markdown]
@@ -504,8 +511,8 @@ for d in datasets:
 #
 # One test week is one regime of weather. The last 28 days of `era5-uk` make four weeks; each in
 # turn is the test week, and everything, climatology, scaling, ridge and networks, is fitted outside
-# it, before and behind ({func}`lsntp.studies.rotated`). The interval at the foot of the table draws
-# days from all four weeks ({func}`lsntp.tables.over_periods`).
+# it, before and behind ({func}`lsntp.results.studies.rotated`). The interval at the foot of the table draws
+# days from all four weeks ({func}`lsntp.results.tables.over_periods`).
 #
 # One thing was not chosen anew for each week: the form and setting of LS-NTP (tuned). The validation
 # windows that it was judged by, and the training windows beside them, lie in the first three of these
@@ -581,12 +588,12 @@ claimed = [
     ("lsntp-tuned", "convlstm"),
 ]
 for d in datasets:
-    glue(f"{d} lowest", findings.lowest(alike[d], LABELS[focus])["verdict"], display=False)
-    glue(f"{d} lowest why", findings.standing(alike[d], LABELS[focus]), display=False)
+    glue(f"{d} lowest", claims.lowest(alike[d], LABELS[focus])["verdict"], display=False)
+    glue(f"{d} lowest why", claims.standing(alike[d], LABELS[focus]), display=False)
     for ours, theirs in [pair for pair in claimed if {*pair} <= {*models}]:
-        found = comparison.compare(runs, d, ours, theirs, recipes[0])
-        glue(f"{d} {ours} v {theirs}", findings.ERRS_LESS[found["verdict"]], display=False)
-        glue(f"{d} {ours} v {theirs} why", comparison.sentence(found), display=False)
+        found = compare.compare(runs, d, ours, theirs, recipes[0])
+        glue(f"{d} {ours} v {theirs}", claims.ERRS_LESS[found["verdict"]], display=False)
+        glue(f"{d} {ours} v {theirs} why", compare.sentence(found), display=False)
         glue(f"{d} {ours} v {theirs} percent", float(found["percent"]), display=False)
 
 # %% [markdown]
@@ -605,4 +612,4 @@ for config, run in zip(configs, runs, strict=True):
     assert np.allclose(run["window_mae"].mean("window"), mae, rtol=1e-3), "windows and scores"
     assert (run["rmse"] >= mae).all(), "RMSE is never below MAE"
     assert run["case_time"] == field["case_time"].sel(step=0), "another case"
-pd.concat({d: findings.keys(rows[d]) for d in datasets}, names=["dataset"])
+pd.concat({d: claims.keys(rows[d]) for d in datasets}, names=["dataset"])

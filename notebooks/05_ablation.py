@@ -33,8 +33,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, parameters, studies, tables
+from lsntp import figures
+from lsntp.chapters import parameters
 from lsntp.figures import studies as study_figures
+from lsntp.results import claims, studies, tables
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
@@ -74,7 +76,7 @@ released = {
 # ## The rows
 #
 # All rows are the same encoder and decoder (see {doc}`03_method`), trained alike by the `modern`
-# recipe, with another operator in their cells ({func}`lsntp.studies.ablation`):
+# recipe, with another operator in their cells ({func}`lsntp.results.studies.ablation`):
 #
 # - **full**: LS-NTP as the equations print it, with a kernel of 3×3.
 # - **w/o NSA**: the field enters the graph as it is, no cell is reweighted.
@@ -92,7 +94,7 @@ released = {
 #
 # Scores of all test windows, averaged over the six leads: mean ± standard deviation over the seeds.
 # *Best* marks the lowest mean MAE, *≈ best* what is not separable from it
-# ({func}`lsntp.tables.study_table`).
+# ({func}`lsntp.results.tables.study_table`).
 
 # %%
 scores = ["MAE (K)", "RMSE (K)", "SSIM", "PSNR (dB)", "best", "seeds", "parameters"]
@@ -107,15 +109,15 @@ for d in datasets:
 #
 # Left, the MAE of each seed (dots) and their mean (bar). Right, the MAE of the row minus that of the
 # full network, with a 95 % interval: a paired bootstrap over the weeks or days of the test period
-# ({func}`lsntp.comparison.difference`). A difference counts as one, and its dot is filled, if the
+# ({func}`lsntp.results.compare.difference`). A difference counts as one, and its dot is filled, if the
 # interval excludes zero *and* the difference is larger than two standard deviations of the seeds. To
 # the right of the dotted line the error rises when the part is taken out: the part helps
 # ({func}`lsntp.figures.studies.variants`).
 
 # %%
 for d in datasets:
-    differences = findings.differences(rows[d], "full")
-    axes = study_figures.variants(findings.errors(rows[d]), differences, "full")
+    differences = claims.differences(rows[d], "full")
+    axes = study_figures.variants(claims.errors(rows[d]), differences, "full")
     axes[0].figure.suptitle(d)
 
 # %%
@@ -126,15 +128,15 @@ for d in datasets:
 # %% [markdown]
 # ## What came out
 #
-# One verdict a part, computed from the records ({func}`lsntp.findings.parts`). *Helps*: the error is
+# One verdict a part, computed from the records ({func}`lsntp.results.claims.parts`). *Helps*: the error is
 # higher without the part. *Harms*: it is lower without it. The claim as a whole holds if every
 # other row has a higher error, and does not hold if any has a lower one
-# ({func}`lsntp.findings.lowest`).
+# ({func}`lsntp.results.claims.lowest`).
 
 # %%
 for d in datasets:
-    display(Markdown(findings.claim("The full network has the lowest error", rows[d], "full", d)))
-    display(Markdown(findings.report_parts(rows[d], d)))
+    display(Markdown(claims.claim("The full network has the lowest error", rows[d], "full", d)))
+    display(Markdown(claims.report_parts(rows[d], d)))
 
 # %% [markdown]
 # ## Is it the forecast of the change?
@@ -143,13 +145,13 @@ for d in datasets:
 # may say little about a change, and more about the field itself: with links planted in a synthetic
 # world, only a network that forecasts the field finds them ({doc}`09_q4_learned_graph`). So *w/o LAGC*
 # is repeated with networks that forecast the field, all else alike
-# ({func}`lsntp.studies.field_ablation`).
+# ({func}`lsntp.results.studies.field_ablation`).
 
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**, forecasting the field"))
     display(tables.study_table(field[d], against="full")[[*scores[:1], *changes, "seeds"]])
-    display(Markdown(findings.report_parts(field[d], d)))
+    display(Markdown(claims.report_parts(field[d], d)))
 
 # %% [markdown]
 # ## The same for the released code's form
@@ -176,15 +178,15 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    differences = findings.differences(released[d], "full")
-    axes = study_figures.variants(findings.errors(released[d]), differences, "full")
+    differences = claims.differences(released[d], "full")
+    axes = study_figures.variants(claims.errors(released[d]), differences, "full")
     axes[0].figure.suptitle(f"{d}, released form")
 
 # %%
 for d in datasets:
     said = "The full network (released form) has the lowest error"
-    display(Markdown(findings.claim(said, released[d], "full", d)))
-    display(Markdown(findings.report_parts(released[d], d)))
+    display(Markdown(claims.claim(said, released[d], "full", d)))
+    display(Markdown(claims.report_parts(released[d], d)))
 
 # %% [markdown]
 # ## The numbers in one place
@@ -192,12 +194,12 @@ for d in datasets:
 # %%
 for d in datasets:
     for form, several in {"equations": rows, "field": field, "released": released}.items():
-        glue(f"{d} {form} claim", findings.lowest(several[d], "full")["verdict"], display=False)
-        for label, mae in findings.mean_errors(several[d]).items():
+        glue(f"{d} {form} claim", claims.lowest(several[d], "full")["verdict"], display=False)
+        for label, mae in claims.mean_errors(several[d]).items():
             glue(f"{d} {form} {label}", float(mae), display=False)
-        for label, part in findings.parts(several[d]).iterrows():
-            why = findings.compared(part, findings.PARTS[label][1], "the full network", d)
-            glue(f"{d} {form} {label} holds", findings.CLAIM[part["verdict"]], display=False)
+        for label, part in claims.parts(several[d]).iterrows():
+            why = claims.compared(part, claims.PARTS[label][1], "the full network", d)
+            glue(f"{d} {form} {label} holds", claims.CLAIM[part["verdict"]], display=False)
             glue(f"{d} {form} {label} why", why, display=False)
 
 # %% [markdown]
@@ -219,7 +221,7 @@ for d in datasets:
 
 # %% tags=["hide-output"]
 keys = {
-    (d, form): findings.keys(several[d])
+    (d, form): claims.keys(several[d])
     for d in datasets
     for form, several in {"equations": rows, "field": field, "released": released}.items()
 }

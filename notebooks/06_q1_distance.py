@@ -35,16 +35,18 @@ import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import RunConfig, figures, findings, observations, parameters, reach, studies, tables
-from lsntp.experiment import build_network
+from lsntp import RunConfig, figures
+from lsntp.chapters import parameters, q1_distance
 from lsntp.figures import studies as study_figures
-from lsntp.lsconv import lagc
+from lsntp.model.lsconv import lagc
+from lsntp.results import claims, field_records, studies, tables
+from lsntp.runs.experiment import build_network
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
-fields = observations.studies(datasets)
+fields = field_records.studies(datasets)
 rows = {d: studies.load(studies.distance(d, preset, seeds), rerun) for d in datasets}
-distances = {d: sorted(reach.cut_rows(rows[d])) for d in datasets}
+distances = {d: sorted(q1_distance.cut_rows(rows[d])) for d in datasets}
 
 # %% [markdown]
 # ## In short
@@ -68,15 +70,15 @@ distances = {d: sorted(reach.cut_rows(rows[d])) for d in datasets}
 # ## How the graph is cut
 #
 # Let $a_{nm}$ be the entries of $\operatorname{softmax}(\operatorname{relu}(E E^{\top}))$ and
-# $\delta_{nm}$ the great-circle distance of nodes $n$ and $m$ ({func}`lsntp.graph.great_circle_km`).
+# $\delta_{nm}$ the great-circle distance of nodes $n$ and $m$ ({func}`lsntp.model.graph.great_circle_km`).
 # With the cut at $d$,
 #
 # $$ L_n = X_n + \sum_{m:\ \delta_{nm} \le d} a_{nm} X_m . $$
 #
 # Entries are zeroed *after* the softmax, as the talk says. What is left is not scaled up again, so the
-# kept weights of a row add up to less than 1 ({class}`lsntp.graph.DistanceCut`). The distances are 0
+# kept weights of a row add up to less than 1 ({class}`lsntp.model.graph.DistanceCut`). The distances are 0
 # and 1/16, 1/8, 1/4, 1/2 and all of the region's largest distance, rounded up to a km: each but the
-# first doubles the one before ({func}`lsntp.studies.distances_km`). The nodes are those of the inner
+# first doubles the one before ({func}`lsntp.results.studies.distances_km`). The nodes are those of the inner
 # grid, which a `laptop` network has halved, so 1/16 of the largest distance is about that of two
 # neighbours.
 #
@@ -124,9 +126,9 @@ for d in datasets:
 # seeds ({func}`lsntp.figures.studies.swept`). Distances double from one mark to the next.
 
 # %%
-curves = {d: reach.distance_curves(rows[d]) for d in datasets}
+curves = {d: q1_distance.distance_curves(rows[d]) for d in datasets}
 for d in datasets:
-    without = findings.errors({"w/o LAGC": rows[d]["w/o LAGC"]})["mae"]
+    without = claims.errors({"w/o LAGC": rows[d]["w/o LAGC"]})["mae"]
     ax = study_figures.swept(
         curves[d], "mae", "MAE (K)", "distance of the cut (km)", levels={"w/o LAGC": without}
     )
@@ -141,7 +143,7 @@ for d in datasets:
 # ## Trained with the cut, in numbers
 #
 # Each row against the whole graph. *Change* is the MAE of the row minus that of the whole, with a
-# paired 95 % interval over the weeks or days of the test period ({func}`lsntp.tables.study_table`).
+# paired 95 % interval over the weeks or days of the test period ({func}`lsntp.results.tables.study_table`).
 
 # %%
 chosen = ["MAE (K)", "best", "change (K)", "95 % interval", "verdict", "seeds"]
@@ -155,11 +157,13 @@ for d in datasets:
 # A cut can only matter if there is weight to cut. For the graphs of the trained networks, from their
 # recorded node embeddings: the share of a node's weight that stays within $d$, mean over nodes, beside
 # the share if all nodes were alike, which is nearly how training starts. At 0 km it is the weight that a node
-# gives itself, $a_{nn}$ ({func}`lsntp.reach.weight_within`).
+# gives itself, $a_{nn}$ ({func}`lsntp.chapters.q1_distance.weight_within`).
 
 # %%
 weights = {
-    d: reach.weight_within(reach.with_graph(rows[d]["whole"]), fields[d]["case"], distances[d])
+    d: q1_distance.weight_within(
+        q1_distance.with_graph(rows[d]["whole"]), fields[d]["case"], distances[d]
+    )
     for d in datasets
 }
 for d in datasets:
@@ -172,22 +176,22 @@ for d in datasets:
 #
 # Two claims are tested by self-links alone ($d = 0$) against the whole graph: that links help, by networks
 # trained so; and that a network which has them relies on them, by cutting them once it is trained
-# ({func}`lsntp.reach.distance_verdicts`). Either *holds* if the error is higher with
+# ({func}`lsntp.chapters.q1_distance.distance_verdicts`). Either *holds* if the error is higher with
 # self-links alone, by more than the weather of the test period and the seeds explain. *Reach* is the shortest distance from
-# which on no cut has a separably higher error than the whole graph ({func}`lsntp.reach.reach`): if
+# which on no cut has a separably higher error than the whole graph ({func}`lsntp.chapters.q1_distance.reach`): if
 # links help but the reach is short, it is not long links that help.
 
 # %%
 for d in datasets:
-    display(Markdown(f"**{d}**\n\n" + reach.report_distance(rows[d], d)))
+    display(Markdown(f"**{d}**\n\n" + q1_distance.report_distance(rows[d], d)))
 
 # %%
 for d in datasets:
-    for way, row in reach.distance_verdicts(rows[d]).iterrows():
-        why = findings.compared(row, "The graph of self-links alone", "the whole graph", d)
+    for way, row in q1_distance.distance_verdicts(rows[d]).iterrows():
+        why = claims.compared(row, "The graph of self-links alone", "the whole graph", d)
         glue(f"{d} links help {way}", row["holds"], display=False)
         glue(f"{d} links help {way} why", why, display=False)
-    glue(f"{d} reach", reach.reach(rows[d]), display=False)
+    glue(f"{d} reach", q1_distance.reach(rows[d]), display=False)
     glue(f"{d} largest", distances[d][-1], display=False)
     for (curve, at), mae in curves[d].groupby(["curve", "at"])["mae"].mean().items():
         glue(f"{d} {curve} {distances[d].index(at)}", float(mae), display=False)
@@ -214,7 +218,7 @@ for d in datasets:
 # %% tags=["hide-output"]
 for d in datasets:
     whole = rows[d]["whole"]
-    for scored, graph in zip(whole, reach.with_graph(whole), strict=True):
+    for scored, graph in zip(whole, q1_distance.with_graph(whole), strict=True):
         np.testing.assert_allclose(scored["mae"], graph["mae"], rtol=0, atol=1e-4)
-keys = {d: findings.keys(rows[d]) for d in datasets}
+keys = {d: claims.keys(rows[d]) for d in datasets}
 pd.concat(keys, names=["dataset"])

@@ -32,8 +32,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, kernels, parameters, published, studies, tables
+from lsntp import figures
+from lsntp.chapters import parameters, q2_kernel
 from lsntp.figures import studies as study_figures
+from lsntp.results import claims, paper, studies, tables
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
@@ -52,12 +54,12 @@ source = {d: {"ncep-na": "NCEP", "era5-uk": "ERA5"}.get(d) for d in datasets}
 #
 # ## Our table
 #
-# LS-NTP as the equations print it, trained alike with four kernels ({func}`lsntp.studies.kernel`).
+# LS-NTP as the equations print it, trained alike with four kernels ({func}`lsntp.results.studies.kernel`).
 # 1@1 is the row *w/o LSI* of {doc}`05_ablation`, 3@3 the full network. Only the kernel inside the
 # recurrent cells changes: the convolutions that halve the grid at the start and undo it at the end stay
 # 3×3. Scores are means over the six leads, ± standard deviation over the seeds; *change* is the MAE of
 # the row minus that of 3@3, with a paired 95 % interval over weeks or days
-# ({func}`lsntp.tables.study_table`).
+# ({func}`lsntp.results.tables.study_table`).
 
 # %%
 table = {d: tables.study_table(rows[d], against="3@3") for d in datasets}
@@ -70,14 +72,14 @@ for d in datasets:
 # %% [markdown]
 # ## The paper's Table 5
 #
-# As printed in the talk ({data}`lsntp.published.TABLE_5`). These are *other data*: another region and
+# As printed in the talk ({data}`lsntp.results.paper.TABLE_5`). These are *other data*: another region and
 # other years, larger networks, 70 epochs, and SSIM, PSNR and RMSE by the paper's own protocol (see
 # {doc}`12_paper_and_code`). Levels cannot be compared with ours. What can be compared is the
 # shape: which kernel is best, and by how much the others fall behind it.
 
 # %%
 heads = {"mae": "MAE (K)", "rmse": "RMSE (K)", "ssim_released": "SSIM, paper's"}
-paper = published.TABLE_5.rename(columns={**heads, "psnr_released": "PSNR, paper's (dB)"})
+paper = paper.TABLE_5.rename(columns={**heads, "psnr_released": "PSNR, paper's (dB)"})
 paper["kernel"] = [f"{k}@{k}" for k in paper["kernel"]]
 paper.set_index(["dataset", "kernel"])
 
@@ -86,14 +88,14 @@ paper.set_index(["dataset", "kernel"])
 #
 # MAE divided by that of 3@3. Ours: the line joins the means, short bars are seeds, all divided by the
 # mean of 3@3. The paper gives one number a kernel, without a spread
-# ({func}`lsntp.figures.studies.swept`, {func}`lsntp.kernels.kernel_ratios`).
+# ({func}`lsntp.figures.studies.swept`, {func}`lsntp.chapters.q2_kernel.kernel_ratios`).
 
 # %%
 figure, axes = plt.subplots(
     len(datasets), 1, figsize=(figures.WIDTH, 4.4 * len(datasets)), squeeze=False
 )
 for d, ax in zip(datasets, axes.flat, strict=True):
-    ratios = kernels.kernel_ratios(rows[d], d, source[d])
+    ratios = q2_kernel.kernel_ratios(rows[d], d, source[d])
     along = "kernel k of k×k (cells of the inner grid)"
     study_figures.swept(ratios, "ratio", "MAE / MAE of 3@3", along, ax=ax)
     ax.axhline(1, color="black", linestyle=":", linewidth=1, zorder=0)
@@ -103,25 +105,25 @@ for d, ax in zip(datasets, axes.flat, strict=True):
 
 # %%
 for d in datasets:
-    differences = findings.differences(rows[d], "3@3")
-    axes = study_figures.variants(findings.errors(rows[d]), differences, "3@3")
+    differences = claims.differences(rows[d], "3@3")
+    axes = study_figures.variants(claims.errors(rows[d]), differences, "3@3")
     axes[0].figure.suptitle(d)
 
 # %% [markdown]
 # ## What came out
 #
 # The claim *holds* if every other kernel has a higher error than 3@3, by more than the weather of the test
-# period and the seeds explain; it *does not hold* if any has a lower one ({func}`lsntp.findings.lowest`).
+# period and the seeds explain; it *does not hold* if any has a lower one ({func}`lsntp.results.claims.lowest`).
 
 # %%
 for d in datasets:
-    display(Markdown(kernels.report_kernels(rows[d], d, source[d])))
+    display(Markdown(q2_kernel.report_kernels(rows[d], d, source[d])))
 
 # %%
 for d in datasets:
-    glue(f"{d} 3@3 best", findings.lowest(rows[d], "3@3")["verdict"], display=False)
-    glue(f"{d} 3@3 best why", findings.standing(rows[d], "3@3"), display=False)
-    for label, mae in findings.mean_errors(rows[d]).items():
+    glue(f"{d} 3@3 best", claims.lowest(rows[d], "3@3")["verdict"], display=False)
+    glue(f"{d} 3@3 best why", claims.standing(rows[d], "3@3"), display=False)
+    for label, mae in claims.mean_errors(rows[d]).items():
         glue(f"{d} kernel {label}", float(mae), display=False)
 
 # %% [markdown]
@@ -143,5 +145,5 @@ for d in datasets:
 # `lsntp verify KEY` makes a run again and compares.
 
 # %% tags=["hide-output"]
-keys = {d: findings.keys(rows[d]) for d in datasets}
+keys = {d: claims.keys(rows[d]) for d in datasets}
 pd.concat(keys, names=["dataset"])

@@ -34,14 +34,16 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, findings, kernels, parameters, studies, tables
+from lsntp import figures
+from lsntp.chapters import parameters, q3_baseline_kernels
 from lsntp.figures import studies as study_figures
+from lsntp.results import claims, studies, tables
 from lsntp.zoo import LABELS
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
 rows = {d: studies.load(studies.baseline_kernels(d, preset, seeds), rerun) for d in datasets}
-rivals = {d: kernels.by_rival(rows[d]) for d in datasets}
+rivals = {d: q3_baseline_kernels.by_rival(rows[d]) for d in datasets}
 
 name = f"{LABELS[studies.LSNTP]} 3×3"
 ours = {
@@ -80,7 +82,7 @@ everyone = {
 # ## What is compared
 #
 # Three rivals of the main table, each with kernels of 3, 5, 7 and 9 cells
-# ({func}`lsntp.studies.baseline_kernels`): *ConvLSTM* ({mod}`lsntp.zoo.convlstm`); *PredRNN*, which
+# ({func}`lsntp.results.studies.baseline_kernels`): *ConvLSTM* ({mod}`lsntp.zoo.convlstm`); *PredRNN*, which
 # passes a second memory upwards through its layers ({mod}`lsntp.zoo.predrnn`); *SA-ConvLSTM*, a
 # ConvLSTM with self-attention over all cells ({mod}`lsntp.zoo.sa_convlstm`), so a rival with a long
 # reach of its own. All train alike. LS-NTP is the row of the main table, as the equations print it and
@@ -100,11 +102,11 @@ everyone = {
 # %%
 for d in datasets:
     ax = study_figures.swept(
-        kernels.kernel_curves(rows[d]),
+        tables.kernel_curves(rows[d]),
         "mae",
         "MAE (K)",
         "kernel k of k×k (cells of the inner grid)",
-        levels={name: findings.errors(ours[d])["mae"]},
+        levels={name: claims.errors(ours[d])["mae"]},
         names=LABELS,
     )
     ax.figure.suptitle(d)
@@ -114,7 +116,7 @@ for d in datasets:
 #
 # *Change* is the MAE of the row minus that of LS-NTP, with a paired 95 % interval over weeks
 # or days. *Best* marks the lowest mean MAE, *≈ best* what is not separable from it
-# ({func}`lsntp.tables.study_table`).
+# ({func}`lsntp.results.tables.study_table`).
 
 # %%
 table = {d: tables.study_table(everyone[d], against=name) for d in datasets}
@@ -134,16 +136,16 @@ for d in datasets:
 
 # %% [markdown]
 # What each row is. *Best epoch* is that whose weights were kept, by the validation loss, of each seed
-# ({func}`lsntp.findings.best_epochs`); all train for the same number, 12 with the preset `laptop`. *Kernel
+# ({func}`lsntp.results.claims.best_epochs`); all train for the same number, 12 with the preset `laptop`. *Kernel
 # inside* is the share of the inner grid's cells at which the whole kernel lies on the grid
-# ({func}`lsntp.kernels.inside`).
+# ({func}`lsntp.chapters.q3_baseline_kernels.inside`).
 
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**"))
     grid = ours[d][name][0].sizes
-    inside = kernels.inside(everyone[d], grid["lat"], grid["lon"])
-    beside = findings.best_epochs(everyone[d]), (100 * inside).map("{:.0f} %".format)
+    inside = q3_baseline_kernels.inside(everyone[d], grid["lat"], grid["lon"])
+    beside = claims.best_epochs(everyone[d]), (100 * inside).map("{:.0f} %".format)
     display(table[d][["seeds", "parameters"]].join(beside))
 
 # %% [markdown]
@@ -151,35 +153,38 @@ for d in datasets:
 #
 # The claim *holds* if every rival at every kernel has a higher error than LS-NTP, by more than the
 # weather of the test period and the seeds explain; it *does not hold* if any has a lower one by as much;
-# else it is *not separable at this scale* ({func}`lsntp.findings.lowest`). For
+# else it is *not separable at this scale* ({func}`lsntp.results.claims.lowest`). For
 # each rival then: its best larger kernel against its 3×3, and against LS-NTP
-# ({func}`lsntp.kernels.report_rivals`). That kernel is chosen on the validation windows
-# ({func}`lsntp.kernels.chosen_kernel`).
+# ({func}`lsntp.chapters.q3_baseline_kernels.report_rivals`). That kernel is chosen on the validation windows
+# ({func}`lsntp.chapters.q3_baseline_kernels.chosen_kernel`).
 
 # %%
 for d in datasets:
-    display(Markdown(kernels.report_rivals(rivals[d], ours[d][name], d, name)))
+    display(Markdown(q3_baseline_kernels.report_rivals(rivals[d], ours[d][name], d, name)))
 
 # %%
 for d in datasets:
-    three = {label: row for label, row in everyone[d].items() if kernels.kernel_of(row[0]) == 3}
+    three = {label: row for label, row in everyone[d].items() if tables.kernel_of(row[0]) == 3}
     larger = {label: row for label, row in everyone[d].items() if label not in three} | ours[d]
     for words, among in (
         ("at every kernel", everyone[d]),
         ("of equal kernels", three),
         ("of larger kernels", larger),
     ):
-        glue(f"{d} ahead {words}", findings.lowest(among, name)["verdict"], display=False)
-        glue(f"{d} ahead {words} why", findings.standing(among, name), display=False)
-    errors = findings.mean_errors(everyone[d])
+        glue(f"{d} ahead {words}", claims.lowest(among, name)["verdict"], display=False)
+        glue(f"{d} ahead {words} why", claims.standing(among, name), display=False)
+    errors = claims.mean_errors(everyone[d])
     for label, mae in errors.items():
         glue(f"{d} {label}", float(mae), display=False)
     for rival, several in rivals[d].items():
-        label, found = kernels.chosen_kernel(several)
-        k, does = kernels.kernel_of(several[label][0]), kernels.LARGER_KERNEL[found["verdict"]]
+        label, found = q3_baseline_kernels.chosen_kernel(several)
+        k, does = (
+            tables.kernel_of(several[label][0]),
+            q3_baseline_kernels.LARGER_KERNEL[found["verdict"]],
+        )
         glue(f"{d} {rival} larger", f"{errors[label]:.3f} with {k}×{k}: {does}", display=False)
-        glue(f"{d} {rival} gains", findings.ERRS_LESS[found["verdict"]], display=False)
-        why = findings.compared(found, label, next(iter(several)), d)
+        glue(f"{d} {rival} gains", claims.ERRS_LESS[found["verdict"]], display=False)
+        why = claims.compared(found, label, next(iter(several)), d)
         glue(f"{d} {rival} gains why", why, display=False)
 
 # %% [markdown]
@@ -209,5 +214,5 @@ for d in datasets:
 # `lsntp verify KEY` makes a run again and compares.
 
 # %% tags=["hide-output"]
-keys = {d: findings.keys(everyone[d]) for d in datasets}
+keys = {d: claims.keys(everyone[d]) for d in datasets}
 pd.concat(keys, names=["dataset"])

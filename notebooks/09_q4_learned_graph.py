@@ -36,19 +36,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import (
-    figures,
-    findings,
-    learned,
-    learned_verdicts,
-    observations,
-    parameters,
-    pearson,
-    records,
-    studies,
-)
-from lsntp.experiment import inner_cells
-from lsntp.figures import learned as graph_figures
+from lsntp import figures
+from lsntp.chapters import parameters, q4_learned_graph
+from lsntp.results import claims, field_records, pearson, studies
+from lsntp.runs import records
+from lsntp.runs.experiment import inner_cells
 from lsntp.zoo import LABELS
 
 figures.style()
@@ -56,7 +48,7 @@ datasets = parameters.study(dataset, preset, seeds, rerun, models, studies.WITH_
 rows = {
     d: studies.load(studies.main(d, preset, seeds, models, ["modern"]), rerun) for d in datasets
 }
-fields = observations.studies(datasets)
+fields = field_records.studies(datasets)
 
 # %% [markdown]
 # ## In short
@@ -85,7 +77,7 @@ fields = observations.studies(datasets)
 #
 # $$ A = \operatorname{softmax}(\operatorname{relu}(E E^{\top})), \qquad L_n = X_n + \sum_m A_{nm} X_m , $$
 #
-# with the softmax taken along each row ({func}`lsntp.graph.adaptive_adjacency`, {doc}`03_method`). **Rows
+# with the softmax taken along each row ({func}`lsntp.model.graph.adaptive_adjacency`, {doc}`03_method`). **Rows
 # are receivers: row $n$ says what node $n$ listens to and adds up to 1; column $m$ says who listens to
 # node $m$, and how much.** With $N$ nodes, every weight of a uniform graph is $1/N$, and weights are shown
 # in multiples of that. At initialisation the graph is close to uniform, whatever the data: all that the
@@ -93,17 +85,17 @@ fields = observations.studies(datasets)
 # $E_n \cdot E_m \le 0$ it stays at the least value of its row.
 #
 # The embeddings are those in the records of {doc}`04_main_table`, recipe `modern`; the graph that
-# each run started from is made again from its seed ({func}`lsntp.learned.untrained`). It is held against
+# each run started from is made again from its seed ({func}`lsntp.chapters.q4_learned_graph.untrained`). It is held against
 # Pearson's $r$ between the series of the nodes, over the training period, for the series as they are and
-# for anomalies from climatology, as in {doc}`02_observations` ({func}`lsntp.pearson.matrix`). For the nodes
-# of the book's networks these matrices are recorded, to four digits ({func}`lsntp.pearson.record`).
+# for anomalies from climatology, as in {doc}`02_observations` ({func}`lsntp.results.pearson.matrix`). For the nodes
+# of the book's networks these matrices are recorded, to four digits ({func}`lsntp.results.pearson.record`).
 
 # %%
 runs = {d: {m: rows[d][LABELS[m]] for m in models} for d in datasets}
 nodes = {d: inner_cells(records.config_of(runs[d][models[0]][0]), fields[d].case) for d in datasets}
 correlations = {d: pearson.of_nodes(d, nodes[d]) for d in datasets}
 graphs = {
-    d: {m: learned.study(runs[d][m], fields[d].case, correlations[d]) for m in models}
+    d: {m: q4_learned_graph.study(runs[d][m], fields[d].case, correlations[d]) for m in models}
     for d in datasets
 }
 pd.DataFrame(
@@ -126,26 +118,26 @@ pd.DataFrame(
 # north-west. The line marks the column that is mapped next, that of the node in the middle of the region.
 # Lines parallel to the diagonal are links to cells north and south of a node; a row that is pale all over
 # belongs to a node that keeps nearly all the weight for a few. Drawn by
-# {func}`lsntp.figures.learned.matrix`.
+# {func}`lsntp.chapters.q4_learned_graph.matrix`.
 
 # %%
 middle = {}
 for d in datasets:
     graph = graphs[d][models[0]]
     middle[d] = graph["lat"].size // 2 * graph["lon"].size + graph["lon"].size // 2
-    ax = graph_figures.matrix(graph, cell=middle[d])
+    ax = q4_learned_graph.matrix(graph, cell=middle[d])
     ax.set_title(f"{d}, {LABELS[models[0]]}, seed {int(graph.seed[0])}", pad=18)
 
 # %% [markdown]
 # ## One column on the map
 #
 # Who listens to the cell at the cross: the same column for each seed, and before training
-# ({func}`lsntp.figures.learned.columns`). Seeds differ in the first weights and in the order of the
+# ({func}`lsntp.chapters.q4_learned_graph.columns`). Seeds differ in the first weights and in the order of the
 # training windows, in nothing else.
 
 # %%
 for d in datasets:
-    axes = graph_figures.columns(graphs[d][models[0]], middle[d])
+    axes = q4_learned_graph.columns(graphs[d][models[0]], middle[d])
     axes[0].figure.suptitle(f"{d}, {LABELS[models[0]]}")
 
 # %% [markdown]
@@ -156,16 +148,16 @@ for d in datasets:
 # The cross is one end of the far pair whose anomalies go together most closely, the circle the other
 # ({doc}`02_observations`), or the nodes nearest to these. A learned link between them would show as a dark
 # patch at the circle in the upper maps: what the cell at the cross listens to. Below them Pearson's $r$ with
-# the cell at the cross. Drawn by {func}`lsntp.figures.learned.row_and_pearson`.
+# the cell at the cross. Drawn by {func}`lsntp.chapters.q4_learned_graph.row_and_pearson`.
 
 # %%
 for d in datasets:
     graph, pair = graphs[d][models[0]], fields[d].sel(series="anomaly")
     ends = [
-        learned.nearest_node(nodes[d], float(lat), float(lon))
+        q4_learned_graph.nearest_node(nodes[d], float(lat), float(lon))
         for lat, lon in zip(pair.far_strongest_lat, pair.far_strongest_lon, strict=True)
     ]
-    axes = graph_figures.row_and_pearson(graph, correlations[d], *ends)
+    axes = q4_learned_graph.row_and_pearson(graph, correlations[d], *ends)
     axes[0].figure.suptitle(f"{d}, {LABELS[models[0]]}")
     factors = graph["adjacency"][:, ends[0], ends[1]] * graph.sizes["node"]
     said = ", ".join(f"{float(f):.2f}" for f in factors)
@@ -179,13 +171,13 @@ for d in datasets:
 # ## Does it reach far?
 #
 # The share of the weight that comes from further away than a distance $d$, mean over nodes; one line a
-# seed ({func}`lsntp.figures.learned.share_by_distance`). A graph that reaches further than the
+# seed ({func}`lsntp.chapters.q4_learned_graph.share_by_distance`). A graph that reaches further than the
 # uniform one lies above its line. The thin lines mark the distances of the table, chosen by the size of the
-# region ({func}`lsntp.learned.far_distances`).
+# region ({func}`lsntp.chapters.q4_learned_graph.far_distances`).
 
 # %%
 for d in datasets:
-    graph_figures.share_by_distance(graphs[d]).set_title(d)
+    q4_learned_graph.share_by_distance(graphs[d]).set_title(d)
 
 # %% [markdown]
 # The same as numbers, in %, means over seeds. *Of others* leaves out the weight that a node gives itself,
@@ -212,7 +204,7 @@ for d in datasets:
 #
 # For each node, Spearman's rank correlation of its learned row with the Pearson map of the same node,
 # its own entry left out; then the mean over nodes. One dot per seed
-# ({func}`lsntp.figures.learned.rank_dots`, {func}`lsntp.learned.study`). Three questions, from top to bottom:
+# ({func}`lsntp.chapters.q4_learned_graph.rank_dots`, {func}`lsntp.chapters.q4_learned_graph.study`). Three questions, from top to bottom:
 #
 # 1. *Do they go together?* Beside it the graph at initialisation, and nearness alone: what a map that
 #    only falls with distance would get.
@@ -225,15 +217,15 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    for series in observations.SERIES:
-        ax = graph_figures.rank_dots(graphs[d], series)
+    for series in field_records.SERIES:
+        ax = q4_learned_graph.rank_dots(graphs[d], series)
         ax.set_title(f"{d}, {ax.get_title()}")
 
 # %% [markdown]
 # ## Is it the same every time?
 #
 # Rank correlation of all off-diagonal entries between the graphs of two seeds, as it is and with
-# distance held fixed ({func}`lsntp.learned.agreement`).
+# distance held fixed ({func}`lsntp.chapters.q4_learned_graph.agreement`).
 
 # %%
 agreement = [
@@ -254,7 +246,7 @@ pd.DataFrame(agreement).set_index(keys) if agreement else "one seed: nothing to 
 # %% [markdown]
 # ## What came out
 #
-# By rules set before looking ({func}`lsntp.learned_verdicts.verdicts`). A claim *holds* if it is true of
+# By rules set before looking ({func}`lsntp.chapters.q4_learned_graph.verdicts`). A claim *holds* if it is true of
 # every seed and *does not hold* if of none; else the seeds disagree, or a single one cannot tell. It is true of a seed if: (far) more of the weight comes from far cells than in the uniform graph
 # and in its own first one; (weather) the rank correlation with $r$ of anomalies, distance held fixed, is at
 # least 0.1 and above both nulls; (far links) the same among far cells, above the mirrored map's; (same) the
@@ -263,25 +255,25 @@ pd.DataFrame(agreement).set_index(keys) if agreement else "one seed: nothing to 
 # %%
 for d in datasets:
     for study in graphs[d].values():
-        display(Markdown(learned_verdicts.report(study)))
+        display(Markdown(q4_learned_graph.report(study)))
 
 # %% [markdown]
 # ## Are planted links found?
 #
 # In `synthetic` it is known who listens to whom: eight far pairs of patches are linked, each target is
-# drawn towards what its source was three hours before ({func}`lsntp.synthetic.synthetic`). The whole LS-NTP is trained on it
-# in two ways ({func}`lsntp.studies.planted`): forecasting the change from the last frame, as everywhere with
+# drawn towards what its source was three hours before ({func}`lsntp.data.synthetic.synthetic`). The whole LS-NTP is trained on it
+# in two ways ({func}`lsntp.results.studies.planted`): forecasting the change from the last frame, as everywhere with
 # the modern recipe, and forecasting the field itself. The AUC is the chance that a linked pair of nodes has
-# more weight than another pair at least as far apart ({func}`lsntp.learned.recovery`). The two last rows,
+# more weight than another pair at least as far apart ({func}`lsntp.chapters.q4_learned_graph.recovery`). The two last rows,
 # correlations at the links' lag, show that the links can be found in these data. {doc}`03_method` does this
 # with the smallest network that has a graph.
 
 # %%
-planted = learned.recovery(studies.load(studies.planted(preset, seeds), rerun))
+planted = q4_learned_graph.recovery(studies.load(studies.planted(preset, seeds), rerun))
 ax = figures.auc_dots(planted["auc"])
 
 # %%
-display(Markdown(learned_verdicts.planted_report(planted)))
+display(Markdown(q4_learned_graph.planted_report(planted)))
 
 # %% [markdown]
 # ## In one place
@@ -292,8 +284,8 @@ display(Markdown(learned_verdicts.planted_report(planted)))
 held = {}
 for d in datasets:
     for m, study in graphs[d].items():
-        table = learned_verdicts.verdicts(study).set_index("claim")
-        held[d, LABELS[m]] = table["verdict"].rename(learned_verdicts.CLAIMS)
+        table = q4_learned_graph.verdicts(study).set_index("claim")
+        held[d, LABELS[m]] = table["verdict"].rename(q4_learned_graph.CLAIMS)
         for claim, (verdict, why) in table[["verdict", "why"]].iterrows():
             glue(f"{d} {m} claim {claim}", verdict, display=False)
             glue(f"{d} {m} claim {claim} why", why, display=False)
@@ -306,7 +298,7 @@ for d in datasets:
         glue(f"{d} {m} mirrored", float(rank.sel(measure="mirrored")), display=False)
         if study.sizes["pair"]:
             glue(f"{d} {m} agreement", float(study["agreement"].mean()), display=False)
-for way, (verdict, why) in learned_verdicts.planted_verdicts(planted).items():
+for way, (verdict, why) in q4_learned_graph.planted_verdicts(planted).items():
     glue(f"planted {way}", float(planted["auc"].sel(way=way).mean()), display=False)
     glue(f"planted {way} holds", verdict, display=False)
     glue(f"planted {way} why", why, display=False)
@@ -343,4 +335,4 @@ for d in datasets:
         off = ~np.eye(n, dtype=bool)
         assert abs(np.median(start[:, off]) - 1) < 0.1, "the first graph is nearly uniform"
         assert study["rank"].sel(measure="untrained").max() < 0.1, "and knows nothing of the data"
-pd.concat({d: findings.keys(rows[d]) for d in datasets}, names=["dataset"])
+pd.concat({d: claims.keys(rows[d]) for d in datasets}, names=["dataset"])

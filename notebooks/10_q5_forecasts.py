@@ -36,8 +36,9 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import cases, errors, figures, findings, parameters, studies
-from lsntp.figures import cases as case_figures
+from lsntp import figures
+from lsntp.chapters import parameters, q5_forecasts
+from lsntp.results import claims, studies
 from lsntp.zoo import LABELS
 
 figures.style()
@@ -47,7 +48,7 @@ chosen = {
     d: {k: row for k, row in studies.cases(d, preset).items() if k in labels} for d in datasets
 }
 shown = {d: studies.load(study, rerun) for d, study in chosen.items()}
-everything = {d: studies.load(errors.rows(d, models, preset, seeds), rerun) for d in datasets}
+everything = {d: studies.load(studies.rows(d, models, preset, seeds), rerun) for d in datasets}
 
 # %% [markdown]
 # ## In short
@@ -66,13 +67,17 @@ everything = {d: studies.load(errors.rows(d, models, preset, seeds), rerun) for 
 # - the **typical** case is the one in the middle,
 # - the **extreme** case is the last.
 #
-# ({func}`lsntp.experiment.three_cases`). The rule says nothing of how hard a window is to forecast:
+# ({func}`lsntp.runs.experiment.three_cases`). The rule says nothing of how hard a window is to forecast:
 # where a strong daily cycle moves all cells together, much changes and little is uncertain.
 
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    display(Markdown("\n".join(f"- {cases.describe(shown[d], case)}" for case in cases.CASES)))
+    display(
+        Markdown(
+            "\n".join(f"- {q5_forecasts.describe(shown[d], case)}" for case in q5_forecasts.CASES)
+        )
+    )
 
 # %% [markdown]
 # ## The forecasts
@@ -82,36 +87,36 @@ for d in datasets:
 # introduces them), then each forecast minus the truth. All networks are those of the first seed,
 # with the recipe of the main table. Temperatures share one scale, and so do the differences: red is
 # too warm, blue too cold. The ends of that scale are the 99th percentile of all differences shown,
-# so that a few cells do not hide the rest ({func}`lsntp.figures.cases.case_maps`).
+# so that a few cells do not hide the rest ({func}`lsntp.chapters.q5_forecasts.case_maps`).
 
 # %%
 for d in datasets:
-    for case in cases.CASES:
-        truth, forecasts = cases.frames(shown[d], case)
-        title = f"{d}, {cases.describe(shown[d], case).replace(', mean', chr(10) + 'mean')}"
-        case_figures.case_maps(truth, forecasts, title=title)
+    for case in q5_forecasts.CASES:
+        truth, forecasts = q5_forecasts.frames(shown[d], case)
+        title = f"{d}, {q5_forecasts.describe(shown[d], case).replace(', mean', chr(10) + 'mean')}"
+        q5_forecasts.case_maps(truth, forecasts, title=title)
         plt.show()
 
 # %% [markdown]
 # ## Their errors
 #
-# MAE over the map in K, by case, model and lead ({func}`lsntp.cases.scores`). Persistence's row is
+# MAE over the map in K, by case, model and lead ({func}`lsntp.chapters.q5_forecasts.scores`). Persistence's row is
 # how much the temperature changed.
 
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    display(cases.scores(shown[d]).round(2))
+    display(q5_forecasts.scores(shown[d]).round(2))
 
 # %% [markdown]
-# What came out ({func}`lsntp.cases.verdict`):
+# What came out ({func}`lsntp.chapters.q5_forecasts.verdict`):
 
 # %%
 for d in datasets:
-    best = cases.verdict(shown[d], d)
+    best = q5_forecasts.verdict(shown[d], d)
     display(Markdown(best))
     glue(f"{d} cases", best, display=False)
-    for (case, label), row in cases.scores(shown[d]).iterrows():
+    for (case, label), row in q5_forecasts.scores(shown[d]).iterrows():
         glue(f"{d} {case} {label}", float(row["mean"]), display=False)
 
 # %% [markdown]
@@ -122,13 +127,13 @@ for d in datasets:
 # test period are put in the same order and cut into fifths, from the calmest to the most eventful.
 # In each fifth a model's MAE is compared with ridge's, over all leads, all seeds and the fifth's
 # windows. Below zero the model is better. Bars are 95 % intervals over the weeks of the test period, or its days where weeks are few
-# ({func}`lsntp.comparison.interval`), as in {doc}`04_main_table`
-# ({func}`lsntp.cases.by_change`, drawn by {func}`lsntp.figures.cases.by_change`).
+# ({func}`lsntp.results.compare.interval`), as in {doc}`04_main_table`
+# ({func}`lsntp.chapters.q5_forecasts.by_change`, drawn by {func}`lsntp.chapters.q5_forecasts.change_dots`).
 
 # %%
-fifths = {d: cases.by_change(everything[d], LABELS["ridge"]) for d in datasets}
+fifths = {d: q5_forecasts.by_change(everything[d], LABELS["ridge"]) for d in datasets}
 for d in datasets:
-    case_figures.by_change(fifths[d], LABELS["ridge"]).set_title(d)
+    q5_forecasts.change_dots(fifths[d], LABELS["ridge"]).set_title(d)
     plt.show()
 
 # %% tags=["hide-output"]
@@ -138,11 +143,15 @@ for d in datasets:
     display(fifths[d][[*columns, "seed_sd", "verdict"]].round(3))
 
 # %% [markdown]
-# What came out ({func}`lsntp.cases.change_verdict`). As in the main table a difference counts only
+# What came out ({func}`lsntp.chapters.q5_forecasts.change_verdict`). As in the main table a difference counts only
 # if its interval excludes zero and it is larger than two standard deviations of the seeds:
 
 # %%
-display(Markdown("\n".join(cases.change_verdict(fifths[d], d, LABELS["ridge"]) for d in datasets)))
+display(
+    Markdown(
+        "\n".join(q5_forecasts.change_verdict(fifths[d], d, LABELS["ridge"]) for d in datasets)
+    )
+)
 
 # %% [markdown]
 # ## Limits
@@ -168,16 +177,16 @@ display(Markdown("\n".join(cases.change_verdict(fifths[d], d, LABELS["ridge"]) f
 
 # %% tags=["hide-output"]
 for d in datasets:
-    still = everything[d][cases.PERSISTENCE][0]["window_mae"].mean("lead").to_series()
+    still = everything[d][q5_forecasts.PERSISTENCE][0]["window_mae"].mean("lead").to_series()
     for label, (record,) in shown[d].items():
         times = pd.DatetimeIndex(record["cases_time"])
-        for when, share in zip(times, cases.CASES.values(), strict=True):
+        for when, share in zip(times, q5_forecasts.CASES.values(), strict=True):
             ruled = np.quantile(still, share, method="nearest")
             assert np.isclose(still[when], ruled, rtol=0.01), "another case"
         same = everything[d][label][0]
         assert np.isclose(record["mae"].mean(), same["mae"].mean(), rtol=1e-3), "another run"
 keys = {
-    (d, part): findings.keys(found[d])
+    (d, part): claims.keys(found[d])
     for d in datasets
     for part, found in {"the cases": shown, "all windows": everything}.items()
 }

@@ -37,16 +37,17 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import errors, figures, findings, parameters, studies
-from lsntp.figures import cases as case_figures
+from lsntp import figures
+from lsntp.chapters import parameters, q6_error_maps
+from lsntp.results import claims, studies
 from lsntp.zoo import LABELS
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun, models)
 focus = LABELS[models[0]]
-runs = {d: studies.load(errors.rows(d, models, preset, seeds), rerun) for d in datasets}
-asked = {d: errors.quantities(runs[d], models) for d in datasets}
-cells = {d: errors.geography(asked[d]["MAE of Persistence"]) for d in datasets}
+runs = {d: studies.load(studies.rows(d, models, preset, seeds), rerun) for d in datasets}
+asked = {d: q6_error_maps.quantities(runs[d], models) for d in datasets}
+cells = {d: q6_error_maps.geography(asked[d]["MAE of Persistence"]) for d in datasets}
 
 # %% [markdown]
 # ## In short
@@ -67,37 +68,37 @@ cells = {d: errors.geography(asked[d]["MAE of Persistence"]) for d in datasets}
 #
 # Mean absolute error over all windows of the test period, mean over the seeds, at leads of one,
 # three and six steps: of LS-NTP as the equations print it, with the `modern` recipe of the main
-# table ({func}`lsntp.figures.cases.error_maps`; the errors are
-# {func}`lsntp.metrics.error_maps`'s).
+# table ({func}`lsntp.chapters.q6_error_maps.error_maps`; the errors are
+# {func}`lsntp.runs.metrics.error_maps`'s).
 
 # %%
 for d in datasets:
-    by_lead = errors.maps(runs[d][focus]).mean("seed", keep_attrs=True).isel(lead=[0, 2, 5])
-    case_figures.error_maps(by_lead, f"{d}, MAE of {focus}")
+    by_lead = q6_error_maps.maps(runs[d][focus]).mean("seed", keep_attrs=True).isel(lead=[0, 2, 5])
+    q6_error_maps.error_maps(by_lead, f"{d}, MAE of {focus}")
     plt.show()
 
 # %% [markdown]
 # A map like this shows two things at once: how well the model forecasts, and how much the
 # temperature of a place changes at all. So the same map once more, as a share of persistence's
 # error, mean over leads: 1 is no better than no change; blue is better
-# ({func}`lsntp.figures.cases.ratio_map`).
+# ({func}`lsntp.chapters.q6_error_maps.ratio_map`).
 
 # %%
 for d in datasets:
     share = asked[d][f"{focus} over Persistence"].mean("seed")
-    case_figures.ratio_map(share, f"{d}, {focus}")
+    q6_error_maps.ratio_map(share, f"{d}, {focus}")
     plt.show()
 
 # %% [markdown]
 # ## Minus the linear model
 #
 # MAE minus that of ridge, mean over leads and seeds. Blue: the network is better. Red: the linear
-# model is ({func}`lsntp.figures.cases.change_maps`).
+# model is ({func}`lsntp.chapters.q6_error_maps.change_maps`).
 
 # %%
 for d in datasets:
     changes = {LABELS[m]: asked[d][f"{LABELS[m]} minus Ridge"].mean("seed") for m in models}
-    case_figures.change_maps(changes, "MAE minus that of Ridge (K)", d)
+    q6_error_maps.change_maps(changes, "MAE minus that of Ridge (K)", d)
     plt.show()
 
 # %% [markdown]
@@ -106,7 +107,7 @@ for d in datasets:
 # For each question the cells are put into two groups, and the area-weighted means (weight:
 # cos latitude) of a map over both are compared:
 #
-# - cells whose centre is **land** against those at sea ({func}`lsntp.land.land_mask`; lakes count
+# - cells whose centre is **land** against those at sea ({func}`lsntp.data.land.land_mask`; lakes count
 #   as land);
 # - the **northern** half of the rows against the southern;
 # - the **rim**, the three outermost rows and columns, against all cells further inside;
@@ -124,7 +125,7 @@ for d in datasets:
 # 1. The *interval* asks how far two groups would differ by chance on a map as smooth as this one,
 #    with no preferred direction. The map is taken apart into waves, the mean square of each band of
 #    wave lengths is estimated from the map itself, and the variance of the contrast follows
-#    ({func}`lsntp.errors.chance`). Tests hold it to be wrong in about one of ten made-up smooth
+#    ({func}`lsntp.chapters.q6_error_maps.chance`). Tests hold it to be wrong in about one of ten made-up smooth
 #    maps at most; leaving out one block of the map at a time, which we tried first, was wrong in up
 #    to half of them.
 # 2. For land and for the rim there is a second null: the pattern of land (or the frame) is laid
@@ -136,15 +137,15 @@ for d in datasets:
 #
 # A difference counts as one if the interval excludes zero, *p* is at most 0.05 where there is
 # one, and it is larger than two standard deviations of the seeds
-# ({func}`lsntp.errors.contrast`).
+# ({func}`lsntp.chapters.q6_error_maps.contrast`).
 
 # %%
-found = {d: errors.contrasts(asked[d], cells[d]) for d in datasets}
+found = {d: q6_error_maps.contrasts(asked[d], cells[d]) for d in datasets}
 
 # %% tags=["hide-output"]
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    display(errors.readable(found[d], cells[d]))
+    display(q6_error_maps.readable(found[d], cells[d]))
 
 # %% [markdown]
 # (came-out)=
@@ -152,12 +153,12 @@ for d in datasets:
 #
 # The means of the two groups, by model: of its error, of its cells' errors as shares of persistence's,
 # and of its error minus ridge's. Between them stands > or < where they are separable, and ~ where they
-# are not at this scale ({func}`lsntp.errors.answers`).
+# are not at this scale ({func}`lsntp.chapters.q6_error_maps.answers`).
 
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    display(errors.answers(found[d], models))
+    display(q6_error_maps.answers(found[d], models))
     for (what, name), c in found[d].iterrows():
         if what == f"MAE of {focus}":
             still = found[d].loc[("MAE of Persistence", name)]
@@ -175,17 +176,17 @@ for d in datasets:
 # ## Latitude
 #
 # The means of six bands of rows, weighted by area; bars are one standard deviation over the seeds
-# ({func}`lsntp.errors.by_latitude`, {func}`lsntp.figures.cases.latitude_profile`). The lines of the
+# ({func}`lsntp.chapters.q6_error_maps.by_latitude`, {func}`lsntp.chapters.q6_error_maps.latitude_profile`). The lines of the
 # models against that of persistence show how much of the dependence is the weather's own.
 
 # %%
 for d in datasets:
     bands = {
-        what.removeprefix("MAE of "): errors.by_latitude(asked[d][what])
+        what.removeprefix("MAE of "): q6_error_maps.by_latitude(asked[d][what])
         for what in asked[d]
         if what.startswith("MAE of ")
     }
-    case_figures.latitude_profile(bands, "MAE (K)").set_title(d)
+    q6_error_maps.latitude_profile(bands, "MAE (K)").set_title(d)
     plt.show()
 
 # %% [markdown]
@@ -195,7 +196,7 @@ for d in datasets:
 # its own for each cell and so can take that into account; the networks share theirs over the grid,
 # apart from peepholes and node embeddings. The error by the distance to each side, up to the
 # middle of the region, three cells along the two other sides left out, bands one standard deviation
-# over the seeds ({func}`lsntp.errors.by_distance`, {func}`lsntp.figures.cases.edge_profiles`).
+# over the seeds ({func}`lsntp.chapters.q6_error_maps.by_distance`, {func}`lsntp.chapters.q6_error_maps.edge_profiles`).
 
 # %%
 for d in datasets:
@@ -206,8 +207,11 @@ for d in datasets:
     }
     names = {"MAE of": f"MAE of {focus}", "over": f"{focus} over Persistence"}
     names["minus"] = f"{focus} minus Ridge"
-    case_figures.edge_profiles(
-        {title: (errors.by_distance(asked[d][names[k]]), y) for title, (k, y) in panels.items()}
+    q6_error_maps.edge_profiles(
+        {
+            title: (q6_error_maps.by_distance(asked[d][names[k]]), y)
+            for title, (k, y) in panels.items()
+        }
     )
     plt.show()
 
@@ -241,5 +245,10 @@ for d in datasets:
     for record in runs[d][focus]:
         assert record.attrs["fingerprint"] == runs[d][LABELS["ridge"]][0].attrs["fingerprint"]
     rim = cells[d]["rim"].to_numpy()
-    assert not rim[errors.RIM : -errors.RIM, errors.RIM : -errors.RIM].any() and rim[0].all()
-pd.concat({d: findings.keys(runs[d]) for d in datasets}, names=["dataset"])
+    assert (
+        not rim[
+            q6_error_maps.RIM : -q6_error_maps.RIM, q6_error_maps.RIM : -q6_error_maps.RIM
+        ].any()
+        and rim[0].all()
+    )
+pd.concat({d: claims.keys(runs[d]) for d in datasets}, names=["dataset"])

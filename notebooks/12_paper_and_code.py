@@ -34,15 +34,15 @@ import pandas as pd
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import conventions, figures, findings, observations, paper_and_code, parameters
-from lsntp import studies, tables
-from lsntp.figures import cases as case_figures
+from lsntp import figures
+from lsntp.chapters import paper_and_code, parameters
 from lsntp.figures import studies as study_figures
+from lsntp.results import claims, field_records, studies, tables
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
 rows = {d: studies.load(studies.paper_and_code(d, preset, seeds), rerun) for d in datasets}
-fields = observations.studies(datasets)
+fields = field_records.studies(datasets)
 
 # %% [markdown]
 # ## In short
@@ -65,7 +65,7 @@ fields = observations.studies(datasets)
 # code does, from reading the authors' repository (`xuguangning1218/LS_NTP`), which has no licence
 # and of which nothing is copied here. "What we do" is the form `lsntp-equations` and the recipe
 # `modern`, unless a row says otherwise; the forms and recipes of the code are in the library, too
-# ({meth}`lsntp.LSNTP.released`, {data}`lsntp.training.RECIPES`).
+# ({meth}`lsntp.LSNTP.released`, {data}`lsntp.runs.training.RECIPES`).
 #
 # | | the paper says | the code does | we do | measured |
 # |---|---|---|---|---|
@@ -74,7 +74,7 @@ fields = observations.studies(datasets)
 # | 3 | NSA: 1×1 convolutions ending in a sigmoid that reweights every cell | one NSA over input and hidden state together, with GroupNorm (one group: over the whole field) between its 1×1 convolutions | one NSA for the input and one for the hidden state, without GroupNorm | below: *one attention over [X, H]*, *GroupNorm in the attention* |
 # | 4 | one adjacency | the N×N adjacency is rebuilt in every cell call, 24 times a forward pass | once a forward pass; the result is the same | its cost: {doc}`13_speed_and_scale` |
 # | 5 | train 2017, test 2018 | validation windows are drawn at random from overlapping windows, so that they leak into training; the scaler sees them, too | blocks of time; no window crosses an edge, the scaler sees no block | below: *validation at random* |
-# | 6 | MAE, RMSE, SSIM, PSNR | SSIM on kelvin without a data range (the library of the time then took 2); PSNR with 255; RMSE pooled for each lead, then averaged. The paper's RMSE is another | each score with its aggregation in its docstring ({mod}`lsntp.metrics`) | below: *one forecast, many scores* |
+# | 6 | MAE, RMSE, SSIM, PSNR | SSIM on kelvin without a data range (the library of the time then took 2); PSNR with 255; RMSE pooled for each lead, then averaged. The paper's RMSE is another | each score with its aggregation in its docstring ({mod}`lsntp.runs.metrics`) | below: *one forecast, many scores* |
 # | 7 | – | a "standard" scaler (unused) divides by the variance; NCEP's test array is transposed where train is not | standard deviation; named dimensions, put in one order when a file is opened ({func}`lsntp.open_dataset`) | not measured: the first is not used, the second is a matter of files that we do not have |
 # | 8 | $\operatorname{softmax}(\operatorname{relu}(E E^{\top}))$ as a learned, long-range graph | the same: at the start nearly uniform, a global mean; relu's zeros become $e^0 = 1$, so that the matrix is never sparse | the same | below: *how the graph starts*; what training makes of it: {doc}`09_q4_learned_graph` |
 #
@@ -88,7 +88,7 @@ fields = observations.studies(datasets)
 # LS-NTP (equations) with the `modern` recipe and one thing done as the released code does it.
 # Mean ± standard deviation over seeds; the change in MAE is from the first row, with its 95 %
 # interval over the weeks or days of the test period; "not separable" if that holds zero or the change is
-# within two standard deviations of the seeds ({func}`lsntp.tables.study_table`).
+# within two standard deviations of the seeds ({func}`lsntp.results.tables.study_table`).
 
 # %%
 scores = ["MAE (K)", "RMSE (K)", "SSIM", "PSNR (dB)", "seeds", "parameters"]
@@ -106,13 +106,13 @@ for d in datasets:
 # %%
 for d in datasets:
     near = {label: row for label, row in rows[d].items() if label != "min-max scaling"}
-    table = findings.differences(near, paper_and_code.REFERENCE)
-    axes = study_figures.variants(findings.errors(near), table, paper_and_code.REFERENCE)
+    table = claims.differences(near, paper_and_code.REFERENCE)
+    axes = study_figures.variants(claims.errors(near), table, paper_and_code.REFERENCE)
     axes[0].figure.suptitle(d)
     plt.show()
 
 # %% [markdown]
-# What each change does, in one line ({func}`lsntp.paper_and_code.summary`). These are effects one at a
+# What each change does, in one line ({func}`lsntp.chapters.paper_and_code.summary`). These are effects one at a
 # time, from the equations' side and at this size. They need not add up: a ReLU before the gates may do
 # more harm, or less, in a network that has no bias either.
 
@@ -123,7 +123,7 @@ for d in datasets:
     glue(f"{d} switches", effects, display=False)
     still = studies.load({"": studies.seeded(1, dataset=d, model="persistence")}, rerun)[""]
     glue(f"{d} persistence", float(still[0]["mae"].mean()), display=False)
-    scaled = findings.mean_errors(rows[d])["min-max scaling"]
+    scaled = claims.mean_errors(rows[d])["min-max scaling"]
     glue(f"{d} min-max", float(scaled), display=False)
 
 # %% [markdown]
@@ -142,7 +142,7 @@ for d in datasets:
 # training loss cannot tell when to stop, and flatters every choice made by it. The losses at the
 # best epoch, means over the seeds, in units of the standardised anomalies; the two validation sets
 # are other windows, so that the ratio to the training loss says more than the level
-# ({func}`lsntp.paper_and_code.leak`).
+# ({func}`lsntp.chapters.paper_and_code.leak`).
 
 # %%
 for d in datasets:
@@ -170,45 +170,45 @@ display(Markdown("\n".join(paper_and_code.leak_verdict(rows[d], d) for d in data
 # - **MAE** is a mean of a mean: the same by any order.
 #
 # RMSE and PSNR are those of all windows of the test period, taken from the record
-# ({func}`lsntp.conventions.of_record`). The many SSIMs need fields: they are those of the one case
-# whose forecast the record keeps, six fields ({func}`lsntp.conventions.scored`).
+# ({func}`lsntp.chapters.paper_and_code.of_record`). The many SSIMs need fields: they are those of the one case
+# whose forecast the record keeps, six fields ({func}`lsntp.chapters.paper_and_code.scored`).
 
 # %%
 scored = {}
 for d in datasets:
     record = rows[d][paper_and_code.REFERENCE][0]
     truth = fields[d]["case"].sel(step=slice(1, None)).to_numpy()
-    case = conventions.scored(record["case_prediction"].to_numpy()[None], truth[None])
-    whole = conventions.of_record(record)
+    case = paper_and_code.scored(record["case_prediction"].to_numpy()[None], truth[None])
+    whole = paper_and_code.of_record(record)
     parts = [whole[whole["score"] != "ssim"], case[case["score"] == "ssim"]]
     scored[d] = pd.concat(parts, ignore_index=True)
     display(Markdown(f"**{d}**"))
-    display(scored[d].replace({"score": conventions.SCORES}).round(3))
+    display(scored[d].replace({"score": paper_and_code.SCORES}).round(3))
 
 # %% [markdown]
 # In the figure the orange bar is as long as the distance between the paper's best and second kernel
 # on ERA5 (its Table 5), for scale: what a difference between models is worth
-# ({func}`lsntp.figures.cases.convention_dots`).
+# ({func}`lsntp.chapters.paper_and_code.convention_dots`).
 
 # %%
-apart = conventions.gaps().loc["ERA5"].to_dict()
+apart = paper_and_code.gaps().loc["ERA5"].to_dict()
 for d in datasets:
     table = scored[d][scored[d]["score"] != "mae"]
-    axes = case_figures.convention_dots(table, conventions.SCORES, apart)
+    axes = paper_and_code.convention_dots(table, paper_and_code.SCORES, apart)
     axes[0].figure.suptitle(f"{d}, LS-NTP (equations)")
     plt.show()
 
 # %% [markdown]
 # The range that the conventions make, beside what the paper's models differ by. Table 5 is the only
 # comparison of models in the paper whose numbers we have; the numbers of its Tables 3 and 4 could
-# not be found in any open source ({func}`lsntp.conventions.spread`).
+# not be found in any open source ({func}`lsntp.chapters.paper_and_code.spread`).
 
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    display(conventions.spread(scored[d]).round(3))
-    display(Markdown(conventions.spread_verdict(scored[d], f"one forecast of {d}")))
-    for name, row in conventions.spread(scored[d]).iterrows():
+    display(paper_and_code.spread(scored[d]).round(3))
+    display(Markdown(paper_and_code.spread_verdict(scored[d], f"one forecast of {d}")))
+    for name, row in paper_and_code.spread(scored[d]).iterrows():
         glue(f"{d} {name} by convention", float(row["by convention"]), display=False)
 
 # %% [markdown]
@@ -222,11 +222,11 @@ for d in datasets:
 # The mean PSNR over fields, with a data range of 255, fixes the *geometric* mean of the fields'
 # RMSEs. An RMSE pooled over several fields, or a mean of their RMSEs, is never below that. So the
 # paper's PSNR says how small its RMSE can be, if both are of the same forecasts and the RMSE is
-# pooled as the released code does ({func}`lsntp.conventions.allowed`).
+# pooled as the released code does ({func}`lsntp.chapters.paper_and_code.allowed`).
 
 # %%
-display(conventions.allowed().round(3))
-display(Markdown(conventions.allowed_verdict(rows[datasets[0]][paper_and_code.REFERENCE][0])))
+display(paper_and_code.allowed().round(3))
+display(Markdown(paper_and_code.allowed_verdict(rows[datasets[0]][paper_and_code.REFERENCE][0])))
 
 # %% [markdown]
 # A mean of one RMSE for each cell *can* lie below, since each of its roots is taken over a long
@@ -240,7 +240,7 @@ display(Markdown(conventions.allowed_verdict(rows[datasets[0]][paper_and_code.RE
 # of the released configuration for NCEP (735 nodes, 512 numbers each), in multiples of $1/N$:
 # standard deviation of the weights between different nodes, the lowest and the highest of them, the
 # mean weight of a node for itself; and the share of scores that the ReLU sets to zero
-# ({func}`lsntp.paper_and_code.first_graph`).
+# ({func}`lsntp.chapters.paper_and_code.first_graph`).
 
 # %%
 start = paper_and_code.first_graph(735, 512)
@@ -277,5 +277,5 @@ for d in datasets:
     values = scored[d].set_index(["score", "convention"])["value"]
     for score in ("mae", "rmse", "psnr"):
         mean = float(record[score].mean())
-        assert np.isclose(values[(score, conventions.OURS[score])], mean, rtol=1e-4), score
-pd.concat({d: findings.keys(rows[d]) for d in datasets}, names=["dataset"])
+        assert np.isclose(values[(score, paper_and_code.OURS[score])], mean, rtol=1e-4), score
+pd.concat({d: claims.keys(rows[d]) for d in datasets}, names=["dataset"])

@@ -17,7 +17,7 @@
 # # Speed and scale
 #
 # What LS-Conv costs, how fast this library computes it beside the released code, and how large the
-# grid may become. All figures are from records of `lsntp bench` and of the scripts in `benchmarks/`,
+# grid may become. All figures are from records of `python -m benchmarks` and of the scripts in `benchmarks/`,
 # made on the processors named beside them; the last table says by which commit. The commands to make them on yours
 # are at the end.
 
@@ -27,6 +27,7 @@ rerun = False  # True: measure growth now, at small sizes, and what `clone` give
 clone = ""  # with rerun, a clone of the released code; without one its record is read
 
 # %%
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -36,20 +37,18 @@ import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import (
-    StrongestLinks,
-    figures,
-    observations,
-    parameters,
-    records,
-    studies,
-    verification,
-)
-from lsntp.bench import flops, released, scale, store
-from lsntp.bench.machine import float32_peak
-from lsntp.metrics import SCORES
-from lsntp.product import TILE
+import lsntp
+from lsntp import StrongestLinks, figures
+from lsntp.chapters import parameters
+from lsntp.model.product import TILE
+from lsntp.results import field_records, studies
+from lsntp.runs import records, verification
+from lsntp.runs.metrics import SCORES
 from lsntp.zoo import LABELS
+
+sys.path.insert(0, str(Path(lsntp.__file__).parents[1]))  # the checkout
+from benchmarks import draw, flops, released, scale, store
+from benchmarks.machine import float32_peak
 
 figures.style()
 parameters.speed_and_scale(machine, rerun, clone)
@@ -72,7 +71,7 @@ editions = store.load(f"editions-{machine.rpartition('-')[0]}-1threads")
 # Nearly all the work of LS-Conv is multiplying matrices. So a machine is best described by how many
 # floating-point operations a second it manages there: its *matrix-product peak*, measured in the same
 # run as all else, with the same number of threads, as the best of several sizes and repetitions
-# ({func}`lsntp.bench.machine.peak`). Two libraries that PyTorch carries can do it on a CPU, and they
+# ({func}`benchmarks.machine.peak`). Two libraries that PyTorch carries can do it on a CPU, and they
 # need not be equally fast: `torch.mm` calls MKL or another BLAS, convolutions call oneDNN. The
 # larger is the peak that shares are taken of.
 
@@ -117,9 +116,9 @@ pd.DataFrame(
 # The graph's part grows with the *square* of the grid. A network of four recurrent layers calls its
 # operator 24 times for six steps in and six out. A backward pass costs twice a forward pass.
 #
-# **The fewest operations** ({func}`lsntp.bench.flops.fewest`) leave out what need not be done: the
+# **The fewest operations** ({func}`benchmarks.flops.fewest`) leave out what need not be done: the
 # adjacency is the same in all 24 calls; the decoder's first layer is fed zeros; the first hidden
-# state is zero. **The released code** ({func}`lsntp.bench.flops.released_code`) computes the
+# state is zero. **The released code** ({func}`benchmarks.flops.released_code`) computes the
 # adjacency in each call and multiplies the zeros. Less the gradients that nobody asks for, its count
 # is the one that PyTorch's counter takes from its own run. In units of $10^9$ operations of a training step, by part, with the ratio of
 # the totals:
@@ -153,7 +152,7 @@ display(counts.T.round(1))
 # error, backward, Adam. Before that it is checked that both compute the same: the forecast, the loss,
 # and the forecast after three steps of Adam. Bars say how many times as fast as the released code this
 # library is, by medians of all steps, on every processor it was measured on
-# ({func}`lsntp.figures.case_bars`). Those named `AVX2` and `AVX512` are one processor: in the first case it
+# ({func}`benchmarks.draw.case_bars`). Those named `AVX2` and `AVX512` are one processor: in the first case it
 # was told not to use its wider vectors.
 
 # %%
@@ -161,7 +160,7 @@ elsewhere = store.load_all("released")
 everywhere = pd.concat([released.table(r).assign(processor=r.where) for r in elsewhere])
 everywhere = everywhere[everywhere["model"] == released.OURS].query("precision == 'float32'")
 steps = everywhere[everywhere["task"] == "step"]
-figures.case_bars(
+draw.case_bars(
     steps, "speedup", "training step: times as fast as the released code", by="processor"
 )
 plt.show()
@@ -212,8 +211,8 @@ glue("machine", side_by_side.where, display=False)
 step = table[(table["task"] == "step") & (table["precision"] == "float32")]
 forward = table[(table["task"] == "forward") & (table["precision"] == "float32")]
 ours = step["model"] != released.THEIRS
-figures.case_bars(step[ours], "speedup", "training step: times as fast as the released code")
-figures.case_bars(
+draw.case_bars(step[ours], "speedup", "training step: times as fast as the released code")
+draw.case_bars(
     forward[ours.to_numpy()], "speedup", "forward pass: times as fast as the released code"
 )
 plt.show()
@@ -235,11 +234,11 @@ shown[["case", "model", "time", "count"]].set_index(["case", "model"]).rename(
 # %% [markdown]
 # **Memory.** Each model takes two training steps in a process of its own. What is counted is the
 # most memory the process held at any time, above what it held before the first step, when weights and
-# batch were there ({func}`lsntp.bench.machine.peak_above`). In GiB:
+# batch were there ({func}`benchmarks.machine.peak_above`). In GiB:
 
 # %%
 gib = step.assign(gib=step["peak_memory_mib"] / 1024)
-figures.case_bars(gib, "gib", "peak memory of a training step (GiB)")
+draw.case_bars(gib, "gib", "peak memory of a training step (GiB)")
 plt.show()
 
 # %% [markdown]
@@ -248,7 +247,7 @@ plt.show()
 # stricter measure than how busy the machine is.
 
 # %%
-figures.case_bars(
+draw.case_bars(
     step.assign(percent=100 * step["share"]), "percent", "share of the peak, training step (%)"
 )
 plt.show()
@@ -262,16 +261,16 @@ plt.show()
 #
 # - **Adjacency once a pass.** All layers and steps share one graph, so one $N \times N$ matrix will do.
 # - **One library of products, not the other.** Which one is measured where it runs
-#   ({func}`lsntp.product.library`).
+#   ({func}`lsntp.model.product.library`).
 # - **Zeros skipped.** No work on the decoder's missing input and the first hidden state.
 #
 # Two more were tried and are gone, as they did not pay on either kind of machine: *gates fused by hand*, in the
 # AMD record, and *its gradient added in place*, in the Intel records and in those beside the released code above. Drawn by
-# {func}`lsntp.figures.lever_bars`.
+# {func}`benchmarks.draw.lever_bars`.
 
 # %%
 for record in levers:
-    figures.lever_bars(store.ratios(record)).set_title(record.where)
+    draw.lever_bars(store.ratios(record)).set_title(record.where)
     plt.show()
 
 # %% [markdown]
@@ -280,7 +279,7 @@ for record in levers:
 # The networks of the [main table](04_main_table.ipynb) are small, on grids of 170 and 384 nodes.
 # The levers above are worth less there: products are small, and the cost of calling many small
 # operations remains. Two more count: a campaign lets its processes keep freed memory for the next step, in large pages,
-# instead of giving it back to the system page by page ({data}`lsntp.campaign.ENVIRONMENT`), and
+# instead of giving it back to the system page by page ({data}`lsntp.runs.campaign.ENVIRONMENT`), and
 # training takes numbers below $10^{-38}$, as in gradients that vanish over many steps, for zero,
 # because processors are slow at them.
 #
@@ -323,34 +322,34 @@ per_epoch.rename(index=LABELS).round(2)
 # What remains in memory are a few tiles and matrices of $N$ rows. The work still grows with $N^2$:
 # nothing is left out. (Measured times grow a little otherwise, as the share of the machine's peak that is
 # reached changes with $N$.) With $M$ columns, forward and backward pass take $(4 E + 6 M) N^2$ operations
-# ({func}`lsntp.bench.flops.product_fewest`); here $E = M = 64$.
+# ({func}`benchmarks.flops.product_fewest`); here $E = M = 64$.
 #
 # Each point below was measured in a process of its own, forward and backward pass, dense up to where it
 # fits comfortably. Memory is what is held above the inputs, and includes the result and the gradients
-# ({func}`lsntp.bench.machine.peak_above`). The lines are fits of $y = a + b N^p$ by least squares of
+# ({func}`benchmarks.machine.peak_above`). The lines are fits of $y = a + b N^p$ by least squares of
 # $\log y$, for tiled over the sizes that need more than one tile; the constant $a \ge 0$ is what is there at every size, such as a tile or the cost of
-# a call ({func}`lsntp.bench.scale.fit`). Drawn by {func}`lsntp.figures.growth`.
+# a call ({func}`benchmarks.scale.fit`). Drawn by {func}`benchmarks.draw.growth`.
 
 # %%
 both = scale.table(growing).query("task == 'step'")
 fits = {
     (value, method): scale.fit(list(rows["nodes"]), list(rows[value]))
-    for value in figures.GROWTH
+    for value in draw.GROWTH
     for method, rows in both[
         (both["method"] == "dense") | (both["nodes"] > 1.5 * TILE["cpu"])
     ].groupby("method", sort=False)
     if len(rows) >= 4
 }
 figure, axes = plt.subplots(2, 1, figsize=(figures.WIDTH, 9.5))
-for value, ax in zip(figures.GROWTH, axes, strict=True):
+for value, ax in zip(draw.GROWTH, axes, strict=True):
     chosen = {method: fit for (what, method), fit in fits.items() if what == value}
-    figures.growth(both, value, chosen, ax=ax)
+    draw.growth(both, value, chosen, ax=ax)
 plt.show()
 
 # %%
 pd.DataFrame(
     {
-        (f"{figures.GROWTH[value]}", method): {
+        (f"{draw.GROWTH[value]}", method): {
             "exponent p": fit.exponent,
             "standard error of p": fit.error,
             "constant a": fit.constant,
@@ -362,7 +361,7 @@ pd.DataFrame(
 # %% [markdown]
 # Shares of the peak are counted in two ways: with the fewest operations, as above, and "plain" with
 # those of the equation as it stands, $2 N^2 (E + M)$ forward and twice that backward, which use no
-# symmetry and make nothing twice ({func}`lsntp.bench.flops.product_plain`).
+# symmetry and make nothing twice ({func}`benchmarks.flops.product_plain`).
 
 # %%
 columns = {
@@ -412,7 +411,7 @@ for (value, method), fit in fits.items():
 # %%
 sets, forms = ["ncep-na", "era5-uk"], ["lsntp-equations", "lsntp-released"]
 rows = [studies.load(studies.main(d, "laptop", 1, forms, ["modern"])) for d in sets]
-fields = observations.studies(sets)
+fields = field_records.studies(sets)
 errors = {}
 for run in [run for study in rows for row in study.values() for run in row]:
     config = records.RunConfig.model_validate_json(run.attrs["config"])
@@ -442,7 +441,7 @@ scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[[
 # earlier commits on an AMD processor, were made again from nothing on an Intel Xeon (family 6, model 207), with all its
 # vector units and with narrower ones (`benchmarks/arithmetic.py`). A cross compares these two, which share one code;
 # circle and diamond compare each with the record, so that code and processor both differ. Each is the largest
-# difference in MAE at any lead; the bar is what {func}`lsntp.verification.allowed` allows there.
+# difference in MAE at any lead; the bar is what {func}`lsntp.runs.verification.allowed` allows there.
 
 # %%
 arithmetic = store.load("arithmetic-intel-xeon-processor-avx512-1threads")
@@ -541,10 +540,10 @@ shown.map("{:.2g}".format)
 #
 # ```bash
 # git clone https://github.com/xuguangning1218/LS_NTP
-# lsntp bench released --path LS_NTP
-# lsntp bench scale
-# python benchmarks/levers.py
-# python benchmarks/editions.py --old CHECKOUT
+# python -m benchmarks released --path LS_NTP
+# python -m benchmarks scale
+# python -m benchmarks.levers
+# python -m benchmarks.editions --old CHECKOUT
 # ```
 #
 # Each writes a record, named by benchmark, processor and threads. This page shows all that are there of the first

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lsntp.datasets import REAL, data_dir
+from lsntp.data.datasets import REAL, data_dir
 
 
 @pytest.fixture

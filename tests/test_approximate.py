@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lsntp import LSConv, StrongestLinks, approximate, graph_product
+from lsntp import LSConv, StrongestLinks, graph_product
+from lsntp.model import strongest_links
 
 
 def example(nodes: int = 23) -> tuple[torch.Tensor, torch.Tensor]:
@@ -13,7 +14,7 @@ def example(nodes: int = 23) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_equals_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(approximate, "ROWS", 10)
+    monkeypatch.setattr(strongest_links, "ROWS", 10)
     embedding, x = example()
     exact = torch.softmax(torch.relu(embedding @ embedding.T), dim=1)
     expected = torch.zeros_like(exact)

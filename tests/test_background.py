@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lsntp import background
-from lsntp.background import figures, images, sequences
+from lsntp.chapters import background
+from lsntp.chapters.background import figures, images, sequences
 
 CLOSE = {"rtol": 0, "atol": 1e-12}
 

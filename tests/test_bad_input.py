@@ -25,7 +25,7 @@ import torch
 import xarray as xr
 from typer.testing import CliRunner
 
-import lsntp
+from benchmarks.__main__ import bench as measure
 from lsntp import (
     LSNTP,
     NSA,
@@ -34,31 +34,26 @@ from lsntp import (
     LSConv,
     RunConfig,
     StrongestLinks,
-    errors,
     graph_product,
     great_circle_km,
-    metrics,
-    observations,
     open_dataset,
-    parameters,
-    records,
     score,
-    studies,
-    tables,
-    training,
     zoo,
 )
+from lsntp.chapters import parameters
 from lsntp.cli import app
-from lsntp.climatology import Climatology
-from lsntp.config import PRESETS
-from lsntp.datasets import fetch
-from lsntp.fields import standardise
-from lsntp.graph import adaptive_adjacency, grid_nodes
-from lsntp.lsconv import lagc
-from lsntp.recurrent import RecurrentCell, RecurrentLayer
-from lsntp.synthetic import synthetic
-from lsntp.training import RECIPES
-from lsntp.windows import MinMax, StandardisedAnomaly, prepare
+from lsntp.data.climatology import Climatology
+from lsntp.data.datasets import fetch
+from lsntp.data.fields import standardise
+from lsntp.data.synthetic import synthetic
+from lsntp.data.windows import MinMax, StandardisedAnomaly, prepare
+from lsntp.model.convlstm import RecurrentCell, RecurrentLayer
+from lsntp.model.graph import adaptive_adjacency, grid_nodes
+from lsntp.model.lsconv import lagc
+from lsntp.results import field_records, studies, tables
+from lsntp.runs import metrics, records, training
+from lsntp.runs.config import PRESETS
+from lsntp.runs.training import RECIPES
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 NO_COUNTS = (0, -1, 2.5, "3", None, True, 10**12)
@@ -507,12 +502,12 @@ if not torch.cuda.is_available():
     row("training", partial(training.launch, "cuda"), "cuda", partial(training.launch, "auto"))
 arguments(
     "observations",
-    observations.case,
+    field_records.case,
     {"test": FIELD},
     {"inputs": NO_COUNTS[:-1], "leads": (0, 500)},
 )
 for said, field in {"None": None, "test_start": FIELD.drop_attrs(), "(8, 9)": FIELD[0]}.items():
-    row("observations", partial(observations.study, field), said)
+    row("observations", partial(field_records.study, field), said)
 
 # ---- scores
 
@@ -574,16 +569,16 @@ for given in (None, 5, ["synthetic"], {}):
 row("data set", partial(open_dataset, FIELD), "DataArray", partial(standardise, FIELD))
 row("data set", partial(fetch, "nonsense"), "nonsense")
 row("data set", partial(fetch, []), "[]")
-row("data set", partial(observations.studies, []), "[]")
-row("data set", partial(observations.studies, None), "None")
+row("data set", partial(field_records.studies, []), "[]")
+row("data set", partial(field_records.studies, None), "None")
 row(
     "data set",
-    partial(observations.studies, "ncep"),
+    partial(field_records.studies, "ncep"),
     "ncep",
-    partial(observations.studies, "era5-uk"),
+    partial(field_records.studies, "era5-uk"),
 )
-row("data set", partial(observations.studies, ["era5-uk", 5]), "5")
-row("data set", partial(observations.studies, "era5-uk", "no"), "no")
+row("data set", partial(field_records.studies, ["era5-uk", 5]), "5")
+row("data set", partial(field_records.studies, "era5-uk", "no"), "no")
 
 for build in (studies.main, studies.ablation, studies.kernel):
     arguments(
@@ -616,7 +611,7 @@ arguments(
 )
 arguments(
     "study",
-    partial(errors.rows, "era5-uk"),
+    partial(studies.rows, "era5-uk"),
     {"models": ["convlstm"], "preset": "smoke", "seeds": 1},
     {"models": ([], "convlstm"), "seeds": (0,)},
 )
@@ -662,19 +657,21 @@ row("record", partial(records.find_by_key, "zz"), "zz")
 
 
 def notebook(name: str, **changed: object) -> None:
-    """Run a notebook's parameters cell, change some, and run its call of `lsntp.parameters`."""
+    """Run a notebook's parameters cell, change some, and run its call of `parameters`."""
     (path,) = NOTEBOOKS.glob(f"{name}_*.ipynb")
     code = [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
     (cell,) = [c.source for c in code if "parameters" in c.metadata.get("tags", ())]
     given: dict[str, Any] = {}
     exec(cell, given)
-    given |= changed | {"parameters": parameters, "studies": studies, "observations": observations}
+    given |= changed | {"parameters": parameters, "studies": studies, "observations": field_records}
     checks = [
         node
         for node in ast.walk(ast.parse("\n".join(c.source for c in code[:2])))
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("parameters.")
     ]
-    assert len(checks) == 1, f"{name} has {len(checks)} calls of lsntp.parameters in its first cell"
+    assert len(checks) == 1, (
+        f"{name} has {len(checks)} calls of lsntp.chapters.parameters in its first cell"
+    )
     eval(ast.unparse(checks[0]), given)
 
 
@@ -739,7 +736,9 @@ class Refused(ValueError):
 
 def command(*words: str) -> None:
     """Run the command as from a shell; a refusal is raised as what it prints."""
-    result = CliRunner(env={"COLUMNS": "300", "TERM": "dumb"}).invoke(app, words)
+    result = CliRunner(env={"COLUMNS": "300", "TERM": "dumb"}).invoke(
+        measure if words[0] in ("scale", "released") else app, words
+    )
     printed = result.output
     if result.exit_code:
         assert result.exit_code in (1, 2)
@@ -787,18 +786,18 @@ for words, named in {
     (*CAMPAIGN, "--jobs", "2.5"): "2.5",
     (*CAMPAIGN, "--jobs", "9999999"): "9999999",
     (*CAMPAIGN, "--scheduler", ""): '""',
-    ("bench", "scale", "--sizes", "a,b"): "a,b",
-    ("bench", "scale", "--sizes", ""): '""',
-    ("bench", "scale", "--sizes", "100,"): "100,",
-    ("bench", "scale", "--sizes", "0"): "0",
-    ("bench", "scale", "--sizes", "100,-5"): "-5",
-    ("bench", "scale", "--sizes", "1e3"): "1e3",
-    ("bench", "scale", "--threads", "0"): "0",
-    ("bench", "scale", "--threads", "many"): "many",
-    ("bench", "scale", "--device", "mps"): "mps",
-    ("bench", "released", "--path", "nowhere"): "nowhere",
-    ("bench", "released", "--path", "."): ".",
-    ("bench", "released", "--path", ".", "--threads", "-2"): "-2",
+    ("scale", "--sizes", "a,b"): "a,b",
+    ("scale", "--sizes", ""): '""',
+    ("scale", "--sizes", "100,"): "100,",
+    ("scale", "--sizes", "0"): "0",
+    ("scale", "--sizes", "100,-5"): "-5",
+    ("scale", "--sizes", "1e3"): "1e3",
+    ("scale", "--threads", "0"): "0",
+    ("scale", "--threads", "many"): "many",
+    ("scale", "--device", "mps"): "mps",
+    ("released", "--path", "nowhere"): "nowhere",
+    ("released", "--path", "."): ".",
+    ("released", "--path", ".", "--threads", "-2"): "-2",
     ("data", "fetch", "ncep"): "ncep",
     ("data", "fetch", ""): "''",
 }.items():
@@ -818,7 +817,7 @@ def refusal(call: Callable[[], object]) -> str:
     except (ValueError, TypeError) as error:
         if not isinstance(error, pydantic.ValidationError | Refused):
             last = traceback.extract_tb(error.__traceback__)[-1].filename
-            if not Path(last).is_relative_to(Path(lsntp.__file__).parent):
+            if not any(part in Path(last).parts for part in ("lsntp", "benchmarks")):
                 pytest.fail(f"raised in {last}: {error!r}")
         return str(error)
     pytest.fail("accepted")

@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
-from lsntp import LSNTP, figures, product
-from lsntp.bench import flops, machine, released, scale, store
-from lsntp.bench.flops import Case
-from lsntp.cli import app
-from lsntp.graph import AdaptiveGraph
-from lsntp.recurrent import RecurrentLayer
-from lsntp.store import RecordError, write_json
+from benchmarks import draw, flops, machine, released, scale, store
+from benchmarks.__main__ import bench as app
+from benchmarks.flops import Case
+from lsntp import LSNTP
+from lsntp.data.store import RecordError, write_json
+from lsntp.model import product
+from lsntp.model.convlstm import RecurrentLayer
+from lsntp.model.graph import AdaptiveGraph
 
 ROOT = Path(__file__).parents[1]
 PLAIN = Case(6, 7, 4, 8, batch=2, input_steps=3, lead_steps=2)
@@ -32,7 +33,7 @@ HALVED = Case(9, 13, 3, 8, downsample=True, batch=2, input_steps=2, lead_steps=3
 NETWORK = """
 from torch import nn
 from lsntp import LSNTP
-from lsntp.forecaster import our_name
+from lsntp.model.forecaster import our_name
 
 class Network(nn.Module):
     def __init__(self, config):
@@ -184,7 +185,7 @@ def test_operations_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bench_released_runs_a_clone(light: None, clone: Path, tmp_path: Path) -> None:
-    command = f"bench released --path {clone} --threads 1 --quick --to {tmp_path / 'to'}"
+    command = f"released --path {clone} --threads 1 --quick --to {tmp_path / 'to'}"
     result = CliRunner().invoke(app, command.split())
     assert result.exit_code == 0, result.output
     assert "must not be seen" not in result.output
@@ -211,7 +212,7 @@ def test_a_network_that_computes_otherwise_is_not_timed(
 ) -> None:
     """Other values, the same values with other gradients, no values."""
     path = fake_clone(tmp_path, wrong.replace("nan", "float('nan')"))
-    command = f"bench released --path {path} --threads 1 --quick --to {tmp_path / 'to'}"
+    command = f"released --path {path} --threads 1 --quick --to {tmp_path / 'to'}"
     result = CliRunner().invoke(app, command.split())
     assert result.exit_code == 1
     assert "differ by" in result.output and "nothing was timed" in result.output
@@ -219,7 +220,7 @@ def test_a_network_that_computes_otherwise_is_not_timed(
 
 
 def test_what_is_no_clone_is_told(light: None, tmp_path: Path) -> None:
-    command = f"bench released --path {tmp_path} --threads 1 --quick".split()
+    command = f"released --path {tmp_path} --threads 1 --quick".split()
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1 and "holds no model/network.py" in result.output
     (tmp_path / "model").mkdir()
@@ -279,9 +280,9 @@ def test_bfloat16_reaches_the_products() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is at hand")
 @pytest.mark.parametrize("command", [["released", "--path", "."], ["scale"]])
 def test_a_device_that_is_not_there_is_told(command: list[str]) -> None:
-    result = CliRunner().invoke(app, ["bench", *command, "--device", "cuda"])
+    result = CliRunner().invoke(app, [*command, "--device", "cuda"])
     assert result.exit_code == 1 and "no CUDA device" in result.output
-    result = CliRunner().invoke(app, ["bench", *command, "--device", "tpu"])
+    result = CliRunner().invoke(app, [*command, "--device", "tpu"])
     assert result.exit_code == 2 and all(d in result.output for d in ("tpu", "cpu", "cuda"))
 
 
@@ -333,7 +334,7 @@ def test_the_peak_is_the_larger_of_the_libraries() -> None:
 
 
 def test_bench_scale(light: None, tmp_path: Path) -> None:
-    command = f"bench scale --sizes 20,100 --threads 1 --to {tmp_path}"
+    command = f"scale --sizes 20,100 --threads 1 --to {tmp_path}"
     result = CliRunner().invoke(app, command.split())
     assert result.exit_code == 0, result.output
     (path,) = tmp_path.glob("*.json")
@@ -367,7 +368,7 @@ def test_scale_without_the_matrix_and_forward_alone(
 
 @pytest.mark.parametrize("sizes", ["0", "ten", ""])
 def test_a_size_that_is_none_is_told(sizes: str) -> None:
-    result = CliRunner().invoke(app, ["bench", "scale", "--sizes", sizes])
+    result = CliRunner().invoke(app, ["scale", "--sizes", sizes])
     assert result.exit_code in (1, 2) and sizes in result.output
     assert "Traceback" not in result.output
 
@@ -402,12 +403,12 @@ def test_bars_carry_their_numbers() -> None:
             "speedup": [1.0, 2.5, 1.0, 1.75],
         }
     )
-    ax = figures.case_bars(table, "speedup", "times as fast")
+    ax = draw.case_bars(table, "speedup", "times as fast")
     assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a"]
     assert {text.get_text() for text in ax.texts} == {"1.00", "2.50", "1.75"}
     assert [bar.get_width() for bar in ax.containers[1]] == [2.5, 1.75]
     wide = pd.DataFrame({"one": [1.2], "two": [0.9]}, index=["adjacency once a pass"])
-    ax = figures.lever_bars(wide)
+    ax = draw.lever_bars(wide)
     assert {text.get_text() for text in ax.texts} == {"1.20", "0.90"}
     plt.close("all")
 
@@ -416,13 +417,13 @@ def test_growth_shows_points_and_fit() -> None:
     nodes = [10, 20, 40, 80]
     table = pd.DataFrame({"nodes": nodes, "method": "tiled", "median_s": [n**2.0 for n in nodes]})
     fits = {"tiled": scale.fit(nodes, list(table["median_s"]))}
-    ax = figures.growth(table, "median_s", fits)
+    ax = draw.growth(table, "median_s", fits)
     points, line = ax.lines
     np.testing.assert_allclose(points.get_ydata(), table["median_s"])
     np.testing.assert_allclose(line.get_ydata(), line.get_xdata() ** 2, rtol=1e-3)
     assert ax.get_xscale() == ax.get_yscale() == "log" and "2.00" in line.get_label()
     with pytest.raises(ValueError, match='value "share": expected one of median_s'):
-        figures.growth(table, "share", fits)
+        draw.growth(table, "share", fits)
     plt.close("all")
 
 

@@ -13,10 +13,11 @@ import pytest
 import xarray as xr
 from distributed import LocalCluster
 
-from lsntp import RunConfig, campaign, records
-from lsntp.config import PRESETS
-from lsntp.experiment import execute
-from lsntp.synthetic import synthetic
+from lsntp import RunConfig
+from lsntp.data.synthetic import synthetic
+from lsntp.runs import campaign, records
+from lsntp.runs.config import PRESETS
+from lsntp.runs.experiment import execute
 
 LOOPBACK = "127.0.0.1:0"
 

@@ -13,7 +13,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from lsntp import records, studies
+from lsntp.results import studies
+from lsntp.runs import records
 from tools import portable
 from tools.compare import GLUE, TRAINED, compare_outputs, rounded
 

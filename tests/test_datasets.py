@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from lsntp import datasets
 from lsntp.cli import app
-from lsntp.datasets import DataError, DataUnavailable, open_dataset
-from lsntp.fields import fingerprint, standardise
+from lsntp.data import datasets
+from lsntp.data.datasets import DataError, DataUnavailable, open_dataset
+from lsntp.data.fields import fingerprint, standardise
 
 # sha256 of the values as stored in the NCEP file, int16, little-endian
 NCEP_INT16 = "7910ee28b48790b346ff3bdff05fe085726f528d60234fc97272206889bbe523"

@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lsntp import records, training
-from lsntp.config import RunConfig
-from lsntp.synthetic import synthetic
-from lsntp.windows import prepare
+from lsntp.data.synthetic import synthetic
+from lsntp.data.windows import prepare
+from lsntp.runs import records, training
+from lsntp.runs.config import RunConfig
 from lsntp.zoo import NETWORKS
 
 # SimVP is not among them: under DDP its batch norm sees the windows of its own process only

@@ -13,9 +13,11 @@ import pytest
 import xarray as xr
 from skimage.metrics import structural_similarity
 
-from lsntp import cases, conventions, errors, figures, metrics, observations, paper_and_code
-from lsntp.experiment import scores
-from lsntp.figures import cases as drawn
+from lsntp import figures
+from lsntp.chapters import paper_and_code, q5_forecasts, q6_error_maps
+from lsntp.results import field_records, studies
+from lsntp.runs import metrics
+from lsntp.runs.experiment import scores
 from lsntp.zoo import LABELS
 
 LAT, LON = 65 - 2.5 * np.arange(21), -125 + 2.5 * np.arange(35)
@@ -46,7 +48,7 @@ def smooth(seed=0):
 
 @pytest.fixture(scope="module")
 def cells():
-    return errors.geography(made_up_map(np.ones((21, 35))))
+    return q6_error_maps.geography(made_up_map(np.ones((21, 35))))
 
 
 def forecasts(seed, windows=60, leads=6, bias=0.0):
@@ -95,7 +97,7 @@ def three():
     frames = np.concatenate([np.full((3, 6, 8, 9), 280.0), frames], axis=1)
     rows = {}
     for label, warm in ((RIDGE, [0.1, 0.1, 0.2]), (OURS, [0.2, 1.0, 0.1])):
-        made = xr.Dataset(coords={"case": list(cases.CASES), "step": np.arange(-5, 7)})
+        made = xr.Dataset(coords={"case": list(q5_forecasts.CASES), "step": np.arange(-5, 7)})
         shifted = truth.isel(window=chosen) + xr.DataArray(warm, dims="window")
         made["cases_prediction"] = shifted.drop_vars("window").rename(window="case")
         made["cases_truth"] = ("case", "step", "lat", "lon"), frames, {"units": "K"}
@@ -123,42 +125,44 @@ def test_geography_knows_land_edges_and_area(cells):
 
 def test_an_error_that_follows_the_land_is_found(cells):
     land = cells["land"].to_numpy()
-    found = errors.contrast(made_up_map(smooth() + land, smooth() + 1.1 * land), cells, "land")
+    found = q6_error_maps.contrast(
+        made_up_map(smooth() + land, smooth() + 1.1 * land), cells, "land"
+    )
     assert found["difference"] == pytest.approx(found["one"] - found["other"])
     assert found["difference"] == pytest.approx(1.05, abs=0.4)
     assert found["low"] < found["difference"] < found["high"]
     assert found["p"] <= 0.05
     assert found["seed_sd"] == pytest.approx(0.1 / np.sqrt(2))
     assert found["verdict"] == "higher"
-    reversed_ = errors.contrast(made_up_map(smooth() - land, smooth() - land), cells, "land")
+    reversed_ = q6_error_maps.contrast(made_up_map(smooth() - land, smooth() - land), cells, "land")
     assert reversed_["verdict"] == "lower"
 
 
-@pytest.mark.parametrize("name", errors.CONTRASTS)
+@pytest.mark.parametrize("name", q6_error_maps.CONTRASTS)
 def test_a_map_that_knows_nothing_is_rarely_separable(cells, name):
     """Smooth maps by chance: the interval alone is wrong in at most about one of ten."""
     from scipy.ndimage import gaussian_filter
 
-    one, other = errors.groups(cells, name)
+    one, other = q6_error_maps.groups(cells, name)
     area = cells["area"].to_numpy()
     weights = area * one / (area * one).sum() - area * other / (area * other).sum()
     wrong = 0
     for seed in range(100):
         noise = np.random.default_rng(seed).standard_normal((81, 95))
         values = gaussian_filter(noise, 3)[30:-30, 30:-30]
-        wrong += abs((weights * values).sum()) > errors.chance(values, weights, cells)
+        wrong += abs((weights * values).sum()) > q6_error_maps.chance(values, weights, cells)
     assert wrong <= 12
 
 
 def test_one_seed_is_never_separable_and_no_seed_can_be(cells):
     field = made_up_map(smooth() + cells["land"].to_numpy())
-    assert errors.contrast(field, cells, "land")["verdict"] == "not separable"
-    assert errors.contrast(field.isel(seed=0), cells, "land")["verdict"] == "higher"
+    assert q6_error_maps.contrast(field, cells, "land")["verdict"] == "not separable"
+    assert q6_error_maps.contrast(field.isel(seed=0), cells, "land")["verdict"] == "higher"
 
 
 def test_means_are_weighted_by_area(cells):
     latitude = np.repeat(LAT[:, None], 35, axis=1)
-    found = errors.contrast(made_up_map(latitude, latitude), cells, "north")
+    found = q6_error_maps.contrast(made_up_map(latitude, latitude), cells, "north")
     north = LAT[:11]
     expected = (north * np.cos(np.radians(north))).sum() / np.cos(np.radians(north)).sum()
     assert found["one"] == pytest.approx(expected)
@@ -168,8 +172,8 @@ def test_means_are_weighted_by_area(cells):
 def test_a_region_without_sea_has_no_such_contrast(cells):
     inland = cells.assign(land=xr.ones_like(cells["land"]))
     with pytest.raises(ValueError, match="over land and over the sea"):
-        errors.contrast(made_up_map(smooth(), smooth()), inland, "land")
-    table = errors.contrasts({f"MAE of {OURS}": made_up_map(smooth(), smooth())}, inland)
+        q6_error_maps.contrast(made_up_map(smooth(), smooth()), inland, "land")
+    table = q6_error_maps.contrasts({f"MAE of {OURS}": made_up_map(smooth(), smooth())}, inland)
     assert list(table.index.get_level_values("contrast")) == ["north", "rim", "west"]
 
 
@@ -182,22 +186,22 @@ def test_the_answer_comes_out_either_way(cells, sign, said):
         f"{OURS} minus Ridge": maps - 2,
         f"{OURS} over Persistence": maps / 4,
     }
-    table = errors.contrasts(asked, cells)
-    answers = errors.answers(table, ["lsntp-equations"])
+    table = q6_error_maps.contrasts(asked, cells)
+    answers = q6_error_maps.answers(table, ["lsntp-equations"])
     land, c = answers.loc[("over land, over the sea", OURS)], table.loc[(f"MAE of {OURS}", "land")]
     assert land["MAE (K)"] == f"{c['one']:.2f} {said} {c['other']:.2f}"
     assert [text.split()[1] for text in land] == 3 * [said]
     assert answers.shape == (4, 3)
-    shown = errors.readable(table, cells)
+    shown = q6_error_maps.readable(table, cells)
     assert shown.shape[0] == 12 and "nan" not in shown.to_string()
 
 
 def test_profiles_by_latitude_and_distance():
     row, column = np.indices((21, 35))
-    bands = errors.by_latitude(made_up_map(row, row))
+    bands = q6_error_maps.by_latitude(made_up_map(row, row))
     assert len(bands) == 6 and (np.diff(bands["latitude"]) < 0).all()
     assert bands["mean"].is_monotonic_increasing and (bands["sd"] == 0).all()
-    profile = errors.by_distance(made_up_map(column, column + 2))
+    profile = q6_error_maps.by_distance(made_up_map(column, column + 2))
     west, east = (profile[profile["side"] == side] for side in ("west", "east"))
     np.testing.assert_allclose(west["mean"], np.arange(18) + 1)
     np.testing.assert_allclose(east["mean"], 35 - np.arange(18))
@@ -207,7 +211,7 @@ def test_profiles_by_latitude_and_distance():
 
 
 def test_quantities_are_of_persistence_and_ridge(study):
-    asked = errors.quantities(study, ["lsntp-equations"])
+    asked = q6_error_maps.quantities(study, ["lsntp-equations"])
     assert list(asked) == [
         f"MAE of {PERSISTENCE}",
         f"MAE of {OURS}",
@@ -219,7 +223,7 @@ def test_quantities_are_of_persistence_and_ridge(study):
 
 
 def test_rows_come_from_the_main_table():
-    study = errors.rows("ncep-na", ["convlstm", "ridge"], "smoke", 2)
+    study = studies.rows("ncep-na", ["convlstm", "ridge"], "smoke", 2)
     assert list(study) == [PERSISTENCE, RIDGE, "ConvLSTM"]
     assert [len(row) for row in study.values()] == [1, 1, 2]
 
@@ -228,19 +232,21 @@ def test_rows_come_from_the_main_table():
 
 
 def test_cases_are_scored_against_their_truth(three):
-    table = cases.scores(three)
+    table = q5_forecasts.scores(three)
     assert list(table.index.get_level_values("model"))[:3] == [PERSISTENCE, RIDGE, OURS]
     assert table.loc[("typical", OURS), "mean"] == pytest.approx(1.0)
     assert table.loc[("extreme", RIDGE), "36 h"] == pytest.approx(0.2)
     assert table.loc[("extreme", PERSISTENCE), "mean"] == pytest.approx(6.4, abs=0.1)
-    assert cases.describe(three, "quiet").startswith("quiet: last input 2014-01-01 18 h UTC, mean")
+    assert q5_forecasts.describe(three, "quiet").startswith(
+        "quiet: last input 2014-01-01 18 h UTC, mean"
+    )
 
 
 def test_the_verdict_names_the_best_and_says_what_it_is_worth(three):
-    said = cases.verdict(three, "made-up")
+    said = q5_forecasts.verdict(three, "made-up")
     assert f"in the extreme case that of {OURS} (0.10 K)" in said and "no evidence" in said
     assert f"put {OURS} first, with 1.000 K" in said
-    alike = cases.verdict({**three, RIDGE: three[OURS]}, "made-up")
+    alike = q5_forecasts.verdict({**three, RIDGE: three[OURS]}, "made-up")
     assert f"in the quiet case that of {RIDGE} and {OURS} (" in alike or (
         f"in the quiet case that of {OURS} and {RIDGE} (" in alike
     )
@@ -249,21 +255,21 @@ def test_the_verdict_names_the_best_and_says_what_it_is_worth(three):
 def test_rows_that_show_other_windows_are_told(three):
     other = three[OURS][0].assign(cases_time=three[OURS][0]["cases_time"] + np.timedelta64(6, "h"))
     with pytest.raises(ValueError, match="not those of the other rows"):
-        cases.frames({**three, OURS: [other]}, "quiet")
+        q5_forecasts.frames({**three, OURS: [other]}, "quiet")
 
 
 def test_fifths_are_ordered_by_change(study):
-    table = cases.by_change(study, RIDGE)
+    table = q5_forecasts.by_change(study, RIDGE)
     assert list(table["fifth"]) == [0, 1, 2, 3, 4] and set(table["model"]) == {OURS}
     assert table["change"].is_monotonic_increasing
     assert (table["windows"] == 12).all() and (table["days"] <= 4).all()
     assert (table["verdict"] == "lower").all()  # ridge is biased by 0.5 K
-    said = cases.change_verdict(table, "made-up", RIDGE)
+    said = q5_forecasts.change_verdict(table, "made-up", RIDGE)
     assert "lower in every fifth" in said and "mean little" in said
     table.loc[[0, 4], "verdict"] = "not separable"
-    said = cases.change_verdict(table, "made-up", RIDGE)
+    said = q5_forecasts.change_verdict(table, "made-up", RIDGE)
     assert "lower in the second, middle and fourth fifth; not separable in the calmest and" in said
-    one_seed = cases.by_change({**study, OURS: study[OURS][:1]}, RIDGE)
+    one_seed = q5_forecasts.by_change({**study, OURS: study[OURS][:1]}, RIDGE)
     assert (one_seed["verdict"] == "not separable").all()
 
 
@@ -275,14 +281,14 @@ def released():
     """A made-up forecast and its truth, (sample, lead, lat, lon), K; the released code's scores."""
     with np.load(Path(__file__).parent / "parity" / "released_metrics.npz") as stored:
         fields = stored["pred"][:, :, 0], stored["target"][:, :, 0]
-        return fields, {score: float(stored[score].mean()) for score in conventions.SCORES}
+        return fields, {score: float(stored[score].mean()) for score in paper_and_code.SCORES}
 
 
 def test_the_released_conventions_are_the_released_codes(released):
     fields, scores = released
-    table = conventions.scored(*fields).set_index(["score", "convention"])
+    table = paper_and_code.scored(*fields).set_index(["score", "convention"])
     for score, theirs in scores.items():
-        ours = table.loc[(score, conventions.RELEASED[score]), "value"]
+        ours = table.loc[(score, paper_and_code.RELEASED[score]), "value"]
         assert ours == pytest.approx(theirs, rel=1e-4), score
 
 
@@ -292,9 +298,9 @@ def test_our_conventions_are_those_of_score_and_of_records(released):
     pair = [xr.DataArray(a, dims=dims, attrs={"units": "K"}) for a in (pred, target)]
     made = metrics.score(*pair)
     made["window_mse"] = np.square((pair[0] - pair[1]).astype(float)).mean(["lat", "lon"])
-    of_fields = conventions.scored(pred, target).set_index(["score", "convention"])["value"]
-    of_record = conventions.of_record(made).set_index(["score", "convention"])["value"]
-    for score, name in conventions.OURS.items():
+    of_fields = paper_and_code.scored(pred, target).set_index(["score", "convention"])["value"]
+    of_record = paper_and_code.of_record(made).set_index(["score", "convention"])["value"]
+    for score, name in paper_and_code.OURS.items():
         assert of_fields[(score, name)] == pytest.approx(float(made[score].mean()), rel=1e-6)
     assert set(of_record.index) < set(of_fields.index)
     for key, value in of_record.items():
@@ -306,7 +312,7 @@ def test_conventions_by_hand():
     rng = np.random.default_rng(0)
     target = 280 + rng.standard_normal((2, 1, 12, 12))
     pred = target + np.array([1.0, 3.0])[:, None, None, None]
-    table = conventions.scored(pred, target).set_index(["score", "convention"])["value"]
+    table = paper_and_code.scored(pred, target).set_index(["score", "convention"])["value"]
     assert table["mae"].item() == pytest.approx(2)
     assert table["rmse", "pooled over all"] == pytest.approx(np.sqrt(5))
     assert table["rmse", "one for each field, then the mean"] == pytest.approx(2)
@@ -317,7 +323,7 @@ def test_conventions_by_hand():
     one = structural_similarity(target[0, 0], pred[0, 0], data_range=np.ptp(target))
     two = structural_similarity(target[1, 0], pred[1, 0], data_range=np.ptp(target))
     assert table["ssim", "kelvin, range of the set"] == pytest.approx((one + two) / 2)
-    small = conventions.scored(pred[..., :8, :8], target[..., :8, :8])
+    small = paper_and_code.scored(pred[..., :8, :8], target[..., :8, :8])
     assert not small["convention"].str.contains("Gaussian").any()
 
 
@@ -331,7 +337,7 @@ def test_ranges_of_conventions_by_hand():
     low, high = ends[..., :1, None], ends[..., 1:, None]
     target = low + (high - low) * between
     pred = target + 1
-    table = conventions.scored(pred, target).set_index(["score", "convention"])["value"]
+    table = paper_and_code.scored(pred, target).set_index(["score", "convention"])["value"]
 
     def ssim(ranges):
         fields = [(w, k) for w in range(2) for k in range(2)]
@@ -346,34 +352,34 @@ def test_ranges_of_conventions_by_hand():
     for name, by_field in ranges.items():
         assert table["psnr", name] == pytest.approx(20 * np.log10(by_field).mean()), name
         assert table["ssim", f"kelvin, {name}"] == pytest.approx(ssim(by_field)), name
-    assert table["psnr", conventions.OURS["psnr"]] == pytest.approx(20 * np.log10(17))
+    assert table["psnr", paper_and_code.OURS["psnr"]] == pytest.approx(20 * np.log10(17))
 
 
 def test_spread_beside_the_papers_kernels(released):
-    assert conventions.gaps().loc["NCEP"].round(3).to_dict() == {
+    assert paper_and_code.gaps().loc["NCEP"].round(3).to_dict() == {
         "mae": 0.052,
         "rmse": 0.068,
         "ssim": 0.005,
         "psnr": 0.266,
     }
-    table = conventions.scored(*released[0])
-    found = conventions.spread(table)
+    table = paper_and_code.scored(*released[0])
+    found = paper_and_code.spread(table)
     assert found.loc["MAE (K)", "by convention"] == 0
     assert found.loc["PSNR (dB)", "by convention"] > 10
-    said = conventions.spread_verdict(table, "it")
+    said = paper_and_code.spread_verdict(table, "it")
     assert "the same by every convention" in said and "more than the 0.068" in said
 
 
 def test_psnr_bounds_the_pooled_rmse(study):
-    table = conventions.allowed().set_index(["dataset", "kernel"])
+    table = paper_and_code.allowed().set_index(["dataset", "kernel"])
     assert table.loc[("NCEP", "3@3"), "least pooled RMSE (K)"] == pytest.approx(2.367, abs=5e-4)
     assert not table.loc[("NCEP", "3@3"), "possible"]
     assert table.loc[("ERA5", "5@5"), "possible"]
     for several in study.values():
         for made in several:  # no forecast of ours can break it
-            least = conventions.least_rmse(made["psnr_released"].to_numpy())
+            least = paper_and_code.least_rmse(made["psnr_released"].to_numpy())
             assert (made["rmse"] >= least * (1 - 1e-9)).all()
-    assert "5 of 8 rows" in conventions.allowed_verdict(study[OURS][0])
+    assert "5 of 8 rows" in paper_and_code.allowed_verdict(study[OURS][0])
 
 
 def test_the_first_graph_is_nearly_uniform():
@@ -407,8 +413,8 @@ def bars_of(axes):
 
 
 def test_case_maps(three):
-    truth, shown = cases.frames(three, "typical")
-    axes = drawn.case_maps(truth, shown, title="a case")
+    truth, shown = q5_forecasts.frames(three, "typical")
+    axes = q5_forecasts.case_maps(truth, shown, title="a case")
     assert axes.shape == (5, 3)
     assert [a.get_title() for a in axes[0]] == ["lead 6 h", "lead 18 h", "lead 36 h"]
     assert axes[4, 0].get_ylabel() == f"{OURS}\nminus truth"
@@ -418,30 +424,30 @@ def test_case_maps(three):
 
 
 def test_error_and_change_maps():
-    case = observations.load("ncep-na")["case"].sel(step=[1, 3, 6]).rename(step="lead")
+    case = field_records.load("ncep-na")["case"].sel(step=[1, 3, 6]).rename(step="lead")
     mae = abs(case - 280).drop_vars("case_time").assign_coords(lead=("lead", [6, 18, 36]))
-    axes = drawn.error_maps(mae, "all")
+    axes = q6_error_maps.error_maps(mae, "all")
     assert len(axes) == 3 and axes[0].collections[0].get_clim()[0] == 0
     assert bars_of(axes) == ["MAE (K)"]
     change = (mae - 5).mean("lead")
-    axes = drawn.change_maps({"one": change, "other": -change}, "difference (K)")
+    axes = q6_error_maps.change_maps({"one": change, "other": -change}, "difference (K)")
     low, high = axes[1].collections[0].get_clim()
     assert low == -high and bars_of(axes) == ["difference (K)"]
-    ax = drawn.ratio_map(xr.full_like(change, 0.5), "share")
+    ax = q6_error_maps.ratio_map(xr.full_like(change, 0.5), "share")
     np.testing.assert_allclose(ax.collections[0].get_array(), -1)
     assert bars_of(ax) == ["MAE / MAE of persistence"]
 
 
 def test_lines_and_dots(study, released):
-    ax = drawn.by_change(cases.by_change(study, RIDGE), RIDGE)
+    ax = q5_forecasts.change_dots(q5_forecasts.by_change(study, RIDGE), RIDGE)
     assert ax.get_ylabel() == f"MAE minus {RIDGE}'s (K)" and len(ax.get_xticks()) == 5
     maps = made_up_map(smooth(), smooth(1))
-    ax = drawn.latitude_profile({OURS: errors.by_latitude(maps)}, "MAE (K)")
+    ax = q6_error_maps.latitude_profile({OURS: q6_error_maps.by_latitude(maps)}, "MAE (K)")
     assert ax.get_xlabel() == "MAE (K)"
-    axes = drawn.edge_profiles({"a": (errors.by_distance(maps), "MAE (K)")})
+    axes = q6_error_maps.edge_profiles({"a": (q6_error_maps.by_distance(maps), "MAE (K)")})
     assert len(axes[0].lines) == 4 and "km" in axes[0].get_xlabel()
-    table = conventions.scored(*released[0])
-    axes = drawn.convention_dots(table, conventions.SCORES, {"rmse": 0.1})
-    assert [a.get_xlabel() for a in axes] == list(conventions.SCORES.values())
+    table = paper_and_code.scored(*released[0])
+    axes = paper_and_code.convention_dots(table, paper_and_code.SCORES, {"rmse": 0.1})
+    assert [a.get_xlabel() for a in axes] == list(paper_and_code.SCORES.values())
     values = table.loc[table["score"] == "psnr", "value"]
     np.testing.assert_allclose(axes[3].lines[0].get_xdata(), values)

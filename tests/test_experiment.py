@@ -11,19 +11,21 @@ import xarray as xr
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from lsntp import RunConfig, load_records, open_dataset, records, run, studies
+from lsntp import RunConfig, load_records, open_dataset, run
 from lsntp.cli import app
-from lsntp.config import PRESETS
-from lsntp.experiment import execute
-from lsntp.training import RECIPES
-from lsntp.verification import verify
+from lsntp.results import studies
+from lsntp.runs import records
+from lsntp.runs.config import PRESETS
+from lsntp.runs.experiment import execute
+from lsntp.runs.training import RECIPES
+from lsntp.runs.verification import verify
 from lsntp.zoo import LABELS, NETWORKS, REFERENCES
 
 
 @pytest.fixture
 def own_field(tmp_path: Path) -> str:
     """A user's own file: small, synthetic."""
-    from lsntp.synthetic import synthetic
+    from lsntp.data.synthetic import synthetic
 
     path = tmp_path / "own.nc"
     field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m

@@ -11,9 +11,11 @@ import pytest
 import xarray as xr
 from matplotlib.axes import Axes
 
-from lsntp import figures, observations
+from lsntp import figures
+from lsntp.chapters import observations
+from lsntp.data.land import land_mask
 from lsntp.figures import scores as score_figures
-from lsntp.land import land_mask
+from lsntp.results import field_records
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +28,7 @@ def _clean():
 
 @pytest.fixture(params=["ncep-na", "era5-uk"])
 def record(request):
-    return observations.load(request.param)
+    return field_records.load(request.param)
 
 
 def truth_of(record):
@@ -78,11 +80,11 @@ def test_case_frames_share_one_scale(record):
 
 
 def test_correlation_figures(record):
-    axes = figures.correlation_distance(record)
+    axes = observations.correlation_distance(record)
     assert [a.get_xlabel() for a in axes] == ["great-circle distance (km)"] * 2
     assert axes[0].get_ylabel() == "Pearson's r"
     assert axes[0].get_ylim()[0] < float(record.lowest.min())
-    maps = figures.correlation_map(record)
+    maps = observations.correlation_map(record)
     for ax in maps:
         assert_map(ax)
         assert ax.collections[0].get_clim() == (-1, 1)

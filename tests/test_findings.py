@@ -9,10 +9,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from lsntp import RunConfig, findings, kernels, published, reach, records, studies
-from lsntp.findings import FAILS, HOLDS, OPEN
-from lsntp.graph import great_circle_km, grid_nodes
-from lsntp.reach import TESTED_CUT, TRAINED_CUT
+from lsntp import RunConfig
+from lsntp.chapters import q1_distance, q2_kernel, q3_baseline_kernels
+from lsntp.chapters.q1_distance import TESTED_CUT, TRAINED_CUT
+from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.results import claims, paper, studies, tables
+from lsntp.results.claims import FAILS, HOLDS, OPEN
+from lsntp.runs import records
 
 CUTS = (0, 100, 200, 400)
 
@@ -58,14 +61,14 @@ def distance_rows(*trained: float, factors: tuple[float, ...] = (2, 1.5, 1.1, 1)
 
 def test_errors_and_their_means() -> None:
     rows = {"a": row(1.0), "b": row(2.0, seeds=1)}
-    table = findings.errors(rows)
+    table = claims.errors(rows)
     assert table["row"].tolist() == ["a", "a", "a", "b"]
     np.testing.assert_allclose(table["mae"], [1.0, 1.002, 1.004, 2.0])
-    np.testing.assert_allclose(findings.mean_errors(rows), [1.002, 2.0])
+    np.testing.assert_allclose(claims.mean_errors(rows), [1.002, 2.0])
 
 
 def test_differences_leave_the_reference_out() -> None:
-    table = findings.differences({"a": row(1.0), "b": row(1.5), "c": row(1.0)}, "a")
+    table = claims.differences({"a": row(1.0), "b": row(1.5), "c": row(1.0)}, "a")
     assert table.index.tolist() == ["b", "c"]
     assert table["verdict"].tolist() == ["higher", "not separable"]
     assert table.loc["b", "difference"] == pytest.approx(0.5)
@@ -82,17 +85,17 @@ def test_differences_leave_the_reference_out() -> None:
 )
 def test_lowest_can_come_out_each_way(others: tuple[float, float], verdict: str) -> None:
     rows = {"ours": row(1.0), "x": row(others[0]), "y": row(others[1])}
-    found = findings.lowest(rows, "ours")
+    found = claims.lowest(rows, "ours")
     assert found["verdict"] == verdict
     assert sorted(found["higher"] + found["lower"] + found["open"]) == ["x", "y"]
-    said = findings.claim("Ours is best", rows, "ours", "era5-uk")
+    said = claims.claim("Ours is best", rows, "ours", "era5-uk")
     assert said.startswith(f"**Ours is best, on era5-uk: {verdict}.**")
     assert f"{1.002:.3f} K" in said
 
 
 def test_one_seed_separates_nothing() -> None:
     rows = {"ours": row(1.0, seeds=1), "x": row(1.5, seeds=1)}
-    assert findings.lowest(rows, "ours")["verdict"] == OPEN
+    assert claims.lowest(rows, "ours")["verdict"] == OPEN
 
 
 def test_parts_can_help_or_not() -> None:
@@ -102,22 +105,22 @@ def test_parts_can_help_or_not() -> None:
         "w/o LAGC": row(0.5, parts={"lagc": False}),
         "w/o LSI": row(1.0),
     }
-    table = findings.parts(rows)
+    table = claims.parts(rows)
     assert table["part"].tolist() == ["NSA", "LAGC", "LSI"]
     assert table["does"].tolist() == ["helps", "harms", OPEN]
-    said = findings.report_parts(rows, "era5-uk").splitlines()
+    said = claims.report_parts(rows, "era5-uk").splitlines()
     assert said[0].startswith("- **NSA: helps.** LS-NTP without NSA has a higher error than the")
     assert "−0.500 K" in said[1]
 
 
 def test_every_row_of_the_ablation_has_its_part() -> None:
-    assert set(studies.ablation("era5-uk")) - {"full"} == set(findings.PARTS)
+    assert set(studies.ablation("era5-uk")) - {"full"} == set(claims.PARTS)
 
 
 def test_distance_curves_meet_at_the_whole() -> None:
     rows = distance_rows(1.4, 1.2, 1.1, 1.0)
-    assert list(reach.cut_rows(rows)) == list(CUTS)
-    curves = reach.distance_curves(rows)
+    assert list(q1_distance.cut_rows(rows)) == list(CUTS)
+    curves = q1_distance.distance_curves(rows)
     means = curves.groupby(["curve", "at"])["mae"].mean()
     np.testing.assert_allclose(means[TRAINED_CUT], [1.402, 1.202, 1.102, 1.002])
     np.testing.assert_allclose(means[TESTED_CUT], 1.002 * np.array([2, 1.5, 1.1, 1]))
@@ -126,11 +129,11 @@ def test_distance_curves_meet_at_the_whole() -> None:
 
 def test_the_cut_once_trained_is_compared_seed_by_seed() -> None:
     whole = cut(row(1.0), (1.01, 1.005, 1.002, 1))
-    found = reach.cut_difference(whole)
+    found = q1_distance.cut_difference(whole)
     assert found["difference"] == pytest.approx(0.01002)
     assert found["seed_sd"] == pytest.approx(0.00002)  # of the difference, not 0.002 of a run
     assert found["verdict"] == "higher"
-    assert reach.cut_difference(whole[:1])["verdict"] == "not separable"
+    assert q1_distance.cut_difference(whole[:1])["verdict"] == "not separable"
 
 
 @pytest.mark.parametrize(
@@ -147,10 +150,10 @@ def test_distance_verdicts_can_come_out_each_way(
     trained: tuple, factors: tuple, holds: tuple, km: int
 ) -> None:
     rows = distance_rows(*trained, factors=factors)
-    table = reach.distance_verdicts(rows)
+    table = q1_distance.distance_verdicts(rows)
     assert tuple(table.loc[[TRAINED_CUT, TESTED_CUT], "holds"]) == holds
-    assert reach.reach(rows) == km
-    said = reach.report_distance(rows, "era5-uk").splitlines()
+    assert q1_distance.reach(rows) == km
+    said = q1_distance.report_distance(rows, "era5-uk").splitlines()
     assert f"trained with the cut: {holds[0]}.**" in said[0]
     assert f"relies on its links, which are cut once it is trained: {holds[1]}.**" in said[1]
     assert f"{km} km" in said[2]
@@ -162,13 +165,13 @@ def test_the_graph_is_that_of_the_main_table(
     monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path))
     whole = row(1.0, seeds=1, test_cuts_km=CUTS)
     with pytest.raises(records.RecordError, match="no record"):
-        reach.with_graph(whole)
+        q1_distance.with_graph(whole)
     main = record(1.0)
     main["embedding"] = (("node", "feature"), np.ones((2, 3), np.float32))
     records.write(main, records.path_of(RunConfig(dataset="era5-uk", model=studies.LSNTP)))
-    (found,) = reach.with_graph(whole)
+    (found,) = q1_distance.with_graph(whole)
     assert found.attrs["key"] == main.attrs["key"] != whole[0].attrs["key"]
-    assert reach.with_graph([main])[0] is main
+    assert q1_distance.with_graph([main])[0] is main
 
 
 def test_weight_within_by_hand() -> None:
@@ -181,7 +184,7 @@ def test_weight_within_by_hand() -> None:
     alike["embedding"] = (("node", "feature"), np.zeros((12, 12)))
     alone["embedding"] = (("node", "feature"), 10 * np.eye(12))
     km = [0, 300, int(np.ceil(between.max()))]
-    table = reach.weight_within([alike, alone], field, km)
+    table = q1_distance.weight_within([alike, alone], field, km)
     uniform = table[table["curve"] == "all nodes alike"]
     np.testing.assert_allclose(uniform["share"], [1 / 12, (between <= 300).mean(), 1])
     trained = table[table["curve"] == "after training"].groupby("at")["share"]
@@ -197,26 +200,26 @@ def kernel_rows(*errors: float) -> dict:
 
 
 def test_table_5_agrees_with_the_papers_row() -> None:
-    for source, theirs in published.TABLE_5[published.TABLE_5["kernel"] == 3].groupby("dataset"):
-        rows = published.LSNTP[published.LSNTP["dataset"].str.startswith(str(source))]
+    for source, theirs in paper.TABLE_5[paper.TABLE_5["kernel"] == 3].groupby("dataset"):
+        rows = paper.LSNTP[paper.LSNTP["dataset"].str.startswith(str(source))]
         row_of_paper = rows[rows["model"].str.endswith("Table 5")]
         columns = ["mae", "rmse", "ssim_released", "psnr_released"]
         np.testing.assert_array_equal(theirs[columns], row_of_paper[columns])
-    assert len(published.TABLE_5) == 2 * len(studies.KERNELS)
+    assert len(paper.TABLE_5) == 2 * len(studies.KERNELS)
 
 
 def test_kernel_curves_and_ratios() -> None:
     rows = kernel_rows(1.1, 1.0, 1.2, 1.3)
-    curves = kernels.kernel_curves(rows)
+    curves = tables.kernel_curves(rows)
     assert curves["at"].unique().tolist() == [1, 3, 5, 7]
     assert set(curves["curve"]) == {studies.LSNTP}
-    ratios = kernels.kernel_ratios(rows, "era5-uk", "ERA5")
+    ratios = q2_kernel.kernel_ratios(rows, "era5-uk", "ERA5")
     means = ratios.groupby(["curve", "at"])["ratio"].mean()
     np.testing.assert_allclose(
         means["here, era5-uk"], np.array([1.102, 1.002, 1.202, 1.302]) / 1.002
     )
     np.testing.assert_allclose(means["paper's Table 5, ERA5"][7], 1.118 / 0.897)
-    assert set(kernels.kernel_ratios(rows, "own.nc", None)["curve"]) == {"here, own.nc"}
+    assert set(q2_kernel.kernel_ratios(rows, "own.nc", None)["curve"]) == {"here, own.nc"}
 
 
 @pytest.mark.parametrize(
@@ -225,10 +228,10 @@ def test_kernel_curves_and_ratios() -> None:
 )
 def test_kernels_can_come_out_each_way(errors: tuple, verdict: str) -> None:
     rows = kernel_rows(*errors)
-    said = kernels.report_kernels(rows, "era5-uk", "ERA5")
+    said = q2_kernel.report_kernels(rows, "era5-uk", "ERA5")
     assert f"on era5-uk: {verdict}.**" in said
     assert "the paper's worst on ERA5, 7@7, 24.6 % more" in said
-    assert "paper" not in kernels.report_kernels(rows, "own.nc", None)
+    assert "paper" not in q2_kernel.report_kernels(rows, "own.nc", None)
 
 
 def test_rivals_with_larger_kernels() -> None:
@@ -237,17 +240,17 @@ def test_rivals_with_larger_kernels() -> None:
         f"{m} {k}×{k}": row(e, model=m, preset=studies.with_kernel("laptop", k))
         for (m, k), e in reversed(errors.items())
     }
-    rivals = kernels.by_rival(rows)
+    rivals = q3_baseline_kernels.by_rival(rows)
     assert list(rivals) == ["ConvLSTM", "PredRNN"]
     assert list(rivals["ConvLSTM"]) == ["convlstm 3×3", "convlstm 5×5"]
-    said = kernels.report_rivals(rivals, row(1.0), "era5-uk", "LS-NTP").splitlines()
+    said = q3_baseline_kernels.report_rivals(rivals, row(1.0), "era5-uk", "LS-NTP").splitlines()
     assert len(said) == 4
     assert f"on era5-uk: {HOLDS}.**" in said[0]
     assert f"LS-NTP is ahead of convlstm 3×3: {HOLDS}.**" in said[1]
     assert "for ConvLSTM, convlstm 5×5 chosen on validation windows: helps.**" in said[2]
     assert "convlstm 5×5 has a higher error than LS-NTP on era5-uk: +0.200 K" in said[2]
     assert "for PredRNN, predrnn 5×5 chosen on validation windows: harms.**" in said[3]
-    behind = kernels.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
+    behind = q3_baseline_kernels.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
     assert f"on era5-uk: {FAILS}.**" in behind[0]
     assert "convlstm 5×5 has a lower error than LS-NTP" in behind[2]
 
@@ -266,7 +269,7 @@ def test_a_larger_kernel_is_chosen_by_its_lowest_validation_loss_over_seeds() ->
         ]
         for k, (e, losses) in of_kernel.items()
     }
-    said = kernels.report_rivals({"ConvLSTM": rows}, row(1.0), "era5-uk", "LS-NTP")
+    said = q3_baseline_kernels.report_rivals({"ConvLSTM": rows}, row(1.0), "era5-uk", "LS-NTP")
     assert "for ConvLSTM, 5×5 chosen on validation windows: helps.** 5×5 has a lower error" in said
 
 
@@ -275,7 +278,7 @@ def test_a_larger_kernel_is_never_the_first_row() -> None:
         f"{k}×{k}": row(e, model="convlstm", preset=studies.with_kernel("laptop", k), losses=[v])
         for k, e, v in ((3, 1.0, 0.1), (5, 1.0, 0.3), (7, 1.5, 0.2))
     }
-    label, found = kernels.chosen_kernel(rows)
+    label, found = q3_baseline_kernels.chosen_kernel(rows)
     assert (label, found["verdict"]) == ("7×7", "higher")
     np.testing.assert_allclose(found["difference"], 0.5)
 
@@ -286,7 +289,7 @@ def test_a_kernel_lies_inside_where_it_does_not_reach_beyond_the_rim() -> None:
         str(k): row(1.0, model="convlstm", preset=studies.with_kernel("laptop", k))
         for k in (3, 5, 7)
     }
-    np.testing.assert_allclose(kernels.inside(rows, 11, 21), [3 * 8 / 50, 6 / 50, 0])
+    np.testing.assert_allclose(q3_baseline_kernels.inside(rows, 11, 21), [3 * 8 / 50, 6 / 50, 0])
 
 
 def test_best_epochs_are_those_of_the_lowest_validation_loss_counted_from_one() -> None:
@@ -294,11 +297,11 @@ def test_best_epochs_are_those_of_the_lowest_validation_loss_counted_from_one() 
     rows = {"a": [record(1.0, s, of_seed) for s, of_seed in enumerate(losses)], "b": row(1.0)}
     for r in rows["b"]:
         del r["validation_loss"]
-    assert findings.best_epochs(rows).to_dict() == {"a": "2, 1, 3"}
+    assert claims.best_epochs(rows).to_dict() == {"a": "2, 1, 3"}
 
 
 def test_keys_by_seed() -> None:
     rows = {"a": row(1.0), "b": row(1.0, parts={"nsa": False})}
-    table = findings.keys(rows)
+    table = claims.keys(rows)
     assert table.shape == (2, 3)
     assert table.loc["b", 2] == rows["b"][2].attrs["key"]

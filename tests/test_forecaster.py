@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lsntp import LSNTP
-from lsntp.forecaster import our_name
+from lsntp.model.forecaster import our_name
 from lsntp.zoo import NETWORKS, STACKED
 from lsntp.zoo.tuned import Block
 

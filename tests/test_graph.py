@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsntp.graph import (
+from lsntp.model.graph import (
     AdaptiveGraph,
     DistanceCut,
     adaptive_adjacency,

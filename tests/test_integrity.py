@@ -17,17 +17,21 @@ from pydantic import ValidationError
 from torch.optim.swa_utils import AveragedModel
 from typer.testing import CliRunner
 
-from lsntp import RunConfig, datasets, load_records, observations, pearson, records, run, store
-from lsntp.bench import store as bench
+from benchmarks import store as bench
+from benchmarks.__main__ import bench as benchmarks
+from lsntp import RunConfig, load_records, run
 from lsntp.cli import app
-from lsntp.config import PRESETS, Preset
-from lsntp.fields import DataError, standardise
-from lsntp.store import RecordError
-from lsntp.synthetic import synthetic
-from lsntp.training import RECIPES, History, Recipe, load_checkpoint, save_checkpoint
+from lsntp.data import datasets, store
+from lsntp.data.fields import DataError, standardise
+from lsntp.data.store import RecordError
+from lsntp.data.synthetic import synthetic
+from lsntp.results import field_records, pearson
+from lsntp.runs import records
+from lsntp.runs.config import PRESETS, Preset
+from lsntp.runs.training import RECIPES, History, Recipe, load_checkpoint, save_checkpoint
 
 FLIPS = int(os.environ.get("FLIPS", 200))
-RUNS = observations.RECORDS.parent / "runs"
+RUNS = field_records.RECORDS.parent / "runs"
 
 
 @pytest.fixture
@@ -70,8 +74,8 @@ def a_run(folder: Path, _: object) -> Kind:
 
 
 def a_field_record(folder: Path, _: object) -> Kind:
-    path = Path(shutil.copy(observations.RECORDS / "ncep-na.nc", folder))
-    return Kind(path, lambda: exactly(observations.load("ncep-na", folder)))
+    path = Path(shutil.copy(field_records.RECORDS / "ncep-na.nc", folder))
+    return Kind(path, lambda: exactly(field_records.load("ncep-na", folder)))
 
 
 def a_pearson_record(folder: Path, _: object) -> Kind:
@@ -177,7 +181,7 @@ def test_a_copy_under_another_name_is_refused_and_the_advice_works(
     other = kind.path.with_name("other" + kind.path.name)
     load = {
         a_run: lambda: records.read(other),
-        a_field_record: lambda: observations.load(other.stem, tmp_path),
+        a_field_record: lambda: field_records.load(other.stem, tmp_path),
         a_pearson_record: lambda: pearson.load(other.stem, tmp_path),
         a_benchmark: lambda: bench.load(other.stem, tmp_path),
     }[make]
@@ -193,10 +197,10 @@ def test_a_copy_under_another_name_is_refused_and_the_advice_works(
 
 def test_one_kind_of_record_is_not_read_as_another(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="not a readable record"):
-        pearson.load("ncep-na", observations.RECORDS)
+        pearson.load("ncep-na", field_records.RECORDS)
     with pytest.raises(RecordError, match="not a readable record"):
-        observations.load("ncep-na", pearson.RECORDS)
-    path = Path(shutil.copy(observations.RECORDS / "ncep-na.nc", tmp_path))
+        field_records.load("ncep-na", pearson.RECORDS)
+    path = Path(shutil.copy(field_records.RECORDS / "ncep-na.nc", tmp_path))
     with pytest.raises(RecordError, match="not a readable record"):
         records.read(path)
 
@@ -228,20 +232,20 @@ def test_field_and_pearson_records_are_verified(
 ) -> None:
     field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
     field = standardise(field.assign_attrs(units="K"), "synthetic")
-    for module, folder in ((observations, "RECORDS"), (pearson, "RECORDS")):
+    for module, folder in ((field_records, "RECORDS"), (pearson, "RECORDS")):
         monkeypatch.setattr(module, "open_dataset", lambda name: field)
         monkeypatch.setattr(module, folder, tmp_path / module.__name__)
         monkeypatch.setattr(module.load, "__defaults__", (tmp_path / module.__name__,))
     monkeypatch.setattr(pearson.read, "__defaults__", (tmp_path / pearson.__name__,))
-    paths = [m.record("synthetic", tmp_path / m.__name__) for m in (observations, pearson)]
-    assert observations.verify("synthetic") == pearson.verify("synthetic") == 0.0
+    paths = [m.record("synthetic", tmp_path / m.__name__) for m in (field_records, pearson)]
+    assert field_records.verify("synthetic") == pearson.verify("synthetic") == 0.0
 
-    recorded = observations.load("synthetic")
+    recorded = field_records.load("synthetic")
     recorded["far_median"][0] += 0.01
-    store.write(recorded, paths[0], observations.ENCODING)
-    assert 0.005 < observations.verify("synthetic") < 0.01
-    store.write(recorded.assign_attrs(test_start="2001-01-01"), paths[0], observations.ENCODING)
-    assert observations.verify("synthetic") == np.inf
+    store.write(recorded, paths[0], field_records.ENCODING)
+    assert 0.005 < field_records.verify("synthetic") < 0.01
+    store.write(recorded.assign_attrs(test_start="2001-01-01"), paths[0], field_records.ENCODING)
+    assert field_records.verify("synthetic") == np.inf
 
     made = pearson.kept("synthetic")
     made["r"][0, 3] += 2
@@ -339,14 +343,14 @@ def test_an_unusable_folder_is_told_before_training(
 def test_an_unusable_folder_is_told_before_a_measurement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("lsntp.bench.machine.peak", lambda *_: pytest.fail("it measured"))
+    monkeypatch.setattr("benchmarks.machine.peak", lambda *_: pytest.fail("it measured"))
     (tmp_path / "a file").touch()
     clone = ["--path", str(tmp_path)] if command == "released" else []
-    arguments = ["bench", command, *clone, "--to", str(tmp_path / "a file")]
-    result = CliRunner().invoke(app, arguments)
+    arguments = [command, *clone, "--to", str(tmp_path / "a file")]
+    result = CliRunner().invoke(benchmarks, arguments)
     assert result.exit_code == 1 and "--to" in result.output
     if clone:
-        result = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path)])
+        result = CliRunner().invoke(benchmarks, [*arguments[:-1], str(tmp_path)])
         assert result.exit_code == 1 and "no model/network.py" in result.output
 
 

@@ -16,15 +16,16 @@ import psutil
 import pytest
 import xarray as xr
 
-from lsntp import RunConfig, campaign, records
-from lsntp.config import PRESETS
-from lsntp.experiment import execute
-from lsntp.synthetic import synthetic
+from lsntp import RunConfig
+from lsntp.data.synthetic import synthetic
+from lsntp.runs import campaign, records
+from lsntp.runs.config import PRESETS
+from lsntp.runs.experiment import execute
 
 KILLS = int(os.environ.get("KILLS", 3))
 SCRIPTS = {
     "run": "from lsntp import RunConfig, run\nrun(RunConfig.model_validate_json(sys.argv[1]))",
-    "campaign": "from lsntp import RunConfig, campaign\n"
+    "campaign": "from lsntp import RunConfig\nfrom lsntp.runs import campaign\n"
     "todo = [RunConfig.model_validate_json(x) for x in sys.argv[1:]]\n"
     "print(dict(campaign.run_all(todo, jobs=2)))",
 }

@@ -14,13 +14,15 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy.stats import spearmanr
 
-from lsntp import RunConfig, figures, learned, learned_verdicts, observations, pearson, studies
-from lsntp.experiment import build_network, inner_cells
-from lsntp.figures import learned as graph_figures
-from lsntp.graph import great_circle_km, grid_nodes
-from lsntp.planted import far_auc
-from lsntp.store import RecordError
-from lsntp.synthetic import synthetic
+from lsntp import RunConfig, figures
+from lsntp.chapters import q4_learned_graph
+from lsntp.chapters import q4_learned_graph as graph_figures
+from lsntp.data.store import RecordError
+from lsntp.data.synthetic import synthetic
+from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.results import field_records, pearson, studies
+from lsntp.results.planted import far_auc
+from lsntp.runs.experiment import build_network, inner_cells
 from tools import learned_page
 
 HEIGHT, WIDTH_CELLS = 12, 16
@@ -64,7 +66,7 @@ def graphs(field, matrices) -> xr.Dataset:
     """Two seeds of a graph that is Pearson's r of the anomalies."""
     r = matrices["r"].sel(series="anomaly").values
     runs = [record(embedding_of(4 * r), seed) for seed in range(2)]
-    return learned.study(runs, field, matrices)
+    return q4_learned_graph.study(runs, field, matrices)
 
 
 # ---- measurements
@@ -74,9 +76,9 @@ def test_share_beyond_by_hand():
     km = np.array([[0.0, 1, 2], [1, 0, 1], [2, 1, 0]])
     a = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.6, 0.0, 0.4]])
     expected = [(0.5 + 0.2 + 0.6) / 3, (0.2 + 0.0 + 0.6) / 3]
-    np.testing.assert_allclose(learned.share_beyond(a, km, [0, 1]), expected)
+    np.testing.assert_allclose(q4_learned_graph.share_beyond(a, km, [0, 1]), expected)
     others = [1.0, (0.4 + 0.0 + 1.0) / 3]
-    np.testing.assert_allclose(learned.share_beyond(a, km, [0, 1], others=True), others)
+    np.testing.assert_allclose(q4_learned_graph.share_beyond(a, km, [0, 1], others=True), others)
 
 
 def test_row_ranks_give_spearman():
@@ -84,7 +86,7 @@ def test_row_ranks_give_spearman():
     a, b = rng.normal(size=(2, 20, 20)).round(1)  # with ties
     among = ~np.eye(20, dtype=bool)
     among[3, 5:] = False  # too few cells in a row
-    rho = (learned.row_ranks(a, among) * learned.row_ranks(b, among)).sum(axis=1)
+    rho = (q4_learned_graph.row_ranks(a, among) * q4_learned_graph.row_ranks(b, among)).sum(axis=1)
     assert np.isnan(rho[3])
     for n in (0, 7, 19):
         expected = spearmanr(a[n, among[n]], b[n, among[n]]).statistic
@@ -101,25 +103,25 @@ def test_partial_is_that_of_residuals():
 
     r = np.corrcoef([a, b, d])
     expected = np.corrcoef(off(a), off(b))[0, 1]
-    assert learned.partial(r[0, 1], r[0, 2], r[1, 2]) == pytest.approx(expected)
+    assert q4_learned_graph.partial(r[0, 1], r[0, 2], r[1, 2]) == pytest.approx(expected)
 
 
 def test_far_distances_suit_the_region():
-    assert learned.far_distances(np.array([0, 8000.0])) == (500, 1000, 2000)
-    assert learned.far_distances(np.array([0, 1120.0])) == (100, 250, 500)
-    assert learned.far_distances(np.array([0, 400.0])) == (40, 100, 200)
+    assert q4_learned_graph.far_distances(np.array([0, 8000.0])) == (500, 1000, 2000)
+    assert q4_learned_graph.far_distances(np.array([0, 1120.0])) == (100, 250, 500)
+    assert q4_learned_graph.far_distances(np.array([0, 400.0])) == (40, 100, 200)
 
 
 def test_nearest_node(field):
     lat, lon = grid_nodes(field)
-    assert learned.nearest_node(field, lat[37] + 0.1, lon[37] - 0.1) == 37
+    assert q4_learned_graph.nearest_node(field, lat[37] + 0.1, lon[37] - 0.1) == 37
 
 
 def test_untrained_is_what_the_run_starts_from(field):
     config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke", seed=5)
     with torch.no_grad():
         expected = build_network(config, field).graph()
-    np.testing.assert_allclose(learned.untrained(config, field), expected, rtol=1e-5)
+    np.testing.assert_allclose(q4_learned_graph.untrained(config, field), expected, rtol=1e-5)
 
 
 def test_a_graph_of_correlations_is_found_to_be_one(graphs):
@@ -142,8 +144,8 @@ def test_the_mirrored_map_is_turned_east_for_west():
             (row, column), (row_from, column_from) = divmod(n, 4), divmod(m, 4)
             r[0, n, m] = graph[4 * row + 3 - column, 4 * row_from + 3 - column_from]
     pearson_map = xr.Dataset({"r": (("series", "node", "node_from"), r)}, {"lon": lon[0]})
-    ranks, _ = learned.ranks_with(graph, graph, km, pearson_map)
-    found = dict(zip(learned.MEASURES, ranks[:, 0], strict=True))
+    ranks, _ = q4_learned_graph.ranks_with(graph, graph, km, pearson_map)
+    found = dict(zip(q4_learned_graph.MEASURES, ranks[:, 0], strict=True))
     assert found["mirrored"] == pytest.approx(1)
     assert found["far mirrored"] == pytest.approx(1)
     assert abs(found["given distance"]) < 0.5 and abs(found["far"]) < 0.5
@@ -153,12 +155,12 @@ def test_a_graph_of_distances_is_no_more_than_that(field, matrices):
     config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
     km = great_circle_km(*grid_nodes(inner_cells(config, field)))
     near = embedding_of(8 * np.exp(-((km / 2000) ** 2)))
-    study = learned.study([record(near)], field, matrices)
+    study = q4_learned_graph.study([record(near)], field, matrices)
     assert study["nearness"].item() > 0.9
     assert study["beyond"].sel(graph="learned", far_km=2000) < 0.5
     rank = study["rank"].sel(series="anomaly", seed=0)
     assert abs(rank.sel(measure="given distance")) < rank.sel(measure="learned") / 2
-    table = learned_verdicts.verdicts(study).set_index("claim")["verdict"]
+    table = q4_learned_graph.verdicts(study).set_index("claim")["verdict"]
     assert (table == "one seed cannot tell").all()  # one seed tells nothing
 
 
@@ -181,29 +183,29 @@ def test_uniform_share_is_the_share_of_pairs(graphs):
     ],
 )
 def test_verdict(true, seeds, expected):
-    assert learned_verdicts.verdict(np.array(true), seeds) == expected
+    assert q4_learned_graph.verdict(np.array(true), seeds) == expected
 
 
 def test_verdicts_come_out_either_way(graphs):
-    table = learned_verdicts.verdicts(graphs).set_index("claim")["verdict"]
+    table = q4_learned_graph.verdicts(graphs).set_index("claim")["verdict"]
     assert table["meaning"] == table["same"] == "holds"
     assert table["reach"] == "does not hold"
     turned = graphs.copy(deep=True)
     turned["rank"].loc[{"measure": ["given distance", "far"]}] = 0.0
     turned["beyond"].loc[{"graph": "learned"}] = 0.99
     turned["agreement"][:] = 0.2
-    table = learned_verdicts.verdicts(turned).set_index("claim")["verdict"]
+    table = q4_learned_graph.verdicts(turned).set_index("claim")["verdict"]
     assert table["meaning"] == table["far"] == table["same"] == "does not hold"
     assert table["reach"] == "holds"
-    said = learned_verdicts.report(turned)
+    said = q4_learned_graph.report(turned)
     assert said.startswith("**synthetic, LS-NTP (equations)**")
     assert said.count("does not hold") == 3
 
 
 def test_numbers_are_written_well():
-    assert learned_verdicts.number(-0.004) == "0.00"
-    assert learned_verdicts.number(-0.12) == "−0.12"
-    assert learned_verdicts.spread(np.array([10.0, 30]), 0, " %") == "20 % (seeds: 10 % to 30 %)"
+    assert q4_learned_graph.number(-0.004) == "0.00"
+    assert q4_learned_graph.number(-0.12) == "−0.12"
+    assert q4_learned_graph.spread(np.array([10.0, 30]), 0, " %") == "20 % (seeds: 10 % to 30 %)"
 
 
 # ---- planted links
@@ -212,7 +214,7 @@ def test_numbers_are_written_well():
 def test_recovery_finds_a_graph_of_the_planted_links():
     world = synthetic()
     config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
-    inner = learned.inner_world(world, config)
+    inner = q4_learned_graph.inner_world(world, config)
     links = inner["links"].values
     assert len(links) == inner["t2m"][0].size
     cells = world["t2m"][0].copy(data=np.arange(world["t2m"][0].size).reshape(16, 24))
@@ -228,12 +230,12 @@ def test_recovery_finds_a_graph_of_the_planted_links():
         "guesses": [record(noise, seed) for seed in range(2)],
         "is silent": [record(noise).drop_vars("embedding")],
     }
-    found = learned.recovery(rows)
+    found = q4_learned_graph.recovery(rows)
     assert (found["auc"].sel(way="knows") == 1).all()
     assert far_auc(both, inner) == 1
     assert found["chance"].quantile([0.05, 0.95]).to_numpy() == pytest.approx([0.5, 0.5], abs=0.15)
     assert (found["auc"].sel(way="Pearson at lag, anomalies") > 0.9).all()
-    said = learned_verdicts.planted_report(found)
+    said = q4_learned_graph.planted_report(found)
     assert "*Links are found by the network that knows*: **holds**" in said
     assert "**holds**" not in said.split("guesses")[1]
     assert "the network that is silent keep no graph" in said
@@ -266,13 +268,13 @@ def test_pearson_record_is_read_back(field, matrices, tmp_path, monkeypatch):
     path.write_bytes(b"no")
     with pytest.raises(RecordError, match="not a readable record"):
         pearson.load("synthetic", tmp_path)
-    with pytest.raises(RecordError, match=r"lsntp.pearson.record\('x'\) makes it"):
+    with pytest.raises(RecordError, match=r"lsntp.results.pearson.record\('x'\) makes it"):
         pearson.load("x", tmp_path)
 
 
 @pytest.mark.parametrize("name", studies.REAL_SETS)
 def test_committed_pearson_records(name):
-    kept, field = pearson.load(name), observations.load(name)
+    kept, field = pearson.load(name), field_records.load(name)
     nodes = inner_cells(RunConfig(dataset=name, model="lsntp-equations"), field["case"])
     for c in ("lat", "lon"):
         np.testing.assert_array_equal(kept[c], nodes[c])
@@ -320,7 +322,7 @@ def test_lines_and_dots(graphs):
     labels = [t.get_text() for t in ax.get_legend().get_texts()]
     assert labels == ["uniform graph", "at initialisation", "LS-NTP (equations)"]
     ax = graph_figures.rank_dots({"lsntp-equations": graphs})
-    assert len(ax.get_yticklabels()) == len(learned.MEASURES)
+    assert len(ax.get_yticklabels()) == len(q4_learned_graph.MEASURES)
     np.testing.assert_allclose(
         ax.lines[0].get_xdata(), graphs["rank"].sel(measure="learned", series="anomaly")
     )
@@ -335,8 +337,8 @@ def test_packing_keeps_the_weights():
     json.dumps(packed)
     back = learned_page.unpack(packed, 30)
     np.testing.assert_allclose(back, embedding, atol=packed["scale"])
-    exact = learned.adjacency(embedding)
-    np.testing.assert_allclose(learned.adjacency(back), exact, rtol=1e-3)
+    exact = q4_learned_graph.adjacency(embedding)
+    np.testing.assert_allclose(q4_learned_graph.adjacency(back), exact, rtol=1e-3)
 
 
 def test_coast_lies_in_its_region():

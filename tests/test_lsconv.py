@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lsntp.graph import AdaptiveGraph, adaptive_adjacency
-from lsntp.lsconv import NSA, LSConv, lagc
-from lsntp.method import loop_lsconv
+from lsntp.chapters.method import loop_lsconv
+from lsntp.model.graph import AdaptiveGraph, adaptive_adjacency
+from lsntp.model.lsconv import NSA, LSConv, lagc
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])

@@ -15,8 +15,8 @@ import xarray as xr
 from torch.optim.swa_utils import AveragedModel
 
 import lsntp
-from lsntp import machine, training
-from lsntp.synthetic import synthetic
+from lsntp.data.synthetic import synthetic
+from lsntp.runs import machine, training
 
 UNIX_ONLY = ("fcntl", "grp", "pwd", "resource", "termios")
 WITHOUT = f"import sys; sys.modules.update(dict.fromkeys({UNIX_ONLY}))\n"
@@ -100,7 +100,7 @@ def test_without_what_linux_says_of_it_the_processor_is_named_as_python_does(mon
 
 def test_arithmetic_is_what_pytorch_was_told_to_use():
     assert machine.arithmetic() == torch.backends.cpu.get_cpu_capability()
-    narrow = "from lsntp.machine import arithmetic; print(arithmetic())"
+    narrow = "from lsntp.runs.machine import arithmetic; print(arithmetic())"
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     done = subprocess.run(
         [sys.executable, "-c", narrow], capture_output=True, text=True, env=environment, check=True

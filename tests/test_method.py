@@ -12,11 +12,13 @@ import pytest
 import torch
 import xarray as xr
 
-from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures, method, planted
-from lsntp.graph import great_circle_km, grid_nodes
-from lsntp.lsconv import lagc
-from lsntp.method import loop_nsa
-from lsntp.synthetic import synthetic
+from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures
+from lsntp.chapters import method
+from lsntp.chapters.method import loop_nsa
+from lsntp.data.synthetic import synthetic
+from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.model.lsconv import lagc
+from lsntp.results import planted
 from lsntp.zoo import NETWORKS
 
 
@@ -242,14 +244,14 @@ def test_planted_links_are_found(study: xr.Dataset) -> None:
 
 
 def test_figures(study: xr.Dataset, model: LSNTP) -> None:
-    assert {t.get_text() for t in figures.architecture().texts} >= {"layer 4", "conv"}
+    assert {t.get_text() for t in method.architecture().texts} >= {"layer 4", "conv"}
     gates = method.gates(model, torch.randn(1, 3, 1, 7, 9))
-    axes = figures.gate_histograms({"lsntp-equations": gates})
+    axes = method.gate_histograms({"lsntp-equations": gates})
     assert [ax.get_xlabel() for ax in axes] == ["$i$", "$f$", "$o$", r"$\tilde{C}$"]
     ax = figures.auc_dots(study.auc)
     assert [t.get_text() for t in ax.get_yticklabels()] == study.way.values.tolist()
     assert "AUC" in ax.get_xlabel()
-    axes = figures.learned_rows(study.isel(seed=0), links=[0, 1])
+    axes = method.learned_rows(study.isel(seed=0), links=[0, 1])
     assert axes.shape == (2, 2)
     for ax in axes.ravel():
         assert any(c.get_gid() == "coastline" for c in ax.collections), "no coastline"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from lsntp import metrics
+from lsntp.runs import metrics
 
 DIMS = ("sample", "lead", "lat", "lon")
 PARITY = Path(__file__).parent / "parity" / "released_metrics.npz"

@@ -49,7 +49,7 @@ def test_unknown_values_are_told(tmp_path: Path, parameters: dict, message: str)
 @pytest.fixture
 def own_field(tmp_path: Path) -> str:
     """Another data set than the book's, no data and no network at hand."""
-    from lsntp.synthetic import synthetic
+    from lsntp.data.synthetic import synthetic
 
     field = synthetic(height=10, width=12, steps=340, links=1, seed=1).t2m
     field.attrs = {"units": "K"}

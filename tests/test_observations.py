@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lsntp import observations, verdicts
-from lsntp.datasets import DataError
-from lsntp.experiment import case_window
-from lsntp.graph import great_circle_km, grid_nodes
-from lsntp.store import RecordError
-from lsntp.synthetic import synthetic
+from lsntp.chapters import observations
+from lsntp.data.datasets import DataError
+from lsntp.data.store import RecordError
+from lsntp.data.synthetic import synthetic
+from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.results import field_records
+from lsntp.runs.experiment import case_window
 
 
 def weather(seed=0, height=5, width=7, days=12, step_hours=6, length_km=900.0):
@@ -42,7 +43,7 @@ def with_cycle(field, amplitude=20.0):
 
 def test_counts_every_pair_once_and_equals_numpy():
     field = weather()
-    made = observations.study(field)
+    made = field_records.study(field)
     train = field.isel(time=slice(0, -20)).to_numpy().reshape(28, -1)
     matrix = np.corrcoef(train.T)
     one, other = np.triu_indices(35, k=1)
@@ -62,7 +63,7 @@ def test_counts_every_pair_once_and_equals_numpy():
 
 def test_the_strongest_far_pair_is_where_it_says():
     field = weather()
-    made = observations.study(field)
+    made = field_records.study(field)
     train = field.isel(time=slice(0, -20))
     raw = made.sel(series="raw")
     ends = [
@@ -80,13 +81,13 @@ def test_only_the_training_period_counts():
     field = weather()
     other = field.copy()
     other[-20:] = other[-20:] * 0.5 + 150
-    a, b = (observations.study(f).drop_vars(["case", "case_time"]) for f in (field, other))
+    a, b = (field_records.study(f).drop_vars(["case", "case_time"]) for f in (field, other))
     xr.testing.assert_identical(a, b)
 
 
 def test_a_shared_cycle_is_seen_and_taken_off():
     field = weather(days=40)
-    plain, cycled = observations.study(field), observations.study(with_cycle(field))
+    plain, cycled = field_records.study(field), field_records.study(with_cycle(field))
     assert float(cycled.sel(series="raw").far_median) > 0.9
     assert float(plain.sel(series="raw").far_median) < 0.6
     np.testing.assert_allclose(
@@ -97,25 +98,25 @@ def test_a_shared_cycle_is_seen_and_taken_off():
 def test_verdicts_can_fail():
     """Independent cells: nothing correlates, near or far, and no verdict says it does."""
     field = weather(days=60, length_km=1.0)
-    table = verdicts.verdicts(observations.study(field)).set_index(["observation", "series"])
+    table = observations.verdicts(field_records.study(field)).set_index(["observation", "series"])
     assert (table.loc[["near", "far"], "holds"] == "no").all()
     everywhere = weather(days=60, length_km=1e7)  # one series, nearly, at every cell
-    table = verdicts.verdicts(observations.study(everywhere))
+    table = observations.verdicts(field_records.study(everywhere))
     assert set(table.query("observation == 'far'").holds) == {"yes"}
 
 
 def test_planted_links_show_as_far_pairs():
     world = synthetic(seed=1)["t2m"]
-    made = observations.study(world)
-    held = verdicts.verdicts(made).set_index(["observation", "series"]).holds
+    made = field_records.study(world)
+    held = observations.verdicts(made).set_index(["observation", "series"]).holds
     assert held["far", "anomaly"] == "yes"
-    assert "holds" in verdicts.survivors(made)
-    assert verdicts.report(made).count("\n- ") == 5
+    assert "holds" in observations.survivors(made)
+    assert observations.report(made).count("\n- ") == 5
 
 
 def test_the_case_is_that_of_the_runs():
     test = weather().isel(time=slice(-20, None))
-    frames = observations.case(test, inputs=3, leads=2)
+    frames = field_records.case(test, inputs=3, leads=2)
     assert list(frames.step) == [-2, -1, 0, 1, 2]
     windows = xr.DataArray(np.zeros(20 - 5 + 1), dims="window")
     first = case_window(windows)
@@ -125,14 +126,16 @@ def test_the_case_is_that_of_the_runs():
 
 def test_record_is_written_whole_and_read_back(tmp_path, monkeypatch):
     field = weather()
-    monkeypatch.setattr(observations, "open_dataset", lambda name: field)
-    path = observations.record("weather", tmp_path)
+    monkeypatch.setattr(field_records, "open_dataset", lambda name: field)
+    path = field_records.record("weather", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["weather.nc"]
-    observations.check_agreement(observations.study(field), observations.load("weather", tmp_path))
+    field_records.check_agreement(
+        field_records.study(field), field_records.load("weather", tmp_path)
+    )
     before = path.read_bytes()
     monkeypatch.setattr(xr.Dataset, "to_netcdf", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        observations.record("weather", tmp_path)
+        field_records.record("weather", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["weather.nc"]
     assert path.read_bytes() == before
 
@@ -143,18 +146,18 @@ def interrupted(self, path, *args, **kwargs):
 
 
 def test_disagreement_is_named():
-    made = observations.study(weather())
+    made = field_records.study(weather())
     other = made.copy(deep=True)
     other["far_median"] += 0.01
     with pytest.raises(AssertionError, match="far_median"):
-        observations.check_agreement(made, other)
+        field_records.check_agreement(made, other)
     with pytest.raises(AssertionError, match="fingerprint"):
-        observations.check_agreement(made, made.assign_attrs(fingerprint="1" * 64))
+        field_records.check_agreement(made, made.assign_attrs(fingerprint="1" * 64))
 
 
 @pytest.mark.parametrize("name", ["ncep-na", "era5-uk"])
 def test_committed_records(name):
-    record = observations.load(name)
+    record = field_records.load(name)
     cells = record.sizes["lat"] * record.sizes["lon"]
     assert cells == {"ncep-na": 735, "era5-uk": 1617}[name]
     assert (record.pairs.sum(["distance", "r"]) == cells * (cells - 1) // 2).all()
@@ -162,17 +165,17 @@ def test_committed_records(name):
     assert float(record.case.min()) > 200
     for key in ("source", "licence", "fingerprint", "lsntp_version", "rule_case", "far_km"):
         assert record.attrs[key]
-    assert (observations.RECORDS / f"{name}.nc").stat().st_size < 300_000
+    assert (field_records.RECORDS / f"{name}.nc").stat().st_size < 300_000
     assert ("Copernicus" in record.attrs["licence"]) == (name == "era5-uk")
 
 
 @pytest.mark.parametrize("name", ["ncep-na", "era5-uk"])
 def test_committed_records_can_be_remade(name, real_data):
-    assert observations.verify(name) <= observations.AGREEMENT
+    assert field_records.verify(name) <= field_records.AGREEMENT
 
 
 def test_study_of_a_set_without_record():
-    assert list(observations.studies(["synthetic"])) == ["synthetic"]
+    assert list(field_records.studies(["synthetic"])) == ["synthetic"]
 
 
 @pytest.mark.parametrize(
@@ -190,20 +193,20 @@ def test_bad_fields_are_named(spoil, message):
     if spoilt.attrs == {} and "test_start" not in message:
         spoilt = spoilt.assign_attrs(field.attrs)
     with pytest.raises(DataError, match=message):
-        observations.study(spoilt)
+        field_records.study(spoilt)
 
 
 def test_too_many_cells(monkeypatch):
-    monkeypatch.setattr(observations, "MOST_CELLS", 30)
+    monkeypatch.setattr(field_records, "MOST_CELLS", 30)
     with pytest.raises(DataError, match="35 cells: at most 30"):
-        observations.study(weather())
+        field_records.study(weather())
 
 
 def test_missing_and_damaged_records(tmp_path):
     with pytest.raises(RecordError, match=r"no field record of 'nowhere'; there are \[\]"):
-        observations.load("nowhere", tmp_path)
+        field_records.load("nowhere", tmp_path)
     (tmp_path / "broken.nc").write_bytes(b"not a record")
     with pytest.raises(RecordError, match=r"broken.nc is not a readable record"):
-        observations.load("broken", tmp_path)
+        field_records.load("broken", tmp_path)
     with pytest.raises(DataError, match="unknown data set 'ncep'"):
-        observations.studies("ncep")
+        field_records.studies("ncep")

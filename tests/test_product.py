@@ -10,16 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lsntp import (
-    LSNTP,
-    AdaptiveGraph,
-    DistanceCut,
-    LSConv,
-    graph_product,
-    great_circle_km,
-    product,
-)
-from lsntp.product import DenseAdjacency, TiledAdjacency
+from lsntp import LSNTP, AdaptiveGraph, DistanceCut, LSConv, graph_product, great_circle_km
+from lsntp.model import product
+from lsntp.model.product import DenseAdjacency, TiledAdjacency
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lsntp.lsconv import LSConv
-from lsntp.recurrent import RecurrentCell, RecurrentLayer
+from lsntp.model.convlstm import RecurrentCell, RecurrentLayer
+from lsntp.model.lsconv import LSConv
 
 
 def cell_of(channels: int, hidden: int, grid: tuple[int, int], kernel: int = 3) -> RecurrentCell:

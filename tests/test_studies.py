@@ -9,10 +9,12 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lsntp import RunConfig, records, studies, tables
-from lsntp.experiment import build_network, execute, three_cases
-from lsntp.synthetic import synthetic
-from lsntp.windows import Windows, prepare, split
+from lsntp import RunConfig
+from lsntp.data.synthetic import synthetic
+from lsntp.data.windows import Windows, prepare, split
+from lsntp.results import studies, tables
+from lsntp.runs import records
+from lsntp.runs.experiment import build_network, execute, three_cases
 from lsntp.zoo import LABELS, Ridge
 
 

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from scipy.stats import rankdata
 
-from lsntp.fields import standardise
-from lsntp.synthetic import synthetic
+from lsntp.data.fields import standardise
+from lsntp.data.synthetic import synthetic
 
 
 @pytest.fixture(scope="module")

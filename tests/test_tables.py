@@ -8,8 +8,11 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from lsntp import RunConfig, comparison, learned, records, tables
-from lsntp.training import RECIPES
+from lsntp import RunConfig
+from lsntp.chapters import q4_learned_graph
+from lsntp.results import compare, tables
+from lsntp.runs import records
+from lsntp.runs.training import RECIPES
 from lsntp.zoo import LABELS, NETWORKS, REFERENCES
 
 DAYS, A_DAY = 20, 4
@@ -92,7 +95,7 @@ def test_the_interval_is_student_s_of_the_means_of_blocks(blocks: int, days_a_bl
     of_block = np.random.default_rng(1).normal(0.5, 0.5, blocks)
     values = np.repeat(of_block, days_a_block * A_DAY)
     ours = [record("convlstm", 1 + values, s) for s in range(3)]
-    c = comparison.difference(ours, [record("ridge", np.ones(len(values)))])
+    c = compare.difference(ours, [record("ridge", np.ones(len(values)))])
     half = stats.t.ppf(0.975, blocks - 1) * of_block.std(ddof=1) / np.sqrt(blocks)
     assert c["difference"] == pytest.approx(of_block.mean())
     assert c["low"] == pytest.approx(of_block.mean() - half, abs=0.2 * half)
@@ -102,24 +105,24 @@ def test_the_interval_is_student_s_of_the_means_of_blocks(blocks: int, days_a_bl
 
 
 def test_one_day_has_no_interval() -> None:
-    c = comparison.difference([record("climatology", np.ones(4))], [record("ridge", np.ones(4))])
+    c = compare.difference([record("climatology", np.ones(4))], [record("ridge", np.ones(4))])
     assert np.isnan(c["low"]) and np.isnan(c["high"]) and c["verdict"] == "not separable"
 
 
 def test_only_errors_of_the_same_windows_are_compared() -> None:
     with pytest.raises(ValueError, match="different windows, 80 from 2014-01-01.* and 76 from"):
-        comparison.difference([record("ridge", np.ones(80))], [record("ridge", np.ones(76))])
+        compare.difference([record("ridge", np.ones(80))], [record("ridge", np.ones(76))])
 
 
 def test_the_spread_over_seeds_is_of_both_rows() -> None:
     ours = [record("convlstm", np.full(80, 1 + 0.3 * s), s) for s in range(3)]
     theirs = [record("predrnn", np.full(80, 1 + 0.4 * s), s) for s in range(3)]
     ridge = [record("ridge", np.ones(80))]
-    assert comparison.seed_spread(ours, theirs) == pytest.approx(0.5)
-    assert comparison.seed_spread(ours, ridge) == comparison.seed_spread(ridge, ours)
-    assert comparison.seed_spread(ours, ridge) == pytest.approx(0.3)
-    assert np.isnan(comparison.seed_spread(ours[:1], theirs))
-    assert comparison.seed_spread(ridge) == 0
+    assert compare.seed_spread(ours, theirs) == pytest.approx(0.5)
+    assert compare.seed_spread(ours, ridge) == compare.seed_spread(ridge, ours)
+    assert compare.seed_spread(ours, ridge) == pytest.approx(0.3)
+    assert np.isnan(compare.seed_spread(ours[:1], theirs))
+    assert compare.seed_spread(ridge) == 0
 
 
 def test_a_difference_counts_from_two_standard_deviations_of_the_seeds() -> None:
@@ -127,7 +130,7 @@ def test_a_difference_counts_from_two_standard_deviations_of_the_seeds() -> None
         ours = [
             record("convlstm", np.full(80, 1 + 0.1 * (deviations + s - 1)), s) for s in range(3)
         ]
-        return comparison.difference(ours, [record("ridge", np.ones(80))])["verdict"]
+        return compare.difference(ours, [record("ridge", np.ones(80))])["verdict"]
 
     assert [verdict(d) for d in (1.9, 2.1)] == ["not separable", "higher"]
 
@@ -176,7 +179,7 @@ def test_verdicts() -> None:
         several = [record("ridge", np.ones(DAYS * A_DAY))]
         error = 1 + shift + days_of(wobbling * wobble)
         several += [record("convlstm", error + seed_step * (s - 1), s) for s in range(seeds)]
-        return comparison.compare(several, "era5-uk", "convlstm", "ridge", "modern")["verdict"]
+        return compare.compare(several, "era5-uk", "convlstm", "ridge", "modern")["verdict"]
 
     assert verdict(-0.1, 0.001) == "lower"
     assert verdict(+0.1, 0.001) == "higher"
@@ -188,8 +191,8 @@ def test_verdicts() -> None:
 def test_sentences_say_what_the_verdict_says() -> None:
     several = [record("ridge", np.ones(80))]
     several += [record("convlstm", np.full(80, 1.1) + 0.001 * s, s) for s in range(3)]
-    found = comparison.compare(several, "era5-uk", "convlstm", "ridge", "modern")
-    text = comparison.sentence(found)
+    found = compare.compare(several, "era5-uk", "convlstm", "ridge", "modern")
+    text = compare.sentence(found)
     assert text.startswith("ConvLSTM has a higher error than Ridge 5×5 on era5-uk: +0.101 K (+10.1")
 
 
@@ -199,26 +202,26 @@ def test_every_lead_means_every_lead_and_every_seed() -> None:
     worse_once["mae"] = worse_once["mae"].copy(data=[0.9, 0.9, 0.9, 1.1, 0.9, 0.9])
     base = record("persistence", np.ones(80))
     arguments = ("era5-uk", "convlstm", "persistence", "modern")
-    assert comparison.beats_at_every_lead([base, better], *arguments)
-    assert not comparison.beats_at_every_lead([base, better, worse_once], *arguments)
+    assert compare.beats_at_every_lead([base, better], *arguments)
+    assert not compare.beats_at_every_lead([base, better, worse_once], *arguments)
 
 
 def test_picking_keeps_recipes_apart() -> None:
     several = [record("convlstm", np.ones(80), recipe=r) for r in RECIPES]
     several.append(record("ridge", np.ones(80)))
-    assert comparison.pick(several, "era5-uk", "convlstm", "released") == [several[1]]
-    assert comparison.pick(several, "era5-uk", "ridge", "released") == [several[-1]]
+    assert compare.pick(several, "era5-uk", "convlstm", "released") == [several[1]]
+    assert compare.pick(several, "era5-uk", "ridge", "released") == [several[-1]]
     variant = record("convlstm", np.ones(80))
     config = records.config_of(variant).model_copy(update={"rotation": 1})
     variant.attrs["config"] = config.model_dump_json()
     with pytest.raises(ValueError, match="several variants, , rotation1"):
-        comparison.pick([*several, variant], "era5-uk", "convlstm", "modern")
+        compare.pick([*several, variant], "era5-uk", "convlstm", "modern")
     with pytest.raises(ValueError, match="no records of convlstm on ncep-na"):
-        comparison.compare(several, "ncep-na", "convlstm", "ridge", "modern")
+        compare.compare(several, "ncep-na", "convlstm", "ridge", "modern")
 
 
 def test_pairs_name_models() -> None:
-    for pair in comparison.PAIRS:
+    for pair in compare.PAIRS:
         assert set(pair) <= {*REFERENCES, *NETWORKS} == set(LABELS)
 
 
@@ -231,13 +234,13 @@ def test_learned_graph_of_a_uniform_and_of_a_selfish_embedding() -> None:
     some = record("lsntp-equations", np.ones(80))
     nodes = 2 * 3  # laptop networks halve the grid
     some["embedding"] = (("node", "feature"), np.zeros((nodes, nodes)))
-    uniform = learned.learned_graph(some, field)
+    uniform = q4_learned_graph.learned_graph(some, field)
     assert uniform["own"] == pytest.approx(1 / nodes)
     assert uniform["nodes"] == pytest.approx(1)
     assert uniform["far"] == pytest.approx(uniform["far_uniform"])
     assert 0 < uniform["far_uniform"] < 1
     some["embedding"] = (("node", "feature"), 5 * np.eye(nodes))
-    selfish = learned.learned_graph(some, field)
+    selfish = q4_learned_graph.learned_graph(some, field)
     assert selfish["own"] == pytest.approx(1, abs=1e-8)
     assert selfish["nodes"] == pytest.approx(1 / nodes, abs=1e-6)
     assert selfish["far"] == pytest.approx(0, abs=1e-8)

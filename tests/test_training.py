@@ -9,8 +9,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from lsntp.training import RECIPES, Recipe, fit, forecast, learning_rate, predict
-from lsntp.windows import Windows, prepare
+from lsntp.data.windows import Windows, prepare
+from lsntp.runs.training import RECIPES, Recipe, fit, forecast, learning_rate, predict
 from lsntp.zoo import NETWORKS
 
 SETTINGS = {"epochs": 4, "batch_size": 16, "seed": 3}
@@ -18,7 +18,7 @@ SETTINGS = {"epochs": 4, "batch_size": 16, "seed": 3}
 
 @pytest.fixture(scope="module")
 def data() -> Windows:
-    from lsntp.synthetic import synthetic
+    from lsntp.data.synthetic import synthetic
 
     field = synthetic(height=12, width=14, steps=300, links=2, seed=1).t2m
     return prepare(field, 6, 6, "anomaly", "blocked")

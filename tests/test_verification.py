@@ -7,10 +7,11 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from lsntp import RunConfig, records, verification
+from lsntp import RunConfig
 from lsntp.cli import app
-from lsntp.synthetic import synthetic
-from lsntp.verification import verify
+from lsntp.data.synthetic import synthetic
+from lsntp.runs import records, verification
+from lsntp.runs.verification import verify
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsntp.climatology import Climatology
-from lsntp.windows import MinMax, StandardisedAnomaly, prepare, split, window_starts
+from lsntp.data.climatology import Climatology
+from lsntp.data.windows import MinMax, StandardisedAnomaly, prepare, split, window_starts
 
 
 def field_of(

@@ -12,12 +12,13 @@ import torch
 import torch.nn.functional as F
 import xarray as xr
 
-from lsntp import LSNTP, RunConfig, experiment, records, training
-from lsntp.forecaster import pad_to_odd
-from lsntp.graph import DistanceCut, great_circle_km
-from lsntp.synthetic import synthetic
-from lsntp.training import RECIPES
-from lsntp.windows import prepare, split
+from lsntp import LSNTP, RunConfig
+from lsntp.data.synthetic import synthetic
+from lsntp.data.windows import prepare, split
+from lsntp.model.forecaster import pad_to_odd
+from lsntp.model.graph import DistanceCut, great_circle_km
+from lsntp.runs import experiment, records, training
+from lsntp.runs.training import RECIPES
 from lsntp.zoo import NETWORKS
 from lsntp.zoo.ridge import Ridge
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lsntp import score
-from lsntp.synthetic import synthetic
-from lsntp.windows import Windows, prepare
+from lsntp.data.synthetic import synthetic
+from lsntp.data.windows import Windows, prepare
 from lsntp.zoo import REFERENCES
 from lsntp.zoo.ridge import LAGS, Ridge
 

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lsntp.forecaster import GridForecaster
-from lsntp.graph import AdaptiveGraph
+from lsntp.model.forecaster import GridForecaster
+from lsntp.model.graph import AdaptiveGraph
 from lsntp.zoo.agcrn import AGCRN, EMBEDDING, NodeAdaptiveGRU
 from lsntp.zoo.dagg_convlstm import dagg_convlstm
 from lsntp.zoo.simvp import AttentionBlock, GatedAttention, SimVP

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lsntp.forecaster import GridForecaster
+from lsntp.model.forecaster import GridForecaster
 from lsntp.zoo.cnn_lstm import CNNLSTM
 from lsntp.zoo.predrnn import STLSTMCell, predrnn
 from lsntp.zoo.rolled import Rolled

@@ -1,16 +1,20 @@
 """Sphinx extension of this book, for what no setting can say.
 
 A public name links to the place where it is defined: ``lsntp.open_dataset`` is documented once, as
-``lsntp.datasets.open_dataset``. Thebe, which Jupyter Book always loads and this book does not use,
-is switched off: it would fetch its script from the network.
+``lsntp.data.datasets.open_dataset``. Thebe, which Jupyter Book always loads and this book does not
+use, is switched off: it would fetch its script from the network.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the API page shows benchmarks, too
 
 
 def defined_name(name: str) -> str | None:

@@ -24,7 +24,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-from lsntp.store import write_text
+from lsntp.data.store import write_text
 from tools.compare import GLUE, rounded
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"

@@ -20,11 +20,12 @@ import xarray as xr
 from skimage.measure import approximate_polygon, find_contours
 from sphinx.application import Sphinx
 
-from lsntp import learned, observations, studies
-from lsntp.experiment import inner_cells
-from lsntp.graph import great_circle_km, grid_nodes
-from lsntp.land import land_mask
-from lsntp.store import write_text
+from lsntp.chapters import q4_learned_graph
+from lsntp.data.land import land_mask
+from lsntp.data.store import write_text
+from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.results import field_records, studies
+from lsntp.runs.experiment import inner_cells
 from lsntp.zoo import LABELS
 
 DATASETS = {
@@ -68,15 +69,15 @@ def coast(lat: np.ndarray, lon: np.ndarray) -> list[list[float]]:
 
 def data_of(dataset: str) -> dict[str, Any]:
     """Everything the page shows of one data set."""
-    field = observations.load(dataset)["case"]
+    field = field_records.load(dataset)["case"]
     rows = studies.main(dataset, seeds=SEEDS, models=MODELS, recipes=("modern",))
     runs = []
     for model in MODELS:
         for record in studies.load({"": rows[LABELS[model]]})[""]:
-            exact = learned.adjacency(record["embedding"].values)
+            exact = q4_learned_graph.adjacency(record["embedding"].values)
             packed = pack(record["embedding"].values)
-            shown = learned.adjacency(unpack(packed, len(exact)))
-            config = learned.config_of(record)
+            shown = q4_learned_graph.adjacency(unpack(packed, len(exact)))
+            config = q4_learned_graph.config_of(record)
             nodes = inner_cells(config, field)
             runs.append(
                 {
@@ -97,7 +98,7 @@ def grid_of(nodes: xr.DataArray) -> dict[str, Any]:
 
 def far_km(nodes: xr.DataArray) -> int:
     """Distance beyond which the notebook calls a cell far, km."""
-    return learned.far_distances(great_circle_km(*grid_nodes(nodes)))[-1]
+    return q4_learned_graph.far_distances(great_circle_km(*grid_nodes(nodes)))[-1]
 
 
 def write(path: Path) -> None:

@@ -4,7 +4,6 @@ Every map carries coastlines; every axis and colour bar names its unit. Pass `ax
 figure of your own.
 """
 
-from lsntp.figures.correlation import correlation_distance, correlation_map
 from lsntp.figures.maps import (
     case_frames,
     coastlines,
@@ -14,32 +13,31 @@ from lsntp.figures.maps import (
     maps_row,
     mark,
 )
-from lsntp.figures.method import architecture, auc_dots, gate_histograms, learned_rows
 from lsntp.figures.scores import SCORES, scores_by_lead, training_curves
-from lsntp.figures.speed import GROWTH, case_bars, growth, lever_bars
-from lsntp.figures.style import COLOURS, DIVERGING, SEQUENTIAL, WIDTH, model_colours, style
+from lsntp.figures.studies import auc_dots
+from lsntp.figures.style import (
+    COLOURS,
+    DIVERGING,
+    SEQUENTIAL,
+    WIDTH,
+    label_colours,
+    model_colours,
+    style,
+)
 
 __all__ = [
     "COLOURS",
     "DIVERGING",
-    "GROWTH",
     "SCORES",
     "SEQUENTIAL",
     "WIDTH",
-    "architecture",
     "auc_dots",
-    "case_bars",
     "case_frames",
     "coastlines",
-    "correlation_distance",
-    "correlation_map",
     "error_map",
     "field_map",
     "forecast_case",
-    "gate_histograms",
-    "growth",
-    "learned_rows",
-    "lever_bars",
+    "label_colours",
     "maps_row",
     "mark",
     "model_colours",

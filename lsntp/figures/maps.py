@@ -1,4 +1,4 @@
-"""Maps, each with coastlines drawn offline from :func:`lsntp.land.land_mask`."""
+"""Maps, each with coastlines drawn offline from :func:`lsntp.data.land.land_mask`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from lsntp.data.land import land_mask
 from lsntp.figures.style import DIVERGING, SEQUENTIAL, WIDTH
-from lsntp.land import land_mask
 
 COAST_POINTS = 700  # along the longer side of a map
 
@@ -133,7 +133,7 @@ def case_frames(record: xr.Dataset, steps: Sequence[int] = (-5, -2, 0, 1, 3, 6))
     Parameters
     ----------
     record : Dataset
-        From :mod:`lsntp.observations`.
+        From :mod:`lsntp.results.field_records`.
     steps : sequence of int
         Which frames; 0 is the last input.
     """
@@ -197,7 +197,7 @@ def forecast_case(
 
 
 def error_map(errors: xr.DataArray, ax: Axes | None = None, *, title: str | None = None) -> Axes:
-    """Map of an error by cell, K: `mae`, `rmse` or `bias` of :func:`lsntp.metrics.error_maps`.
+    """Map of an error by cell, K: `mae`, `rmse` or `bias` of :func:`lsntp.runs.metrics.error_maps`.
 
     A quantity with both signs gets diverging colours centred at 0, any other starts at 0.
     Dimensions other than (lat, lon), such as `lead`, are averaged.

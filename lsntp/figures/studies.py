@@ -8,6 +8,7 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -18,7 +19,7 @@ VERDICTS = {
     "higher": (COLOURS["lsntp-equations"], "higher error"),
     "not separable": ("#777777", "not separable"),
 }
-"""Colour and name of each verdict of :func:`lsntp.comparison.difference`."""
+"""Colour and name of each verdict of :func:`lsntp.results.compare.difference`."""
 
 MARKERS = "osD^vP"
 CURVES = (COLOURS["convlstm"], OTHER_COLOURS[0], "black", COLOURS["lsntp-released"])
@@ -33,9 +34,9 @@ def variants(errors: pd.DataFrame, differences: pd.DataFrame, reference: str) ->
     Parameters
     ----------
     errors : DataFrame
-        Of :func:`lsntp.findings.errors`: ``row``, ``mae`` (K), a line per run.
+        Of :func:`lsntp.results.claims.errors`: ``row``, ``mae`` (K), a line per run.
     differences : DataFrame
-        Of :func:`lsntp.findings.differences` from the reference.
+        Of :func:`lsntp.results.claims.differences` from the reference.
     reference : str
         The row that the others are compared with.
 
@@ -91,7 +92,7 @@ def swept(
     ----------
     table : DataFrame
         ``curve``, ``at`` and ``value``, a line per seed, as of
-        :func:`lsntp.reach.distance_curves` or :func:`lsntp.kernels.kernel_curves`.
+        :func:`lsntp.results.tables.kernel_curves`.
     value, label : str
         The column to draw, and what it is, with its unit.
     along : str
@@ -135,3 +136,24 @@ def curve_colours(curves: list[str]) -> dict[str, str]:
     if set(curves) & set(COLOURS):
         return model_colours(curves)
     return dict(zip(curves, cycle(CURVES), strict=False))
+
+
+def auc_dots(auc: xr.DataArray, ax: Axes | None = None) -> Axes:
+    """Draw one row per way, one dot per seed, against the ½ of guessing.
+
+    Parameters
+    ----------
+    auc : DataArray (way, seed)
+        As in :func:`lsntp.results.planted.planted_links`.
+    """
+    ax = ax or plt.subplots(figsize=(WIDTH, 0.5 * auc.sizes["way"] + 1.2))[1]
+    rows = np.arange(auc.sizes["way"])
+    values = auc.transpose("way", "seed").to_numpy()
+    ax.axvline(0.5, color="grey", linewidth=1)
+    ax.hlines(rows, values.min(1), values.max(1), color="#999999", linewidth=2)
+    for row, dots in zip(rows, values, strict=True):
+        ax.plot(dots, np.full(len(dots), row), "o", color=COLOURS["lsntp-equations"], markersize=8)
+    ax.set_yticks(rows, auc["way"].to_numpy())
+    ax.invert_yaxis()
+    ax.set(xlabel="AUC on far pairs (½: guessing)", xlim=(0, 1.03))
+    return ax

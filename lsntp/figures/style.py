@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 import seaborn as sns
 
+from lsntp.zoo import LABELS
+
 # Okabe and Ito's colours, and Tol's muted ones for the rivals, told apart by colour-blind readers
 # too; black for the truth.
 COLOURS = {
@@ -58,3 +60,10 @@ def model_colours(models: Sequence[str]) -> dict[str, str]:
     unknown = [m for m in models if m not in COLOURS]
     free = dict(zip(unknown, OTHER_COLOURS * (1 + len(unknown) // 4), strict=False))
     return {m: COLOURS.get(m, free.get(m, "")) for m in models}
+
+
+def label_colours(labels: Sequence[str]) -> dict[str, str]:
+    """Colours by the label of :data:`lsntp.zoo.LABELS`, as of :func:`model_colours`."""
+    names = {label: name for name, label in LABELS.items()}
+    colours = model_colours([names.get(label, label) for label in labels])
+    return {label: colours[names.get(label, label)] for label in labels}

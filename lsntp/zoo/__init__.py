@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from lsntp.forecaster import EQUATIONS, LSNTP, RELEASED
+from lsntp.model.forecaster import EQUATIONS, LSNTP, RELEASED
 from lsntp.zoo.agcrn import AGCRN
 from lsntp.zoo.climatology import ClimatologyForecast
 from lsntp.zoo.cnn_lstm import CNNLSTM

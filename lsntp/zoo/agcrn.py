@@ -6,10 +6,10 @@ N nodes, here the cells of the inner grid; E (N, d) their embedding; C channels 
 import torch
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, Whole, checked
-from lsntp.forecaster import GridForecaster, inner_grid
-from lsntp.graph import AdaptiveGraph
-from lsntp.product import Adjacency
+from lsntp.data.checks import Count, Odd, Whole, checked
+from lsntp.model.forecaster import GridForecaster, inner_grid
+from lsntp.model.graph import AdaptiveGraph
+from lsntp.model.product import Adjacency
 
 EMBEDDING = 10
 """d, the size of a node's embedding, as published for PEMSD4."""
@@ -94,7 +94,7 @@ class AGCRN(GridForecaster):
     Parameters
     ----------
     height, width, hidden, downsample, lead_steps
-        As of :class:`~lsntp.forecaster.Forecaster`.
+        As of :class:`~lsntp.model.forecaster.Forecaster`.
     embedding, kernel
         Not used: d is as published (:data:`EMBEDDING`), and there is no convolution over the grid.
     """

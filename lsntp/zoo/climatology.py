@@ -5,12 +5,12 @@ from typing import Self
 import numpy as np
 import xarray as xr
 
-from lsntp.climatology import Climatology
-from lsntp.windows import Windows
+from lsntp.data.climatology import Climatology
+from lsntp.data.windows import Windows
 
 
 class ClimatologyForecast:
-    """Forecast the :class:`~lsntp.climatology.Climatology` of the target's time."""
+    """Forecast the :class:`~lsntp.data.climatology.Climatology` of the target's time."""
 
     parameters = 0
 

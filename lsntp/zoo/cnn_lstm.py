@@ -6,9 +6,9 @@ import math
 
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, Whole, checked
-from lsntp.forecaster import GridForecaster, over_time
-from lsntp.lsconv import convolution
+from lsntp.data.checks import Count, Odd, Whole, checked
+from lsntp.model.forecaster import GridForecaster, over_time
+from lsntp.model.lsconv import convolution
 
 UNITS = 8  # numbers in the LSTM's state for each hidden channel
 
@@ -24,7 +24,7 @@ class CNNLSTM(GridForecaster):
     Parameters
     ----------
     height, width, downsample, lead_steps
-        As of :class:`~lsntp.forecaster.GridForecaster`.
+        As of :class:`~lsntp.model.forecaster.GridForecaster`.
     hidden : int
         F, the channels of the convolutions; the LSTMs have 8F units.
     embedding : int

@@ -1,8 +1,8 @@
 """ConvLSTM (Shi et al. 2015): the forecaster whose operator is a convolution."""
 
-from lsntp.checks import Count, Odd, Whole, checked
-from lsntp.forecaster import Forecaster
-from lsntp.lsconv import LSConv
+from lsntp.data.checks import Count, Odd, Whole, checked
+from lsntp.model.forecaster import Forecaster
+from lsntp.model.lsconv import LSConv
 
 
 @checked

@@ -1,9 +1,9 @@
 """DAGG-ConvLSTM: the paper's ablation with AGCRN's learned graph convolution in LS-Conv's place."""
 
-from lsntp.checks import Count, Odd, checked
-from lsntp.forecaster import Forecaster, inner_grid
-from lsntp.graph import AdaptiveGraph
-from lsntp.lsconv import LSConv
+from lsntp.data.checks import Count, Odd, checked
+from lsntp.model.forecaster import Forecaster, inner_grid
+from lsntp.model.graph import AdaptiveGraph
+from lsntp.model.lsconv import LSConv
 
 
 @checked

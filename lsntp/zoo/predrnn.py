@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, Whole, checked
-from lsntp.lsconv import convolution
+from lsntp.data.checks import Count, Odd, Whole, checked
+from lsntp.model.lsconv import convolution
 from lsntp.zoo.rolled import Rolled, remember
 
 

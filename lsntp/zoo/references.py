@@ -5,7 +5,7 @@ from typing import Protocol, Self
 import numpy as np
 import xarray as xr
 
-from lsntp.windows import Windows
+from lsntp.data.windows import Windows
 
 
 class Reference(Protocol):

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lsntp.windows import Windows
+from lsntp.data.windows import Windows
 
 NEIGHBOURHOOD = 5
 LAGS = (0, 1, 2, 4)  # steps back from the last input frame

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lsntp.checks import Count, checked
-from lsntp.forecaster import GridForecaster
-from lsntp.lsconv import convolution
+from lsntp.data.checks import Count, checked
+from lsntp.model.forecaster import GridForecaster
+from lsntp.model.lsconv import convolution
 
 LAYERS = 2
 
@@ -26,7 +26,7 @@ class Rolled(GridForecaster):
     Parameters
     ----------
     height, width, downsample, lead_steps
-        As of :class:`~lsntp.forecaster.GridForecaster`.
+        As of :class:`~lsntp.model.forecaster.GridForecaster`.
     hidden : int
         F, the hidden channels of each layer.
     cell : callable

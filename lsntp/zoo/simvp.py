@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, Whole, checked
-from lsntp.forecaster import GridForecaster, over_time
-from lsntp.lsconv import convolution
+from lsntp.data.checks import Count, Odd, Whole, checked
+from lsntp.model.forecaster import GridForecaster, over_time
+from lsntp.model.lsconv import convolution
 
 BLOCKS = 4
 """N_T, the blocks of the translator."""
@@ -115,7 +115,7 @@ class SimVP(GridForecaster):
     Parameters
     ----------
     height, width, hidden, downsample, lead_steps
-        As of :class:`~lsntp.forecaster.Forecaster`; F = ``hidden`` even.
+        As of :class:`~lsntp.model.forecaster.Forecaster`; F = ``hidden`` even.
     embedding
         Not used: there is no graph.
     kernel : int

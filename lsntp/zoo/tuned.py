@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lsntp.checks import Count, Odd, checked
-from lsntp.forecaster import GridForecaster, inner_grid
-from lsntp.graph import AdaptiveGraph
-from lsntp.lsconv import LSConv, convolution
-from lsntp.product import Adjacency
+from lsntp.data.checks import Count, Odd, checked
+from lsntp.model.forecaster import GridForecaster, inner_grid
+from lsntp.model.graph import AdaptiveGraph
+from lsntp.model.lsconv import LSConv, convolution
+from lsntp.model.product import Adjacency
 
 BLOCKS = 4
 PLACES = 4
@@ -58,9 +58,9 @@ class DirectLSNTP(GridForecaster):
     Parameters
     ----------
     height, width, hidden, downsample, lead_steps
-        As of :class:`~lsntp.forecaster.Forecaster`.
+        As of :class:`~lsntp.model.forecaster.Forecaster`.
     embedding, kernel
-        As of :class:`~lsntp.forecaster.LSNTP`.
+        As of :class:`~lsntp.model.forecaster.LSNTP`.
     input_steps : int, optional
         The number of frames, those of a first guess included; L if not given.
     parts : bool, by name

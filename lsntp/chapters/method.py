@@ -1,0 +1,369 @@
+"""What the notebook ``03_method`` takes LS-NTP apart with: loops, parts removed, a look inside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from unittest import mock
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from torch import Tensor, nn
+
+from lsntp.figures.maps import field_map, mark
+from lsntp.figures.style import COLOURS, WIDTH
+from lsntp.model.convlstm import RecurrentCell, State
+from lsntp.model.forecaster import Forecaster
+from lsntp.model.lsconv import NSA, LSConv, convolution
+
+# ---------------------------------------------------------------- the equations as loops
+
+
+def loop_nsa(nsa: NSA, x: Tensor) -> Tensor:
+    """NSA without GroupNorm of one field (C, H, W): matrix products over channels, by cell."""
+    out = torch.empty_like(x)
+    layers = [m for m in nsa.gate if isinstance(m, nn.Conv2d)]
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            v = x[:, i, j]
+            for depth, layer in enumerate(layers):
+                assert layer.bias is not None
+                v = layer.weight[:, :, 0, 0] @ v + layer.bias
+                if depth < len(layers) - 1:
+                    v = v.clamp(min=0)
+            out[:, i, j] = x[:, i, j] / (1 + torch.exp(-v))
+    return out
+
+
+def loop_lsconv(operator: LSConv, embedding: Tensor, x: Tensor) -> Tensor:
+    """LS-Conv of one field from the printed equations: loops over nodes, cells and offsets.
+
+    Parameters
+    ----------
+    operator : LSConv
+        Gives the weights; one attention over all channels, without GroupNorm.
+    embedding : Tensor (N, E)
+    x : Tensor (C, H, W)
+
+    Returns
+    -------
+    Tensor (F, H, W)
+    """
+    if operator.nsa:
+        attention = operator.nsa[0]
+        assert isinstance(attention, NSA)
+        x = loop_nsa(attention, x)
+    channels, height, width = x.shape
+    nodes = x.reshape(channels, -1).T  # (N, C), row-major
+    smoothed = nodes.clone()  # the identity
+    if operator.lagc:
+        for n in range(len(nodes)):
+            weights = [math.exp(max(0.0, float(embedding[n] @ e))) for e in embedding]
+            for m, weight in enumerate(weights):
+                smoothed[n] += weight / sum(weights) * nodes[m]
+    theta, bias = operator.lsi.weight, operator.lsi.bias  # (F, C, k, k)
+    reach = theta.shape[-1] // 2
+    out = torch.zeros(theta.shape[0], height, width, dtype=x.dtype)
+    for i in range(height):
+        for j in range(width):
+            for p in range(-reach, reach + 1):
+                for q in range(-reach, reach + 1):
+                    if 0 <= i + p < height and 0 <= j + q < width:
+                        node = smoothed[(i + p) * width + j + q]
+                        out[:, i, j] += theta[:, :, p + reach, q + reach] @ node
+            if bias is not None:
+                out[:, i, j] += bias
+    return out.clamp(min=0) if operator.relu else out
+
+
+# ---------------------------------------------------------------- parts removed
+
+
+def without(operator: LSConv, *parts: str) -> LSConv:
+    """Copy an operator and take parts out of it: "NSA", "LAGC" or "LSI".
+
+    What remains keeps its weights. Without LSI, the middle of the kernel remains: no neighbour
+    is looked at after the graph.
+    """
+    copy = deepcopy(operator)
+    for part in parts:
+        if part == "NSA":
+            copy.nsa = nn.ModuleList()
+        elif part == "LAGC":
+            copy.lagc = False
+        elif part == "LSI":
+            features, channels, kernel, _ = copy.lsi.weight.shape
+            middle = copy.lsi.weight.detach()[:, :, kernel // 2, kernel // 2]
+            bias = copy.lsi.bias
+            copy.lsi = convolution(channels, features, 1, bias is not None).to(middle.dtype)
+            copy.lsi.weight.data = middle[:, :, None, None].clone()
+            if bias is not None:
+                copy.lsi.bias = bias
+        else:
+            raise ValueError(f'part "{part}": expected NSA, LAGC or LSI')
+    return copy
+
+
+def as_convlstm(model: Forecaster) -> Forecaster:
+    """Copy a forecaster and take NSA and LAGC out of every LS-Conv; the graph goes with them."""
+    copy = deepcopy(model)
+    for cell in cells(copy):
+        assert isinstance(cell.operator, LSConv)
+        cell.operator = without(cell.operator, "NSA", "LAGC")
+    copy.graph = None
+    return copy
+
+
+@torch.no_grad()
+def change_map(
+    operator: nn.Module,
+    frames: xr.DataArray,
+    cell: tuple[int, int],
+    adjacency: Tensor | None = None,
+) -> xr.DataArray:
+    """How much an operator's output changes, cell by cell, if one input cell is raised by 1.
+
+    Parameters
+    ----------
+    operator : Module
+        LSConv, or NSA if no adjacency is given; computes in float64 here.
+    frames : DataArray (step, lat, lon)
+        The field; its steps are the operator's channels. The last is raised.
+    cell : (int, int)
+        Row and column.
+    adjacency : Tensor (N, N), optional
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        Root mean square of the change over output channels; NaN where nothing changes (less
+        than 1e-12).
+    """
+    operator = deepcopy(operator).double()
+    x = torch.from_numpy(frames.to_numpy()).double()[None]  # (1, C, H, W)
+    raised = x.clone()
+    raised[0, -1, *cell] += 1
+    more = () if adjacency is None else (adjacency.double(),)
+    change = (operator(raised, *more) - operator(x, *more))[0].square().mean(0).sqrt()
+    out = frames.isel(step=-1).copy(data=change.numpy())
+    return out.where(out > 1e-12)
+
+
+# ---------------------------------------------------------------- the network from outside
+
+
+def cells(model: Forecaster) -> list[RecurrentCell]:
+    """Return the four recurrent cells, encoder first."""
+    return [module for module in model.modules() if isinstance(module, RecurrentCell)]
+
+
+@torch.no_grad()
+def stages(model: Forecaster, x: Tensor) -> dict[str, tuple[int, ...]]:
+    """Shapes of what each stage gives for an input (B, T, 1, H, W), in order."""
+    shapes = {"input": tuple(x.shape)}
+    names: dict[str, nn.Module] = {}
+    if model.shrink is not None:
+        names["stride-2 convolution, all frames"] = model.shrink
+    names |= {f"encoder, layer {k + 1}": layer for k, layer in enumerate(model.encoder)}
+    names |= {f"decoder, layer {k + 3}": layer for k, layer in enumerate(model.decoder)}
+    names["last convolution, all frames"] = model.head
+
+    def note(name: str, output: Tensor | tuple[Tensor, object]) -> None:
+        shapes[name] = tuple((output if isinstance(output, Tensor) else output[0]).shape)
+
+    handles = [
+        module.register_forward_hook(lambda _m, _i, output, name=name: note(name, output))
+        for name, module in names.items()
+    ]
+    shapes["forecast"] = tuple(model(x).shape)
+    for handle in handles:
+        handle.remove()
+    return {name: shapes[name] for name in ["input", *names, "forecast"]}
+
+
+def parameters_by_part(model: Forecaster) -> pd.Series:
+    """Count the parameters of each part of LS-NTP."""
+    count = dict.fromkeys(["node embedding", "NSA", "LSI", "peepholes", "first and last"], 0)
+    marks = {"graph.": "node embedding", ".nsa.": "NSA", ".lsi.": "LSI", ".w_c": "peepholes"}
+    for name, weight in model.named_parameters():
+        part = next((p for mark, p in marks.items() if mark in name), "first and last")
+        count[part] += weight.numel()
+    return pd.Series(count)
+
+
+@torch.no_grad()
+def gates(model: Forecaster, x: Tensor) -> dict[str, np.ndarray]:
+    """All values of i, f, o and C̃ in one forecast, all layers and steps, peepholes left aside.
+
+    Parameters
+    ----------
+    x : Tensor (B, T, 1, H, W)
+
+    Returns
+    -------
+    mapping of "i", "f", "o", "C̃" -> array, flat
+    """
+    seen: list[Tensor] = []
+    update = RecurrentCell.gate
+
+    def noted(cell: RecurrentCell, gates: Tensor, c: Tensor) -> State:
+        seen.append(gates)
+        return update(cell, gates, c)
+
+    with mock.patch.object(RecurrentCell, "gate", noted):
+        model(x)
+    i, f, o, c = (
+        torch.cat([output.chunk(4, dim=1)[k].flatten() for output in seen]) for k in range(4)
+    )
+    values = {"i": i.sigmoid(), "f": f.sigmoid(), "o": o.sigmoid(), "C̃": c.tanh()}
+    return {name: value.numpy() for name, value in values.items()}
+
+
+ENCODER, DECODER, PLAIN = "#cfe3f1", "#f7dccb", "#eeeeee"
+
+
+def architecture(ax: Axes | None = None) -> Axes:
+    """Draw the encoder and decoder of :class:`lsntp.Forecaster`, unrolled over the steps."""
+    ax = ax or plt.subplots(figsize=(WIDTH, 4.6))[1]
+    width, height = 0.86, 0.56
+    steps = {0: "$X_1$", 1: "…", 2: "$X_T$", 3.5: "$Y_1$", 4.5: "…", 5.5: "$Y_L$"}
+
+    def box(x: float, y: float, text: str, colour: str) -> None:
+        corner = (x - width / 2, y - height / 2)
+        ax.add_patch(
+            FancyBboxPatch(
+                corner,
+                width,
+                height,
+                boxstyle="round,pad=0,rounding_size=0.08",
+                facecolor=colour,
+                edgecolor="#444444",
+            )
+        )
+        ax.text(x, y, text, ha="center", va="center", fontsize=13)
+
+    def arrow(start: tuple[float, float], end: tuple[float, float], state: bool = False) -> None:
+        style = {"arrowstyle": "-|>", "color": "#444444", "linewidth": 1.6}
+        if state:
+            style |= {"color": COLOURS["lsntp-equations"], "linewidth": 3}
+        ax.annotate("", end, start, arrowprops={**style, "shrinkA": 0, "shrinkB": 0})
+
+    for x, name in steps.items():
+        encodes = x < 3
+        colour = ENCODER if encodes else DECODER
+        ax.text(x, 0, name if encodes else "0", ha="center", va="center", fontsize=14)
+        for layer in (1, 2):
+            arrow((x, layer - 1 + (height / 2 if layer == 2 else 0.2)), (x, layer - height / 2))
+            box(x, layer, "…" if name == "…" else f"layer {layer + (0 if encodes else 2)}", colour)
+            if x not in (2, 5.5):
+                arrow((x + width / 2, layer), (x + 1 - width / 2, layer))
+        if not encodes:
+            arrow((x, 2 + height / 2), (x, 3 - height / 2))
+            box(x, 3, "…" if name == "…" else "conv", PLAIN)
+            arrow((x, 3 + height / 2), (x, 3.75))
+            ax.text(x, 3.95, name, ha="center", va="center", fontsize=14)
+    for layer in (1, 2):
+        arrow((2 + width / 2, layer), (3.5 - width / 2, layer), state=True)
+    ax.text(2.75, 1.5, "$H, C$", ha="center", va="center", fontsize=13)
+    ax.text(1, 3, "encoder", ha="center", va="center", fontsize=14, fontweight="bold")
+    ax.text(4.5, 4.45, "decoder", ha="center", va="center", fontsize=14, fontweight="bold")
+    ax.set(xlim=(-0.5, 6), ylim=(-0.25, 4.7))
+    ax.set_axis_off()
+    return ax
+
+
+def gate_histograms(forms: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:
+    """Density of the gates' values, one panel a gate, one line a form.
+
+    Parameters
+    ----------
+    forms : mapping of form -> :func:`lsntp.chapters.method.gates`
+
+    Returns
+    -------
+    array of Axes (4,)
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5), sharey=True)
+    for ax, name in zip(axes.ravel(), ["i", "f", "o", "C̃"], strict=True):
+        everything = np.concatenate([gates[name] for gates in forms.values()])
+        for form, gates in forms.items():
+            ax.hist(
+                gates[name],
+                bins=40,
+                range=(everything.min(), everything.max()),
+                weights=np.full(len(gates[name]), 1 / len(gates[name])),
+                histtype="step",
+                linewidth=2.5,
+                color=COLOURS[form],
+                label=form.removeprefix("lsntp-"),
+            )
+        ax.axvline(0 if name == "C̃" else 0.5, color="grey", linewidth=1, zorder=0)
+        ax.set(xlabel=r"$\tilde{C}$" if name == "C̃" else f"${name}$", yscale="log")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("share of values")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return axes.ravel()
+
+
+def learned_rows(study: xr.Dataset, links: Sequence[int] = (0, 1, 2)) -> np.ndarray:
+    """Rows of the learned adjacency of linked cells, with the true source outlined.
+
+    Parameters
+    ----------
+    study : Dataset
+        One seed of :func:`lsntp.results.planted.planted_links`.
+    links : sequence of int
+        One row of maps each.
+
+    Returns
+    -------
+    array of Axes (links, 2)
+        Left the truth, right what was learned. Colours run up to the largest weight more than
+        three cells away from the cell the row belongs to (cross).
+    """
+    lat, lon = study["lat"].to_numpy(), study["lon"].to_numpy()
+    columns = len(lon)
+    _, axes = plt.subplots(len(links), 2, figsize=(WIDTH, 2.6 * len(links)), squeeze=False)
+    for row, link in zip(axes, links, strict=True):
+        target, source = int(study["target"][link]), int(study["source"][link])
+        grid = {"lat": lat, "lon": lon}
+        truth, learned = (
+            xr.DataArray(study[name].values[target].reshape(len(lat), columns), grid)
+            for name in ("links", "adjacency")
+        )
+        step = np.indices((len(lat), columns)).reshape(2, -1).T - divmod(target, columns)
+        away = (np.abs(step).max(1) > 3).reshape(truth.shape)
+        top = learned.size * float(learned.values[away].max())
+        for ax, field, title in (
+            (row[0], top * truth, "planted"),
+            (row[1], learned.size * learned, "learned"),
+        ):
+            field_map(
+                field,
+                ax,
+                title=title if link == links[0] else None,
+                cmap="YlGnBu",
+                limits=(0, top),
+                label="weight × N",
+                colourbar=title == "learned",
+            )
+            mark(ax, (lat[target // columns], lon[target % columns]))
+            outline(ax, lat, lon, source)
+            ax.label_outer()
+    return axes
+
+
+def outline(ax: Axes, lat: np.ndarray, lon: np.ndarray, middle: int) -> None:
+    """Outline the 3×3 patch around a node of a map of a regular grid, degrees."""
+    row, column = divmod(middle, len(lon))
+    high, wide = abs(lat[1] - lat[0]), lon[1] - lon[0]
+    corner = (lon[column] - 1.5 * wide, lat[row] - 1.5 * high)
+    ax.add_patch(
+        Rectangle(corner, 3 * wide, 3 * high, fill=False, edgecolor="#d55e00", linewidth=2)
+    )

@@ -1,0 +1,423 @@
+"""What the released code does otherwise, switched one thing at a time; how its graph starts.
+
+Shown in the notebook ``12_paper_and_code``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from matplotlib.ticker import MaxNLocator
+from skimage.metrics import structural_similarity
+
+from lsntp.figures.style import WIDTH
+from lsntp.model.graph import AdaptiveGraph
+from lsntp.results.claims import Rows, differences
+from lsntp.results.compare import signed
+from lsntp.results.paper import TABLE_5
+from lsntp.runs import metrics
+
+REFERENCE = "as the equations"
+"""The row of the study that the others differ from by one thing."""
+BLOCKED, LEAKY = REFERENCE, "validation at random"
+EFFECTS = {
+    "higher": "the error rises with",
+    "lower": "it falls with",
+    "not separable": "not separable at this scale are",
+}
+"""What a change does, by the verdict on its row's error against the reference's."""
+
+
+def summary(rows: Rows) -> str:
+    """Say which changes of the study raise the MAE and which lower it.
+
+    With the difference of each, K, from the first row.
+    """
+    table = differences(rows, REFERENCE)
+    said = []
+    for verdict, effect in EFFECTS.items():
+        changes = table[table["verdict"] == verdict]["difference"].items()
+        named = [f"{label} ({signed(float(change))} K)" for label, change in changes]
+        said.append(f"{effect} {', '.join(named) or 'none'}")
+    return "; ".join(said)
+
+
+def leak(rows: Rows) -> pd.DataFrame:
+    """Validation loss beside training loss and test error, with blocked and with random windows.
+
+    Returns
+    -------
+    DataFrame
+        Means over seeds, at the epoch of the lowest validation loss: ``training`` and
+        ``validation`` loss in scaled units, their ``ratio``, and ``test MAE (K)``.
+    """
+    found = {}
+    for label in (BLOCKED, LEAKY):
+        per_seed = []
+        for record in rows[label]:
+            best = int(record["validation_loss"].to_numpy().argmin())
+            train, held_out = (
+                float(record[f"{part}_loss"][best]) for part in ("train", "validation")
+            )
+            per_seed.append((train, held_out, held_out / train, float(record["mae"].mean())))
+        found[label] = np.mean(per_seed, axis=0)
+    columns = ["training", "validation", "ratio", "test MAE (K)"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=columns)
+
+
+def leak_verdict(rows: Rows, dataset: str) -> str:
+    """Say in words what random validation windows make of the validation loss."""
+    table = leak(rows)
+    ratio = table["ratio"]
+    lower = table.loc[LEAKY, "validation"] / table.loc[BLOCKED, "validation"] - 1
+    return (
+        f"- On **{dataset}** the validation loss is {ratio[BLOCKED]:.2f} times the training loss "
+        f"with blocks and {ratio[LEAKY]:.2f} times with random windows; drawn at random it is "
+        f"{abs(100 * lower):.0f} % {'lower' if lower < 0 else 'higher'} than with blocks, while "
+        f"the test error goes from {table.loc[BLOCKED, 'test MAE (K)']:.3f} to "
+        f"{table.loc[LEAKY, 'test MAE (K)']:.3f} K."
+    )
+
+
+def first_graph(nodes: int, size: int, seed: int = 0) -> pd.Series:
+    """Say how near to uniform an untrained graph is.
+
+    Parameters
+    ----------
+    nodes, size : int
+        N and E.
+    seed : int
+        Of the embedding.
+
+    Returns
+    -------
+    Series
+        In multiples of 1/N: ``deviation`` (s.d. of the off-diagonal weights around 1), ``lowest``,
+        ``highest``, ``own`` (mean weight of a node for itself); ``zero_scores``: share of scores
+        that the ReLU sets to zero, and whose weight is the row's floor, not zero.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        graph = AdaptiveGraph(nodes, size)
+    with torch.no_grad():
+        relative = graph().double().numpy() * nodes
+        scores = (graph.embedding @ graph.embedding.T).numpy()
+    others = ~np.eye(nodes, dtype=bool)
+    return pd.Series(
+        {
+            "deviation": float(relative[others].std()),
+            "lowest": float(relative[others].min()),
+            "highest": float(relative[others].max()),
+            "own": float(relative.diagonal().mean()),
+            "zero_scores": float((scores[others] <= 0).mean()),
+        }
+    )
+
+
+GAUSSIAN_WINDOW = 11
+"""Side of the window of SSIM's first paper: a Gaussian of 1.5 cells, cut at 3.5 s.d."""
+SCORES = {"mae": "MAE (K)", "rmse": "RMSE (K)", "ssim": "SSIM", "psnr": "PSNR (dB)"}
+OURS = {
+    "mae": "mean over all",
+    "rmse": "pooled for each lead, then the mean",
+    "ssim": "fields scaled to 0–1 by the range of the set",
+    "psnr": "range of the set, mean over fields",
+}
+"""The conventions of :func:`lsntp.score`."""
+RELEASED = {
+    "mae": "mean over all",
+    "rmse": "pooled for each lead, then the mean",
+    "ssim": "kelvin, data range 2 (released)",
+    "psnr": "data range 255, mean over fields (released)",
+}
+"""The conventions of the released code."""
+
+
+def scored(pred: np.ndarray, target: np.ndarray) -> pd.DataFrame:
+    """Score one set of forecasts by every convention.
+
+    Parameters
+    ----------
+    pred, target : array (S, L, H, W)
+        S samples, L leads, K.
+
+    Returns
+    -------
+    DataFrame
+        ``score`` (of `SCORES`), ``convention`` and ``value``. Fields here means one lead of one
+        sample. SSIM with the Gaussian window is left out on grids too small for it.
+    """
+    p, t = pred.astype(np.float64), target.astype(np.float64)
+    square = np.square(p - t)
+    by_field = square.mean(axis=(2, 3))
+    values = {
+        ("mae", OURS["mae"]): float(np.abs(p - t).mean()),
+        **_rmse(by_field, np.sqrt(square.mean(axis=0)).mean(axis=(1, 2))),
+        **_ssim(p, t),
+        **_psnr(by_field, np.ptp(t)),
+        ("psnr", "range of each lead"): _psnr_of(by_field, np.ptp(t, axis=(0, 2, 3))),
+        ("psnr", "range of each field"): _psnr_of(by_field, np.ptp(t, axis=(2, 3))),
+    }
+    return _table(values)
+
+
+def of_record(record: xr.Dataset) -> pd.DataFrame:
+    """Score the forecasts of a whole test period by every convention its record allows.
+
+    That is all but SSIM's, of which the record holds two.
+
+    Parameters
+    ----------
+    record : Dataset
+        Of the main table, with ``window_mse``.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`scored`.
+    """
+    by_field = record["window_mse"].transpose("window", "lead").to_numpy().astype(np.float64)
+    # psnr and psnr_released differ by 20 log10(range / 255)
+    data_range = 255 * 10 ** (float((record["psnr"] - record["psnr_released"]).mean()) / 20)
+    values = {
+        ("mae", OURS["mae"]): float(record["mae"].mean()),
+        **_rmse(by_field, record["rmse_per_cell"].to_numpy()),
+        ("ssim", OURS["ssim"]): float(record["ssim"].mean()),
+        ("ssim", RELEASED["ssim"]): float(record["ssim_released"].mean()),
+        **_psnr(by_field, data_range),
+    }
+    return _table(values)
+
+
+def _rmse(by_field: np.ndarray, per_cell: np.ndarray) -> dict[tuple[str, str], float]:
+    """Roots of the mean squared error (S, L) of fields, and of cells by lead (L,)."""
+    return {
+        ("rmse", "pooled over all"): float(np.sqrt(by_field.mean())),
+        ("rmse", OURS["rmse"]): float(np.sqrt(by_field.mean(axis=0)).mean()),
+        ("rmse", "one for each window, then the mean"): float(
+            np.sqrt(by_field.mean(axis=1)).mean()
+        ),
+        ("rmse", "one for each field, then the mean"): float(np.sqrt(by_field).mean()),
+        ("rmse", "one for each cell and lead, then the mean"): float(per_cell.mean()),
+    }
+
+
+def _psnr(by_field: np.ndarray, data_range: float) -> dict[tuple[str, str], float]:
+    """PSNR of fields with mean squared errors (S, L), by range and order of the mean."""
+    return {
+        ("psnr", RELEASED["psnr"]): _psnr_of(by_field, 255),
+        ("psnr", "data range 255, of the pooled error"): _psnr_of(by_field.mean(), 255),
+        ("psnr", OURS["psnr"]): _psnr_of(by_field, data_range),
+    }
+
+
+def _psnr_of(squares: np.ndarray | float, data_range: np.ndarray | float) -> float:
+    return float((20 * np.log10(data_range) - 10 * np.log10(squares)).mean())
+
+
+def _ssim(p: np.ndarray, t: np.ndarray) -> dict[tuple[str, str], float]:
+    """SSIM of (S, L, H, W) by data range, offset and window."""
+    lowest, data_range = t.min(), np.ptp(t)
+    p01, t01 = (p - lowest) / data_range, (t - lowest) / data_range
+    fields, truths = (a.reshape(-1, *a.shape[2:]) for a in (p, t))
+    leads = range(p.shape[1])
+    found: dict[str, float | np.floating] = {
+        RELEASED["ssim"]: metrics.ssim_released(fields, truths),
+        "kelvin, range of each field": np.mean(
+            [metrics.ssim(a[None], b[None], np.ptp(b)) for a, b in zip(fields, truths, strict=True)]
+        ),
+        "kelvin, range of each lead": np.mean(
+            [metrics.ssim(p[:, k], t[:, k], np.ptp(t[:, k])) for k in leads]
+        ),
+        "kelvin, range of the set": metrics.ssim(fields, truths, data_range),
+        "kelvin, data range 255": metrics.ssim(fields, truths, 255),
+        OURS["ssim"]: np.mean([metrics.ssim(p01[:, k], t01[:, k], 1) for k in leads]),
+    }
+    if min(p.shape[2:]) >= GAUSSIAN_WINDOW:
+        smooth = p01.reshape(fields.shape), t01.reshape(fields.shape)
+        found["the same, Gaussian window"] = np.mean(
+            [
+                structural_similarity(
+                    b, a, data_range=1, gaussian_weights=True, use_sample_covariance=False
+                )
+                for a, b in zip(*smooth, strict=True)
+            ]
+        )
+    return {("ssim", name): float(value) for name, value in found.items()}
+
+
+def _table(values: dict[tuple[str, str], float]) -> pd.DataFrame:
+    rows = [{"score": s, "convention": c, "value": v} for (s, c), v in values.items()]
+    return pd.DataFrame(rows)
+
+
+def gaps() -> pd.DataFrame:
+    """How far the paper's best kernel is from its second, by data set and score.
+
+    Returns
+    -------
+    DataFrame
+        Index the data set, a column per score, in its unit, all positive.
+    """
+    rows = {}
+    for name, group in TABLE_5.groupby("dataset", sort=False):
+        rows[name] = {
+            score: float(abs(np.subtract(*sorted(group[column] * sign)[:2])))
+            for score, column, sign in (
+                ("mae", "mae", 1),
+                ("rmse", "rmse", 1),
+                ("ssim", "ssim_released", -1),
+                ("psnr", "psnr_released", -1),
+            )
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def spread(table: pd.DataFrame) -> pd.DataFrame:
+    """Range that the conventions of each score make, beside the paper's own differences.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`scored` or :func:`of_record`.
+
+    Returns
+    -------
+    DataFrame
+        One row per score: how many conventions, lowest and highest value, their difference, and the
+        difference between the paper's best and second kernel on either of its data sets.
+    """
+    apart, rows = gaps(), {}
+    for score, group in table.groupby("score", sort=False):
+        low, high = group["value"].min(), group["value"].max()
+        rows[SCORES[str(score)]] = {
+            "conventions": len(group),
+            "lowest": low,
+            "highest": high,
+            "by convention": high - low,
+            **{f"paper, best to second, {name}": apart.loc[name, score] for name in apart.index},
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def spread_verdict(table: pd.DataFrame, forecast: str) -> str:
+    """Say in words which scores a convention moves further than the paper's kernels lie apart.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`scored` or :func:`of_record`.
+    forecast : str
+        What was scored, for the sentence.
+    """
+    said = []
+    for name, row in spread(table).iterrows():
+        if row["conventions"] == 1:
+            said.append(f"- **{name}** is the same by every convention.")
+            continue
+        apart = row.filter(like="paper").max()
+        more = row["by convention"] > apart
+        said.append(
+            f"- **{name}** of {forecast} lies between {row['lowest']:.3f} and "
+            f"{row['highest']:.3f}, as the convention goes: {row['by convention']:.3f}, "
+            f"{'more' if more else 'less'} than the {apart:.3f} by which the paper's best kernel "
+            "is ahead of its second."
+        )
+    return "\n".join(said)
+
+
+def least_rmse(psnr: float | np.ndarray) -> float | np.ndarray:
+    """Lowest pooled RMSE, K, that a PSNR with data range 255 allows.
+
+    A mean of PSNRs fixes the *geometric* mean of the fields' RMSEs; a pooled RMSE is never below
+    the geometric mean (:math:`255 · 10^{-PSNR / 20}`), and equal only if all fields err alike.
+    """
+    return 255 * 10 ** (-np.asarray(psnr) / 20)
+
+
+def allowed() -> pd.DataFrame:
+    """Hold the paper's RMSE against what its own PSNR allows for a pooled one.
+
+    Returns
+    -------
+    DataFrame
+        ``printed`` and ``least pooled`` RMSE, K, and ``possible``: whether the printed one, with
+        both rounded as far in its favour as they can be, could be pooled.
+    """
+    favoured = least_rmse(TABLE_5["psnr_released"].to_numpy() + 0.0005)
+    return pd.DataFrame(
+        {
+            "dataset": TABLE_5["dataset"],
+            "kernel": [f"{k}@{k}" for k in TABLE_5["kernel"]],
+            "printed RMSE (K)": TABLE_5["rmse"],
+            "least pooled RMSE (K)": least_rmse(TABLE_5["psnr_released"].to_numpy()),
+            "possible": TABLE_5["rmse"] + 0.0005 >= favoured,
+        }
+    )
+
+
+def allowed_verdict(ours: xr.Dataset) -> str:
+    """Say in words what :func:`allowed` finds, and where one of our own records lies.
+
+    Parameters
+    ----------
+    ours : Dataset
+        A record of the main table.
+    """
+    table = allowed()
+    below = int((~table["possible"]).sum())
+    ratio = float((ours["rmse_per_cell"] / least_rmse(ours["psnr_released"].to_numpy())).mean())
+    pooled = float((ours["rmse"] / least_rmse(ours["psnr_released"].to_numpy())).mean())
+    theirs = table["printed RMSE (K)"] / table["least pooled RMSE (K)"]
+    return (
+        f"In {below} of {len(table)} rows of the paper's Table 5 the printed RMSE is below what "
+        "the PSNR of the same row allows for a pooled RMSE: the two cannot come from the same "
+        "fields by the released code's rule. The printed RMSE is "
+        f"{theirs.min():.3f} to {theirs.max():.3f} times that least value; in our record the "
+        f"pooled RMSE is {pooled:.3f} times it, the mean of one RMSE for each cell {ratio:.3f} "
+        "times."
+    )
+
+
+def convention_dots(
+    table: pd.DataFrame, units: Mapping[str, str], theirs: Mapping[str, float] | None = None
+) -> np.ndarray:
+    """One panel per score, one dot per convention: the same forecast, scored in different ways.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``score``, ``convention``, ``value``.
+    units : mapping of score -> str
+        Its heading, with the unit.
+    theirs : mapping of score -> float, optional
+        A difference between models to draw as a bar of that length, for scale.
+    """
+    scores = list(dict.fromkeys(table["score"]))
+    sizes = [int((table["score"] == s).sum()) for s in scores]
+    figure, axes = plt.subplots(
+        len(scores), 1, figsize=(WIDTH, 0.36 * sum(sizes) + 1.15 * len(scores)),
+        height_ratios=[n + 1 for n in sizes], squeeze=False,
+    )  # fmt: skip
+    for score, ax in zip(scores, axes[:, 0], strict=True):
+        rows = table[table["score"] == score].reset_index(drop=True)
+        ax.plot(rows["value"], rows.index, "o", color="#0072b2", markersize=7, label="one forecast")
+        ax.hlines(rows.index, rows["value"].min(), rows["value"], color="#0072b2", linewidth=1)
+        if theirs and score in theirs:
+            start = float(rows["value"].min())
+            ax.plot(
+                [start, start + theirs[score]], [len(rows) - 0.3] * 2, color="#d55e00", linewidth=5,
+                solid_capstyle="butt", label="the paper's best kernel against its second",
+            )  # fmt: skip
+        ax.set_yticks(rows.index, rows["convention"])
+        ax.set_ylim(len(rows) + 0.1, -0.6)
+        ax.set_xlabel(units[score])
+        ax.margins(x=0.08)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+    figure.legend(*axes[-1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return axes[:, 0]

@@ -1,0 +1,170 @@
+"""Q1: how far links must reach, from networks trained with a cut and cut once trained.
+
+Shown in the notebook ``06_q1_distance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from lsntp.model.graph import adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.results.claims import CLAIM, Rows, compared
+from lsntp.results.compare import deviation, difference, interval, seed_mean
+from lsntp.runs import records
+from lsntp.runs.config import RunConfig
+from lsntp.runs.experiment import inner_cells
+
+TRAINED_CUT, TESTED_CUT = "trained with the cut", "cut once trained"
+"""The two ways of Q1."""
+TESTED = {
+    TRAINED_CUT: "Links help, by networks trained with the cut",
+    TESTED_CUT: "A trained network relies on its links, which are cut once it is trained",
+}
+"""What each way tests. That a network relies on links does not say that they were worth having."""
+
+
+def cut_rows(rows: Rows) -> dict[int, Sequence[xr.Dataset]]:
+    """Return the rows of Q1 trained with a cut, by its distance, km; the last is the whole."""
+    by_km = {int(label.split()[0]): group for label, group in rows.items() if label.endswith(" km")}
+    return by_km | {int(rows["whole"][0]["cut"][-1]): rows["whole"]}
+
+
+def distance_curves(rows: Rows) -> pd.DataFrame:
+    """MAE against the distance of the cut, both ways: ``curve``, ``at`` (km), ``mae`` (K)."""
+    trained = [
+        (TRAINED_CUT, km, float(record["mae"].mean()))
+        for km, group in cut_rows(rows).items()
+        for record in group
+    ]
+    tested = [
+        (TESTED_CUT, int(km), float(record["cut_mae"].sel(cut=km).mean()))
+        for record in rows["whole"]
+        for km in record["cut"].to_numpy()
+    ]
+    return pd.DataFrame(trained + tested, columns=["curve", "at", "mae"])
+
+
+def cut_difference(whole: Sequence[xr.Dataset]) -> pd.Series:
+    """Difference in MAE of trained networks between their graph cut at 0 and whole, K.
+
+    As of :func:`lsntp.results.compare.difference`; ``seed_sd`` is the standard deviation over seeds
+    of the difference, since each seed's network is its own rival.
+    """
+    by_window = seed_mean(whole, "cut_window_mae")
+    change = [float((r["cut_mae"][0] - r["cut_mae"][-1]).mean()) for r in whole]
+    return interval(
+        by_window.isel(cut=0, drop=True), by_window.isel(cut=-1, drop=True), deviation(change)
+    )
+
+
+def reach(rows: Rows) -> int:
+    """Return the shortest distance, km, from which on no cut has a higher error than the whole.
+
+    Of the rows trained with a cut. 0: self-links alone are not separably worse.
+    """
+    by_km = cut_rows(rows)
+    shortest = max(by_km)
+    for km in sorted(by_km, reverse=True)[1:]:
+        if difference(by_km[km], rows["whole"])["verdict"] == "higher":
+            break
+        shortest = km
+    return shortest
+
+
+def distance_verdicts(rows: Rows) -> pd.DataFrame:
+    """Whether links help, tested both ways: error with self-links alone against the whole graph.
+
+    Returns
+    -------
+    DataFrame
+        A line per way (`TRAINED_CUT`, `TESTED_CUT`): ``holds``, and the difference.
+    """
+    alone = cut_rows(rows)[0]
+    found = {
+        TRAINED_CUT: difference(alone, rows["whole"]),
+        TESTED_CUT: cut_difference(rows["whole"]),
+    }
+    table = pd.DataFrame.from_dict(found, orient="index")
+    table.insert(0, "holds", table["verdict"].map(CLAIM))
+    return table
+
+
+def report_distance(rows: Rows, dataset: str) -> str:
+    """Write :func:`distance_verdicts` as Markdown, with how the curves fall and :func:`reach`."""
+    curves = distance_curves(rows)
+    items = []
+    for way, row in distance_verdicts(rows).iterrows():
+        means = curves[curves["curve"] == way].groupby("at")["mae"].mean()
+        falls = int((np.diff(means) < 0).sum())
+        items.append(
+            f"- **{TESTED[way]}: {row['holds']}.** "
+            + compared(row, "The graph of self-links alone", "the whole graph", dataset)
+            + f" The mean error falls in {falls} of the {len(means) - 1} steps of growing distance "
+            f"and is lowest at {means.idxmin()} km."
+        )
+    km = reach(rows)
+    said = (
+        "not even self-links alone have a separably higher error than the whole graph"
+        if km == 0
+        else f"no cut at {km} km or further has a separably higher error than the whole graph"
+        if km < max(cut_rows(rows))
+        else "already the longest cut that removes links has a separably higher error"
+    )
+    return "\n".join([*items, f"- **Reach, {TRAINED_CUT}: {km} km.** On {dataset}, {said}."])
+
+
+def with_graph(whole: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return records of the same networks that hold their embedding.
+
+    The records of a study keep scores alone; the main table's of the same configs keep the graph.
+
+    Raises
+    ------
+    RecordError
+        If the main table has no record of one of them.
+    """
+    found = []
+    for record in whole:
+        config = records.config_of(record)
+        main = RunConfig(**{**dict(config), "test_cuts_km": ()})
+        found.append(record if "embedding" in record else records.find(main))
+    return found
+
+
+def weight_within(
+    several: Sequence[xr.Dataset], field: xr.DataArray, distances_km: Iterable[float]
+) -> pd.DataFrame:
+    """Share of a learned graph's weight that stays within a distance, mean over nodes.
+
+    Parameters
+    ----------
+    several : sequence of Dataset
+        Records with the node ``embedding``, one per seed.
+    field : DataArray (..., lat, lon)
+        Gives the coordinates of the full grid.
+    distances_km : iterable of float
+        Cuts; at 0 the share is the weight of a node's link to itself.
+
+    Returns
+    -------
+    DataFrame
+        ``curve`` ("after training", a line per seed, and "all nodes alike", 1/N each), ``at`` (km),
+        ``share``.
+    """
+    config = records.config_of(several[0])
+    between = great_circle_km(*grid_nodes(inner_cells(config, field)))
+    lines = []
+    for km in distances_km:
+        kept = between <= km + 1e-3  # as lsntp.model.graph.DistanceCut
+        lines.append(("all nodes alike", int(km), kept.mean()))
+        for record in several:
+            embedding = torch.from_numpy(record["embedding"].to_numpy().astype(float))
+            weights = adaptive_adjacency(embedding).numpy()
+            lines.append(("after training", int(km), (weights * kept).sum(1).mean()))
+    table = pd.DataFrame(lines, columns=["curve", "at", "share"])
+    return table.sort_values(["curve", "at"], ignore_index=True)

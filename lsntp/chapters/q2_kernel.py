@@ -1,0 +1,54 @@
+"""Q2: the kernel of LS-Conv.
+
+Shown in the notebook ``07_q2_kernel``.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lsntp.results.claims import Rows, claim, mean_errors
+from lsntp.results.paper import TABLE_5
+from lsntp.results.tables import kernel_curves
+
+
+def kernel_ratios(rows: Rows, dataset: str, source: str | None) -> pd.DataFrame:
+    """MAE through that of the 3×3 kernel: ours, a line per seed, and the paper's.
+
+    Parameters
+    ----------
+    rows : mapping
+        Of :func:`lsntp.results.studies.kernel`.
+    dataset : str
+        Ours, to name the curve.
+    source : str, optional
+        The data set of `TABLE_5` to put beside it.
+
+    Returns
+    -------
+    DataFrame
+        ``curve``, ``at``, ``ratio``; ours is divided by the mean over seeds of the 3×3 kernel.
+    """
+    ours = kernel_curves(rows).assign(curve=f"here, {dataset}")
+    ours["ratio"] = ours["mae"] / ours.loc[ours["at"] == 3, "mae"].mean()
+    theirs = TABLE_5[TABLE_5["dataset"] == source].rename(columns={"kernel": "at"})
+    theirs = theirs.assign(
+        curve=f"paper's Table 5, {source}",
+        ratio=theirs["mae"] / theirs.loc[theirs["at"] == 3, "mae"].mean(),
+    )
+    return pd.concat([ours, theirs], ignore_index=True)[["curve", "at", "ratio"]]
+
+
+def report_kernels(rows: Rows, dataset: str, source: str | None) -> str:
+    """Say whether 3@3 is best, and which kernel is best in the paper's Table 5."""
+    said = claim("The 3×3 kernel is best", rows, "3@3", dataset)
+    theirs = TABLE_5[TABLE_5["dataset"] == source].set_index("kernel")["mae"]
+    if theirs.empty:
+        return f"- {said}"
+    ours = mean_errors(rows)
+    worst = str(ours.idxmax())
+    return (
+        f"- {said} The worst kernel, {worst}, errs {100 * (ours[worst] / ours['3@3'] - 1):.1f} % "
+        f"more than 3@3; the paper's worst on {source}, {theirs.idxmax()}@{theirs.idxmax()}, "
+        f"{100 * (theirs.max() / theirs[3] - 1):.1f} % more."
+    )

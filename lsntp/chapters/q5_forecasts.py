@@ -1,0 +1,300 @@
+"""Forecasts of a quiet, a typical and an extreme window, and of all windows by their change.
+
+Explained in the notebook ``10_q5_forecasts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+
+from lsntp.figures.maps import _lead_title, _panels, field_map
+from lsntp.figures.style import DIVERGING, SEQUENTIAL, WIDTH, label_colours
+from lsntp.results.compare import deviation, interval, signed
+from lsntp.runs.experiment import CASES
+from lsntp.zoo import LABELS
+
+PERSISTENCE = LABELS["persistence"]
+SHARES = ("calmest", "second", "middle", "fourth", "most eventful")
+FEWEST_DAYS = 10
+"""Below so many days an interval means little."""
+
+Records = Mapping[str, Sequence[xr.Dataset]]
+
+
+def frames(found: Records, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+    """Truth and forecasts of one case, (lead, lat, lon), K.
+
+    Parameters
+    ----------
+    found : mapping
+        Records of :func:`lsntp.results.studies.cases`, by label; of each label the first is shown.
+    case : str
+        One of `CASES`.
+
+    Returns
+    -------
+    (DataArray, dict)
+        The truth, and by label the forecasts.
+
+    Raises
+    ------
+    ValueError
+        If the records do not show the same windows.
+    """
+    first = next(iter(found.values()))[0]
+    forecasts = {}
+    for label, several in found.items():
+        record = several[0]
+        same = np.array_equal(record["cases_time"], first["cases_time"])
+        if not same or not np.allclose(record["cases_truth"], first["cases_truth"]):
+            raise ValueError(f"the cases of {label} are not those of the other rows")
+        forecasts[label] = record["cases_prediction"].sel(case=case, drop=True)
+    truth = first["cases_truth"].sel(case=case, drop=True)
+    truth = truth.sel(step=truth["step"] > 0).rename(step="lead")
+    leads = forecasts[next(iter(forecasts))]["lead"]
+    return truth.assign_coords(lead=leads), forecasts
+
+
+def last_input(found: Records, case: str) -> xr.DataArray:
+    """Return the last input frame of a case, (lat, lon), K: what persistence repeats."""
+    truth = next(iter(found.values()))[0]["cases_truth"]
+    return truth.sel(case=case, step=0, drop=True)
+
+
+def describe(found: Records, case: str) -> str:
+    """Name a case: when its last input is, and how much the temperature changes."""
+    truth, _ = frames(found, case)
+    first = next(iter(found.values()))[0]
+    when = pd.Timestamp(first["cases_time"].sel(case=case).item())
+    change = float(abs(truth - last_input(found, case)).mean())
+    return f"{case}: last input {when:%Y-%m-%d %H} h UTC, mean change {change:.2f} K"
+
+
+def scores(found: Records) -> pd.DataFrame:
+    """MAE of each case and model by lead and on average, K; persistence first.
+
+    Parameters
+    ----------
+    found : mapping
+        Records of :func:`lsntp.results.studies.cases`.
+
+    Returns
+    -------
+    DataFrame
+        Index ``case`` and ``model``, a column per lead, in h, and ``mean``.
+    """
+    rows = {}
+    for case in CASES:
+        truth, forecasts = frames(found, case)
+        still = last_input(found, case).expand_dims(lead=truth["lead"])
+        for label, forecast in {PERSISTENCE: still, **forecasts}.items():
+            by_lead = abs(forecast - truth).mean(["lat", "lon"])
+            cells = {
+                f"{float(k):g} h": float(v) for k, v in zip(truth["lead"], by_lead, strict=True)
+            }
+            rows[case, label] = cells | {"mean": float(by_lead.mean())}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = table.index.set_names(["case", "model"])
+    return table
+
+
+def verdict(found: Records, dataset: str) -> str:
+    """Say in words which model is best in each case, and what that is worth.
+
+    Parameters
+    ----------
+    found : mapping
+        Records of :func:`lsntp.results.studies.cases`.
+    dataset : str
+        Its name, for the sentence.
+    """
+    table = scores(found)["mean"].round(2)
+    said = []
+    for case in CASES:
+        errors = table.loc[case]
+        best = errors.index[errors == errors.min()]
+        said.append(f"in the {case} case that of {' and '.join(best)} ({errors.min():.2f} K)")
+    overall = {label: float(several[0]["mae"].mean()) for label, several in found.items()}
+    first = min(overall, key=overall.__getitem__)
+    windows = next(iter(found.values()))[0].sizes["window"]
+    return (
+        f"On {dataset} the lowest error is {', '.join(said)}. These are {len(CASES)} windows of "
+        f"{windows} and no evidence of which model is better: over all of them the same runs put "
+        f"{first} first, with {overall[first]:.3f} K."
+    )
+
+
+def by_change(found: Records, against: str) -> pd.DataFrame:
+    """Difference in MAE from one row, by fifths of the windows in the order of their change.
+
+    The order is that of the mean absolute change from the last input frame, over all leads and
+    cells: persistence's error. The interval is :func:`lsntp.results.compare.interval`'s.
+
+    Parameters
+    ----------
+    found : mapping
+        Records of a study by label, with persistence among them.
+    against : str
+        Label of the row to compare with.
+
+    Returns
+    -------
+    DataFrame
+        ``fifth`` (0 … 4), ``share`` (its name), ``model``, ``mae``, ``change`` (mean change of the
+        fifth's windows), all K, ``windows``, ``days``, and the columns of
+        :func:`lsntp.results.compare.interval`.
+    """
+    by_window = {
+        label: xr.concat([r["window_mae"].mean("lead") for r in several], "seed", join="exact")
+        for label, several in found.items()
+    }
+    change = by_window[PERSISTENCE].isel(seed=0)
+    fifth = np.empty(change.size, int)
+    order = np.argsort(change.to_numpy(), kind="stable")
+    fifth[order] = np.arange(change.size) * len(SHARES) // change.size
+
+    def spread(errors: xr.DataArray, several: Sequence[xr.Dataset]) -> float:
+        return deviation(errors.mean("window").to_numpy(), "train_loss" in several[0])
+
+    rows = []
+    for label, errors in by_window.items():
+        if label in (PERSISTENCE, against):
+            continue
+        for k, share in enumerate(SHARES):
+            ours, theirs = errors[:, fifth == k], by_window[against][:, fifth == k]
+            sd = float(np.hypot(spread(ours, found[label]), spread(theirs, found[against])))
+            days = pd.DatetimeIndex(ours["window"].to_numpy()).normalize().nunique()
+            row = {"fifth": k, "share": share, "model": label, "mae": float(ours.mean())}
+            row |= {"change": float(change[fifth == k].mean())}
+            row |= {"windows": int((fifth == k).sum()), "days": days}
+            found_here = interval(ours.mean("seed"), theirs.mean("seed"), sd)
+            rows.append(row | found_here.to_dict())
+    return pd.DataFrame(rows)
+
+
+def change_verdict(table: pd.DataFrame, dataset: str, against: str) -> str:
+    """Say in words in which fifths each model of :func:`by_change` beats the one compared with."""
+    said = []
+    for label, group in table.groupby("model", sort=False):
+        words = []
+        for v in ("lower", "higher", "not separable"):
+            names = [SHARES[int(k)] for k in group.loc[group["verdict"] == v, "fifth"]]
+            if names:
+                listed = " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+                where = f"the {listed} fifth" if len(names) < len(SHARES) else "every fifth"
+                words.append(f"{v} in {where}")
+        ends = [group.iloc[k] for k in (0, -1)]
+        said.append(
+            f"- **{dataset}, {label}**: its error against that of {against} is "
+            f"{'; '.join(words)}. From the calmest to the most eventful fifth the difference goes "
+            f"from {signed(ends[0]['difference'])} to "
+            f"{signed(ends[1]['difference'])} K."
+        )
+    fewest = int(table["days"].min())
+    if fewest < FEWEST_DAYS:
+        said.append(
+            f"- **{dataset}**: a fifth holds windows of as few as {fewest} "
+            f"day{'s' if fewest > 1 else ''}; its intervals mean little."
+        )
+    return "\n".join(said)
+
+
+def case_maps(
+    truth: xr.DataArray,
+    forecasts: Mapping[str, xr.DataArray],
+    leads: Sequence[int] = (0, 2, 5),
+    title: str | None = None,
+) -> np.ndarray:
+    """Truth, forecasts and then their differences from the truth, one column per lead.
+
+    Parameters
+    ----------
+    truth : DataArray (lead, lat, lon), K
+    forecasts : mapping of name -> DataArray (lead, lat, lon), K
+    leads : sequence of int
+        Columns: positions along `lead`.
+    title : str, optional
+
+    Returns
+    -------
+    array of Axes (1 + 2 forecasts, leads)
+        The truth, the forecasts, the differences (forecast minus truth). The colours of each kind
+        are shared; those of the differences end at the 99th percentile of their size.
+    """
+    chosen = list(leads)
+    truth = truth.isel(lead=chosen)
+    shown = {name: f.isel(lead=chosen) for name, f in forecasts.items()}
+    gaps = {name: f.copy(data=f.to_numpy() - truth.to_numpy()) for name, f in shown.items()}
+    fields = {"truth": truth, **shown}
+    limits = (
+        min(float(f.min()) for f in fields.values()),
+        max(float(f.max()) for f in fields.values()),
+    )
+    worst = float(np.quantile([np.abs(g.to_numpy()) for g in gaps.values()], 0.99))
+
+    count = (1 + 2 * len(shown)) * len(chosen)
+    figure, flat = _panels(truth.isel(lead=0), count, len(chosen))
+    axes = flat.reshape(-1, len(chosen))
+    height = figure.get_figheight() - 0.6 - 0.4 * len(axes)  # of the maps alone
+    figure.set_figheight(height + 0.1 * len(axes) + (1.2 if title else 0.8))
+    rows = [(n, f, SEQUENTIAL, limits) for n, f in fields.items()]
+    rows += [(f"{n}\nminus truth", g, DIVERGING, (-worst, worst)) for n, g in gaps.items()]
+    for row, (name, values, cmap, ends) in zip(axes, rows, strict=True):
+        for k, ax in enumerate(row):
+            field_map(values.isel(lead=k), ax, cmap=cmap, limits=ends, colourbar=False)
+            ax.label_outer()
+            ax.set(xlabel="", ylabel="")
+        row[0].set_ylabel(name, fontsize=10)
+    for k, ax in enumerate(axes[0]):
+        ax.set_title(_lead_title(truth, k))
+    split = 1 + len(shown)
+    for part, label, extend in (
+        (axes[:split], "temperature (K)", "neither"),
+        (axes[split:], "forecast minus truth (K)", "both"),
+    ):
+        figure.colorbar(
+            part[0, 0].collections[0], ax=list(part.ravel()), label=label, extend=extend, aspect=40
+        )
+    if title:
+        figure.suptitle(title)
+    return axes
+
+
+def change_dots(table: pd.DataFrame, against: str, ax: Axes | None = None) -> Axes:
+    """Difference in MAE from one model, by fifths of the windows, with intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`by_change`.
+    against : str
+        The model compared with.
+    """
+    ax = ax or plt.subplots(figsize=(WIDTH, 4.6))[1]
+    models = list(dict.fromkeys(table["model"]))
+    colours = label_colours(models)
+    ax.axhline(0, color="#555555", linewidth=1)
+    for k, model in enumerate(models):
+        rows = table[table["model"] == model]
+        x = rows["fifth"].to_numpy() + 0.14 * (k - (len(models) - 1) / 2)
+        middle = rows["difference"].to_numpy()
+        bars = np.abs(rows[["low", "high"]].to_numpy().T - middle)
+        ax.errorbar(
+            x, middle, bars, fmt="o", color=colours[model], label=model, capsize=3, linewidth=2
+        )
+    means = table.drop_duplicates("fifth")
+    names = ["calmest", "second", "middle", "fourth", "most\neventful"]
+    ticks = [f"{names[int(r.fifth)]}\n{r.change:.1f} K" for r in means.itertuples()]
+    ax.set_xticks(means["fifth"], ticks)
+    ax.set(
+        xlabel="fifth of the test windows, and mean change in it",
+        ylabel=f"MAE minus {against}'s (K)",
+    )
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return ax

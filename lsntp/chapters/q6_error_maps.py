@@ -1,0 +1,501 @@
+"""Where the error is: maps of MAE against land and sea, latitude and the region's rim.
+
+Explained in the notebook ``11_q6_error_maps``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+from scipy import stats
+from scipy.fft import dctn
+
+from lsntp.data.land import land_mask
+from lsntp.figures.maps import _degrees_north, _lead_title, _panels, field_map
+from lsntp.figures.style import DIVERGING, WIDTH, label_colours
+from lsntp.model.graph import EARTH_RADIUS_KM
+from lsntp.results.compare import deviation, signed
+from lsntp.zoo import LABELS
+
+RIM = 3
+"""The rim of a region: so many outermost rows and columns."""
+MODES, WIDER = 8, 1.5
+"""Waves in the first band of a map's spectrum, and how much wider each further band is."""
+CONTRASTS = {
+    "land": ("over land", "over the sea"),
+    "north": ("in the northern half", "in the southern half"),
+    "rim": (f"in the outer {RIM} cells", "further inside"),
+    "west": ("along the western rim", "along the eastern rim"),
+}
+"""What is compared: the name of the cells of either group."""
+BANDS = 6
+"""Bands of latitude, of as equal a number of rows as can be."""
+SHIFTED = ("land", "rim")
+"""The contrasts whose cells are also laid elsewhere, as a null."""
+
+
+def maps(several: Sequence[xr.Dataset]) -> xr.DataArray:
+    """MAE by cell of a row of a study, K (seed, lead, lat, lon)."""
+    found = xr.concat([r["mae_map"] for r in several], "seed", join="exact")
+    return found.assign_attrs(units="K", long_name="MAE")
+
+
+def quantities(
+    found: Mapping[str, Sequence[xr.Dataset]], models: Sequence[str]
+) -> dict[str, xr.DataArray]:
+    """What is asked of each cell, mean over leads: (seed, lat, lon) each.
+
+    Parameters
+    ----------
+    found : mapping
+        Records of :func:`rows`.
+    models : sequence of str
+        Names in :data:`lsntp.zoo.LABELS`.
+
+    Returns
+    -------
+    dict
+        For each model its MAE (K), its MAE minus ridge's (K), and its MAE as a share of
+        persistence's, that is of how much the temperature of the cell changes. First of all
+        persistence's MAE, which has no seed.
+    """
+    mean = {label: maps(several).mean("lead", keep_attrs=True) for label, several in found.items()}
+    still, linear = (mean[LABELS[m]].isel(seed=0, drop=True) for m in ("persistence", "ridge"))
+    asked = {"MAE of Persistence": still}
+    for m in models:
+        ours = mean[LABELS[m]]
+        asked[f"MAE of {LABELS[m]}"] = ours
+        asked[f"{LABELS[m]} minus Ridge"] = (ours - linear).assign_attrs(units="K")
+        asked[f"{LABELS[m]} over Persistence"] = (ours / still).assign_attrs(units="1")
+    return asked
+
+
+def geography(field: xr.DataArray) -> xr.Dataset:
+    """What is known of each cell of a map.
+
+    Parameters
+    ----------
+    field : DataArray (..., lat, lon)
+        Only its coordinates count, rows from north to south.
+
+    Returns
+    -------
+    Dataset (lat, lon)
+        ``land``, ``north`` (half), ``rim``: bool. ``west``, ``east``: whether in the western or
+        eastern `RIM` columns. ``area``: cos(latitude).
+    """
+    lat, lon = field["lat"].to_numpy(), field["lon"].to_numpy()
+    row, column = np.meshgrid(np.arange(len(lat)), np.arange(len(lon)), indexing="ij")
+    from_side = {
+        "north": row,
+        "south": len(lat) - 1 - row,
+        "west": column,
+        "east": len(lon) - 1 - column,
+    }
+    cells = {
+        "land": land_mask(lat, lon),
+        "north": row < len(lat) / 2,
+        "rim": np.min(list(from_side.values()), axis=0) < RIM,
+        "west": from_side["west"] < RIM,
+        "east": from_side["east"] < RIM,
+        "area": np.repeat(np.cos(np.radians(lat))[:, None], len(lon), axis=1),
+    }
+    dims = ("lat", "lon")
+    return xr.Dataset(
+        {name: (dims, values) for name, values in cells.items()}, {"lat": lat, "lon": lon}
+    )
+
+
+def groups(cells: xr.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two groups of cells that one of `CONTRASTS` compares, (H, W) of bool each."""
+    one = cells[name].to_numpy()
+    return one, cells["east"].to_numpy() if name == "west" else ~one
+
+
+def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
+    """Compare the area-weighted mean of a map over two groups of cells.
+
+    Maps are smooth, so cells are not so many independent values. The interval asks how far the two
+    groups would differ by chance on a map as smooth as this one that knows nothing of them
+    (:func:`chance`). For `SHIFTED` contrasts there is a second null: the pattern of cells is laid
+    over the map at every other place, leaving the region on one side and entering it on the other,
+    and the share of places where the two groups differ as much is ``p``. This keeps the pattern
+    and the map as they are, and breaks only their tie.
+
+    Parameters
+    ----------
+    values : DataArray (seed, lat, lon), or (lat, lon) of what has no seed
+    cells : Dataset
+        From :func:`geography`.
+    name : str
+        One of `CONTRASTS`.
+
+    Returns
+    -------
+    Series
+        ``one``, ``other``: mean of either group; ``difference``, ``low``, ``high``, ``seed_sd``
+        (of the difference; of one seed nan, without a seed 0), ``p`` (nan without a null),
+        ``verdict``: "higher" or "lower" (in the first group) or "not separable": the interval holds
+        0, or p > 0.05, or the difference is within two seed s.d., or there is one seed only.
+    """
+    seeds = _by_seed(values).to_numpy().astype(float)
+    area = cells["area"].to_numpy()
+    one, other = groups(cells, name)
+    if not one.any() or not other.any():
+        raise ValueError(f"no two groups of cells: {' and '.join(CONTRASTS[name])}")
+
+    by_seed = [_mean(s, area, one) - _mean(s, area, other) for s in seeds]
+    mean = seeds.mean(axis=0)
+    ends = _mean(mean, area, one), _mean(mean, area, other)
+    difference = ends[0] - ends[1]
+    half = chance(
+        mean, area * one / (area * one).sum() - area * other / (area * other).sum(), cells
+    )
+    p = _share_of_shifts(mean, area, one, difference) if name in SHIFTED else np.nan
+    sd = deviation(by_seed, trained="seed" in values.dims)
+    separable = abs(difference) > half and abs(difference) > 2 * sd and not p > 0.05
+    return pd.Series(
+        {
+            "one": ends[0],
+            "other": ends[1],
+            "difference": difference,
+            "low": difference - half,
+            "high": difference + half,
+            "seed_sd": sd,
+            "p": p,
+            "verdict": ("higher" if difference > 0 else "lower") if separable else "not separable",
+        }
+    )
+
+
+def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> float:
+    """Half the width of the 95 % interval of a contrast, Σ weights · values, of one map.
+
+    The map is taken apart into waves (cosines along rows and columns). Were its pattern one of
+    chance without a preferred direction, the size of a wave would depend on its length alone; its
+    mean square P is estimated in bands of wave length, `MODES` waves in the first. A contrast is
+    then normal with the variance Σ w² P, where w are the waves of its weights. As P is an estimate,
+    Student's t takes the place of the normal distribution, its degrees of freedom by Satterthwaite.
+    On maps made by chance, as smooth as those of errors or smoother, the interval excludes zero in
+    about one of ten at most; an interval from leaving out a block of the map at a time did so in up
+    to half of them.
+
+    Parameters
+    ----------
+    values, weights : array (H, W)
+        The weights add up to 0.
+    cells : Dataset
+        Gives the coordinates.
+    """
+    lat, lon = cells["lat"].to_numpy(), cells["lon"].to_numpy()
+    height = len(lat) * abs(lat[1] - lat[0])
+    width = len(lon) * abs(lon[1] - lon[0]) * np.cos(np.radians(lat.mean()))
+    rows, columns = np.indices(values.shape)
+    order = np.argsort(np.hypot(rows / height, columns / width).ravel(), kind="stable")[1:]
+    wave, weight = (np.square(dctn(a, norm="ortho")).ravel()[order] for a in (values, weights))
+    parts, counts = [], []
+    first, size = 0, float(MODES)
+    while first < len(order):
+        band = slice(first, first + int(size))
+        parts.append(weight[band].sum() * wave[band].mean())
+        counts.append(len(wave[band]))
+        first, size = first + int(size), size * WIDER
+    variance = sum(parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(p**2 / n for p, n in zip(parts, counts, strict=True))
+    return float(stats.t.ppf(0.975, freedom) * np.sqrt(variance))
+
+
+def _by_seed(values: xr.DataArray) -> xr.DataArray:
+    """Put the map of each seed first; a map without a seed is one."""
+    several = values if "seed" in values.dims else values.expand_dims("seed")
+    return several.transpose("seed", "lat", "lon")
+
+
+def _mean(values: np.ndarray, area: np.ndarray, where: np.ndarray) -> float:
+    """Area-weighted mean over some cells; nan where there are none."""
+    weight = (area * where).sum()
+    return float((values * area * where).sum() / weight) if weight else float("nan")
+
+
+def _share_of_shifts(
+    values: np.ndarray, area: np.ndarray, pattern: np.ndarray, difference: float
+) -> float:
+    """Share of all shifts of a pattern, none included, whose two groups differ as much."""
+    height, width = pattern.shape
+    as_much = 0
+    for down in range(height):
+        for across in range(width):
+            shifted = np.roll(pattern, (down, across), (0, 1))
+            change = _mean(values, area, shifted) - _mean(values, area, ~shifted)
+            as_much += abs(change) >= abs(difference) * (1 - 1e-9)
+    return as_much / pattern.size
+
+
+def contrasts(asked: Mapping[str, xr.DataArray], cells: xr.Dataset) -> pd.DataFrame:
+    """Every contrast of every quantity; those without two groups (a region all sea) are left out.
+
+    Parameters
+    ----------
+    asked : mapping
+        From :func:`quantities`.
+    cells : Dataset
+        From :func:`geography`.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`contrast`, one row per quantity and contrast.
+    """
+    found = {
+        (what, name): contrast(values, cells, name)
+        for what, values in asked.items()
+        for name in CONTRASTS
+        if all(group.any() for group in groups(cells, name))
+    }
+    table = pd.DataFrame.from_dict(found, orient="index")
+    table.index = table.index.set_names(["quantity", "contrast"])
+    return table
+
+
+def readable(table: pd.DataFrame, cells: xr.Dataset) -> pd.DataFrame:
+    """Write :func:`contrasts` for a reader: groups in words, numbers with their sign."""
+    area = cells["area"] / cells["area"].sum()
+    shares = {name: float((cells[name] * area).sum()) for name in CONTRASTS}
+    written = {}
+    for (what, name), c in table.iterrows():
+        low, high = signed(c["low"]), signed(c["high"])
+        written[what, name] = {
+            "first group": f"{CONTRASTS[name][0]} ({100 * shares[name]:.0f} % of the area)",
+            "second group": CONTRASTS[name][1],
+            "first": f"{c['one']:.3f}",
+            "second": f"{c['other']:.3f}",
+            "difference": signed(c["difference"]),
+            "interval (nominal 95 %)": f"{low} to {high}",
+            "seed s.d.": "–" if np.isnan(c["seed_sd"]) else f"{c['seed_sd']:.3f}",
+            "p of shifts": "–" if np.isnan(p := c["p"]) else "< 0.01" if p < 0.01 else f"{p:.2f}",
+            "first group is": c["verdict"],
+        }
+    out = pd.DataFrame.from_dict(written, orient="index")
+    out.index = out.index.set_names(["quantity", "contrast"])
+    return out
+
+
+def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Say for each question and model which group errs more, or that it cannot be told.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`contrasts`.
+    models : sequence of str
+        Names in :data:`lsntp.zoo.LABELS`.
+
+    Returns
+    -------
+    DataFrame
+        One row per question and model. Cells are "mean of one group > mean of the other" (or <)
+        where the two are separable, and "one ~ other" where they are not.
+    """
+    signs = {"higher": ">", "lower": "<", "not separable": "~"}
+    asked = table.index.unique("contrast")
+
+    def cell(what: str, name: str, digits: int) -> str:
+        c = table.loc[(what, name)]
+        one, other = (f"{c[k]:.{digits}f}".replace("-", "−") for k in ("one", "other"))
+        return f"{one} {signs[c['verdict']]} {other}"
+
+    rows = {
+        (", ".join(CONTRASTS[name]), LABELS[m]): {
+            "MAE (K)": cell(f"MAE of {LABELS[m]}", name, 2),
+            "cells' shares of persistence's": cell(f"{LABELS[m]} over Persistence", name, 2),
+            "minus ridge's (K)": cell(f"{LABELS[m]} minus Ridge", name, 3),
+        }
+        for name in asked
+        for m in models
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _area(values: xr.DataArray) -> xr.DataArray:
+    return xr.DataArray(np.cos(np.radians(values["lat"])))
+
+
+def by_latitude(values: xr.DataArray) -> pd.DataFrame:
+    """Mean of a map over `BANDS` bands of latitude: mean and s.d. over seeds, by their middle.
+
+    Parameters
+    ----------
+    values : DataArray (seed, lat, lon)
+    """
+    values = _by_seed(values)
+    count = min(BANDS, values.sizes["lat"])
+    found = []
+    for part in np.array_split(np.arange(values.sizes["lat"]), count):
+        band = values.isel(lat=part)
+        means = band.weighted(_area(band)).mean(["lat", "lon"]).to_numpy()
+        sd = float(means.std(ddof=1)) if len(means) > 1 else 0.0
+        found.append({"latitude": float(band["lat"].mean()), "mean": means.mean(), "sd": sd})
+    return pd.DataFrame(found)
+
+
+def by_distance(values: xr.DataArray) -> pd.DataFrame:
+    """Mean of a map by the distance to each side of the region, up to its middle.
+
+    Rows and columns within `RIM` of the two other sides are left out, where there are enough, so
+    that a corner does not count for both.
+
+    Parameters
+    ----------
+    values : DataArray (seed, lat, lon)
+        Rows from north to south.
+
+    Returns
+    -------
+    DataFrame
+        ``side``, ``km`` (from the edge of the outermost cell to the cell's centre), ``mean`` and
+        ``sd`` over seeds.
+    """
+    values = _by_seed(values)
+    lat, lon = values["lat"].to_numpy(), values["lon"].to_numpy()
+    degree = np.radians(1) * EARTH_RADIUS_KM
+    found = []
+    for side in ("west", "east", "north", "south"):
+        along, across = ("lon", "lat") if side in ("west", "east") else ("lat", "lon")
+        size = values.sizes[across]
+        inside = slice(RIM, size - RIM) if size > 2 * RIM else slice(None)
+        profile = values.isel({across: inside})
+        lines = profile.weighted(_area(profile)).mean(across).to_numpy()  # (seed, along)
+        lines = lines if side in ("west", "north") else lines[:, ::-1]
+        spacing = abs(lon[1] - lon[0]) * np.cos(np.radians(lat.mean()))
+        step = degree * (spacing if along == "lon" else abs(lat[1] - lat[0]))
+        for k in range((lines.shape[1] + 1) // 2):
+            sd = float(lines[:, k].std(ddof=1)) if len(lines) > 1 else 0.0
+            found.append(
+                {"side": side, "km": (k + 0.5) * step, "mean": lines[:, k].mean(), "sd": sd}
+            )
+    return pd.DataFrame(found)
+
+
+ERROR = "YlOrRd"
+
+
+SIDES = {"west": "#0072b2", "east": "#d55e00", "north": "#000000", "south": "#009e73"}
+
+
+def error_maps(errors: xr.DataArray, title: str | None = None) -> np.ndarray:
+    """Maps of the MAE by cell at some leads, one scale from 0.
+
+    Parameters
+    ----------
+    errors : DataArray (lead, lat, lon), K
+    title : str, optional
+
+    Returns
+    -------
+    array of Axes, one per lead
+    """
+    figure, axes = _panels(errors.isel(lead=0), errors.sizes["lead"], 3)
+    limits = 0.0, float(errors.max())
+    for k, ax in enumerate(axes):
+        field_map(errors.isel(lead=k), ax, cmap=ERROR, limits=limits, colourbar=False)
+        ax.set_title(_lead_title(errors, k))
+        ax.label_outer()
+    figure.colorbar(axes[0].collections[0], ax=list(axes), label="MAE (K)", shrink=0.9)
+    if title:
+        figure.suptitle(title)
+    return axes
+
+
+def change_maps(
+    changes: Mapping[str, xr.DataArray], label: str, title: str | None = None
+) -> np.ndarray:
+    """Maps of a difference, one per model, on one scale: blue below 0, red above.
+
+    Parameters
+    ----------
+    changes : mapping of name -> DataArray (lat, lon)
+    label : str
+        What the colours mean, with its unit.
+    title : str, optional
+    """
+    figure, axes = _panels(next(iter(changes.values())), len(changes), 2)
+    top = max(float(abs(c).max()) for c in changes.values())
+    for ax, (name, change) in zip(axes, changes.items(), strict=True):
+        field_map(change, ax, title=name, cmap=DIVERGING, limits=(-top, top), colourbar=False)
+        ax.label_outer()
+    figure.colorbar(axes[0].collections[0], ax=list(axes), label=label, shrink=0.9)
+    if title:
+        figure.suptitle(title)
+    return axes
+
+
+def ratio_map(share: xr.DataArray, title: str | None = None) -> Axes:
+    """Map of an error as a share of persistence's: blue below 1, red above, by their logarithm.
+
+    Parameters
+    ----------
+    share : DataArray (lat, lon)
+    title : str, optional
+    """
+    power = share.copy(data=np.log2(share.to_numpy()))
+    top = float(abs(power).max())
+    label = "MAE / MAE of persistence"
+    ax = field_map(power, title=title, cmap=DIVERGING, limits=(-top, top), colourbar=False)
+    bar = ax.figure.colorbar(ax.collections[0], ax=ax, label=label, shrink=0.85)
+    ticks = [t for t in (0.25, 0.5, 0.7, 1, 1.4, 2, 4) if abs(np.log2(t)) <= top]
+    bar.set_ticks(list(np.log2(ticks)), labels=[f"{t:g}" for t in ticks])
+    return ax
+
+
+def latitude_profile(bands: Mapping[str, pd.DataFrame], label: str, ax: Axes | None = None) -> Axes:
+    """Mean of a map over bands of latitude, one line per model, bars one s.d. over seeds.
+
+    Parameters
+    ----------
+    bands : mapping of label -> DataFrame
+        From :func:`by_latitude`.
+    label : str
+        What is averaged, with its unit.
+    """
+    ax = ax or plt.subplots(figsize=(WIDTH, 4.2))[1]
+    colours = label_colours(list(bands))
+    for name, table in bands.items():
+        ax.errorbar(
+            table["mean"], table["latitude"], xerr=table["sd"], fmt="o-", color=colours[name],
+            label=name, capsize=3, linewidth=2,
+        )  # fmt: skip
+    ax.set(xlabel=label, ylabel="latitude", xlim=(0, None))
+    ax.yaxis.set_major_formatter(FuncFormatter(_degrees_north))
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return ax
+
+
+def edge_profiles(profiles: Mapping[str, tuple[pd.DataFrame, str]]) -> np.ndarray:
+    """Error by the distance to each side of the region, one panel per quantity.
+
+    Parameters
+    ----------
+    profiles : mapping of title -> (DataFrame, str)
+        From :func:`by_distance`, and what the vertical axis shows, with its unit.
+    """
+    size = (WIDTH, 3.4 * len(profiles) + 0.5)
+    figure, axes = plt.subplots(len(profiles), 1, figsize=size, sharex=True, squeeze=False)
+    for ax, (title, (table, label)) in zip(axes[:, 0], profiles.items(), strict=True):
+        for side, colour in SIDES.items():
+            line = table[table["side"] == side]
+            ax.plot(line["km"], line["mean"], "o-", color=colour, markersize=4, label=side)
+            ends = line["mean"] - line["sd"], line["mean"] + line["sd"]
+            ax.fill_between(line["km"], *ends, color=colour, alpha=0.2, linewidth=0)
+        ax.set(title=title, ylabel=label)
+        ax.set_xlim(0, None)
+    axes[-1, 0].set_xlabel("distance to that side of the region (km)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return axes[:, 0]

@@ -1,0 +1,1 @@
+"""A name or a file -> a field in K -> windows."""

@@ -1,0 +1,1 @@
+"""The heart: graph product, learned graph, LS-Conv, ConvLSTM's cell, the encoder–decoder."""

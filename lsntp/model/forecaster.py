@@ -1,0 +1,344 @@
+"""The encoder–decoder, and LS-NTP in its two forms.
+
+The forecaster's shapes: (B, T, 1, H, W) in, (B, L, 1, H, W) out, in scaled units.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from lsntp.data.checks import Count, Odd, checked, fits
+from lsntp.model.convlstm import MakeOperator, RecurrentCell, RecurrentLayer
+from lsntp.model.graph import AdaptiveGraph, DistanceCut
+from lsntp.model.lsconv import LSConv
+
+
+class GridForecaster(nn.Module):
+    """What every network shares: the check of its input, the halved grid, the way to one channel.
+
+    A network is one :meth:`features` on the inner grid, between ``shrink`` and ``head``.
+
+    Parameters
+    ----------
+    height, width : int
+        H, W of the grid.
+    downsample : bool
+        Halve the grid by a stride-2 convolution first, and undo it by a transposed one at the end.
+        An even height or width is padded by its last row or column.
+    lead_steps : int
+        L, the number of steps forecast.
+    graph : AdaptiveGraph, optional
+        The learned graph of networks that have one; as many nodes as the inner grid.
+    """
+
+    head: nn.Module
+
+    @checked
+    def __init__(
+        self,
+        height: Count,
+        width: Count,
+        downsample: bool,
+        lead_steps: Count,
+        graph: AdaptiveGraph | None = None,
+    ) -> None:
+        super().__init__()
+        self.height, self.width, self.lead_steps = height, width, lead_steps
+        self.inner = inner_grid(height, width, downsample)
+        self.graph = graph
+        self.shrink = nn.Conv2d(1, 1, 3, stride=2) if downsample else None
+
+    def make_head(self, hidden: int) -> nn.Module:
+        """Build the last convolution, from ``hidden`` channels to the field on the full grid."""
+        if self.shrink is not None:
+            return nn.ConvTranspose2d(hidden, 1, 3, stride=2)
+        return nn.Conv2d(hidden, 1, 3, padding=1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """From ``x`` (B, T, 1, h, w) on the inner grid the hidden state (B, L, F, h, w)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forecast from ``x`` (B, T, 1, H, W) the next L frames (B, L, 1, H, W)."""
+        wanted, remedy = ("B", "T", 1, self.height, self.width), "build the model for this grid"
+        fits("input", x, wanted, next(self.parameters()), remedy)
+        if self.shrink is not None:
+            x = over_time(self.shrink, pad_to_odd(x))
+        return over_time(self.head, self.features(x))[..., : self.height, : self.width]
+
+    def adjacency(self) -> Tensor:
+        """Return the learned adjacency (N, N): rows sum to 1, without the identity."""
+        if self.graph is None:
+            raise ValueError("this forecaster has no graph: its operator is a plain convolution")
+        return self.graph()
+
+
+class Forecaster(GridForecaster):
+    """Encoder of two recurrent layers, decoder of two more, one convolution to the field.
+
+    The decoder's first layer is fed zeros and starts from the last state of the encoder's first
+    layer, its second from that of the second. All layers share one graph, whose adjacency is
+    computed once a forward pass.
+
+    Parameters
+    ----------
+    height, width, downsample, lead_steps, graph
+        As of :class:`GridForecaster`.
+    hidden : int
+        F, the hidden channels of each layer.
+    operator : callable
+        ``operator(C, F, 4F)`` builds the operator of a cell with C input channels.
+    cell_peephole : bool
+        One peephole weight per cell and channel (equations), not one per channel (released).
+    """
+
+    @checked
+    def __init__(
+        self,
+        height: Count,
+        width: Count,
+        hidden: Count,
+        operator: MakeOperator,
+        *,
+        graph: AdaptiveGraph | None = None,
+        downsample: bool = False,
+        cell_peephole: bool = True,
+        lead_steps: Count = 6,
+    ) -> None:
+        super().__init__(height, width, downsample, lead_steps, graph)
+
+        def layer(channels: int) -> RecurrentLayer:
+            gates = operator(channels, hidden, 4 * hidden)
+            peephole = self.inner if cell_peephole else (1, 1)
+            return RecurrentLayer(RecurrentCell(gates, hidden, peephole))
+
+        self.encoder = nn.ModuleList([layer(1), layer(hidden)])
+        self.decoder = nn.ModuleList([layer(hidden), layer(hidden)])
+        self.head = self.make_head(hidden)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last layer's H at each lead, (B, L, F, h, w)."""
+        adjacency = None if self.graph is None else self.graph.adjacency()
+        x, first = self.encoder[0](x, None, adjacency)
+        _, second = self.encoder[1](x, None, adjacency)
+        x, _ = self.decoder[0](None, first, adjacency, steps=self.lead_steps)
+        x, _ = self.decoder[1](x, second, adjacency)
+        return x
+
+
+EQUATIONS = {
+    "nsa": True,  # attention over cells
+    "lagc": True,  # the learned graph
+    "joint": False,  # one attention over [X, H], not one for each
+    "norm": False,  # GroupNorm inside the attention
+    "bias": True,  # of LS-Conv
+    "relu": False,  # behind LS-Conv, before the gates
+    "cell_peephole": True,  # peepholes per cell, not per channel
+}
+"""What LS-NTP is made of, as its equations print it."""
+
+RELEASED = EQUATIONS | {
+    "joint": True,
+    "norm": True,
+    "bias": False,
+    "relu": True,
+    "cell_peephole": False,
+}
+"""What LS-NTP is made of, as the authors' released code computes it."""
+
+
+class LSNTP(Forecaster):
+    """LS-NTP: the forecaster whose operator is :class:`~lsntp.model.lsconv.LSConv`.
+
+    Build it by :meth:`equations` or :meth:`released`. The notebooks ``03_method`` and
+    ``04_main_table`` explain and use it.
+
+    Parameters
+    ----------
+    height, width, hidden, downsample, lead_steps
+        As of :class:`Forecaster`.
+    embedding : int
+        E, the size of a node's embedding.
+    kernel : int
+        Odd size of the LS-Conv kernel.
+    cut : DistanceCut, optional
+        As of :class:`~lsntp.model.graph.AdaptiveGraph`, on the inner grid.
+    parts : bool, by name
+        Those of `EQUATIONS`, all of them.
+    """
+
+    @checked
+    def __init__(
+        self,
+        height: Count,
+        width: Count,
+        hidden: Count,
+        embedding: Count,
+        kernel: Odd = 3,
+        downsample: bool = False,
+        lead_steps: Count = 6,
+        cut: DistanceCut | None = None,
+        **parts: Any,
+    ) -> None:
+        if parts.keys() != EQUATIONS.keys() or {*map(type, parts.values())} != {bool}:
+            raise ValueError(
+                f"parts {parts}: expected {', '.join(EQUATIONS)}, each True or False; use "
+                "LSNTP.equations(...) or LSNTP.released(...), which set those that you do not name"
+            )
+        rows, columns = inner_grid(height, width, downsample)
+        joint, cell_peephole = parts.pop("joint"), parts.pop("cell_peephole")
+        super().__init__(
+            height,
+            width,
+            hidden,
+            lambda x, h, gates: LSConv(
+                x + h, gates, kernel, split=None if joint else (x, h), **parts
+            ),
+            graph=AdaptiveGraph(rows * columns, embedding, cut) if parts["lagc"] else None,
+            cell_peephole=cell_peephole,
+            downsample=downsample,
+            lead_steps=lead_steps,
+        )
+
+    @classmethod
+    def equations(cls, *sizes: Any, **settings: Any) -> Self:
+        """LS-NTP as the equations print it.
+
+        A linear LS-Conv with bias, its own attention for X and for H, peepholes per cell.
+        Parameters as of the class; parts not named are those of `EQUATIONS`.
+        """
+        return cls(*sizes, **(EQUATIONS | settings))
+
+    @classmethod
+    def released(cls, *sizes: Any, **settings: Any) -> Self:
+        """LS-NTP as the authors' released code computes it.
+
+        One attention with GroupNorm over [X, H], no bias, a ReLU before the gates, peepholes a
+        channel. Parameters as of the class; parts not named are those of `RELEASED`.
+        """
+        return cls(*sizes, **(RELEASED | settings))
+
+    def load_released(self, checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Self:
+        """Load weights under the released code's names.
+
+        Parameters
+        ----------
+        checkpoint : mapping or path
+            A state dict, or a file that holds one (``.safetensors``, or a torch checkpoint, read
+            without unpickling code). Names may carry a ``module.`` prefix; the state may be
+            wrapped as ``{"epoch", "model", "optimizer"}``.
+
+        Raises
+        ------
+        ValueError
+            If a weight is missing, unknown or of another shape (another grid or hidden size).
+        """
+        weights = {}
+        for name, value in read_checkpoint(checkpoint).items():
+            weights[our_name(name.removeprefix("module."))] = torch.as_tensor(value)
+        own = self.state_dict()
+        missing, unknown = sorted(own.keys() - weights), sorted(weights.keys() - own)
+        if missing or unknown:
+            raise ValueError(
+                f"not a checkpoint of this form of LS-NTP: missing {missing[:3]}, unknown "
+                f"{unknown[:3]}; use LSNTP.released(...) with the checkpoint's downsample setting"
+            )
+        for name, value in weights.items():
+            if value.shape != own[name].shape:
+                raise ValueError(
+                    f"the checkpoint's {name} is {tuple(value.shape)}, this model's "
+                    f"{tuple(own[name].shape)}: it was trained on another grid, hidden or "
+                    f"embedding size than {self.height}×{self.width} with these settings"
+                )
+        self.load_state_dict(weights)
+        return self
+
+
+@checked
+def inner_grid(height: Count, width: Count, downsample: bool) -> tuple[int, int]:
+    """Rows and columns the recurrent layers work on.
+
+    Raises
+    ------
+    ValueError
+        If a grid is too small to be halved.
+    """
+    if downsample and min(height, width) < 2:
+        raise ValueError(
+            f"a grid of {height}×{width} cells cannot be halved: expected at least 2×2, or "
+            "downsample=False"
+        )
+    return (height // 2, width // 2) if downsample else (height, width)
+
+
+def pad_to_odd(x: Tensor) -> Tensor:
+    """Repeat the last row and column of ``x`` (B, T, 1, H, W) where H or W is even."""
+    height, width = x.shape[-2:]
+    if height % 2 and width % 2:
+        return x
+    pad = (0, 1 - width % 2, 0, 1 - height % 2)
+    return F.pad(x.flatten(0, 1), pad, mode="replicate").unflatten(0, x.shape[:2])
+
+
+def over_time(module: nn.Module, x: Tensor) -> Tensor:
+    """Apply a module for (B, C, H, W) to every frame of ``x`` (B, T, C, H, W)."""
+    return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def read_checkpoint(checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Mapping[str, Tensor]:
+    """Return the bare state dict of a mapping or file; never runs code found in a file."""
+    content: Any = checkpoint
+    if not isinstance(checkpoint, Mapping):
+        try:
+            if Path(checkpoint).suffix == ".safetensors":
+                content = load_file(checkpoint)
+            else:
+                content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f"{checkpoint} holds more than weights, or is not a torch checkpoint; it was not "
+                "read further, as that could run code in it"
+            ) from error
+        except OSError:
+            raise
+        except Exception as error:  # a reader may meet anything in a broken file
+            raise ValueError(
+                f"{checkpoint} is not a whole checkpoint ({error!r}); get the file again"
+            ) from error
+    if isinstance(content, Mapping):
+        content = content.get("model", content)
+    if not isinstance(content, Mapping) or not all(isinstance(k, str) for k in content):
+        raise ValueError(f"expected weights by name, got {type(content).__name__}")
+    return content
+
+
+# released name -> ours, part by part, in this order
+RELEASED_NAMES = (
+    ("node_embeddings", "graph.embedding"),
+    ("encoder.conv2d.", "shrink."),
+    ("encoder.convrnn1.", "encoder.0."),
+    ("encoder.convrnn2.", "encoder.1."),
+    ("decoder.convrnn3.", "decoder.0."),
+    ("decoder.convrnn4.", "decoder.1."),
+    ("decoder.conv2dtranspose.", "head."),
+    ("decoder.conv2d.", "head."),
+    (".conv.spatial_atten_block.spatail_atten.", ".operator.nsa.0.gate."),
+    (".cell.conv.", ".cell.operator.lsi."),
+    ("w_c_", "w_c"),
+)
+
+
+def our_name(released: str) -> str:
+    """Translate a weight's released name into ours."""
+    for theirs, ours in RELEASED_NAMES:
+        released = released.replace(theirs, ours)
+    return released

@@ -1,0 +1,1 @@
+"""Records -> tables: which runs, how two rows compare, what the talk claims."""

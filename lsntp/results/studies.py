@@ -1,0 +1,337 @@
+"""The studies of the book: which runs each is made of.
+
+A study of one data set is an ordered mapping from the label of a table's row to the configs behind
+it, one per seed. Its notebook shows their records (:func:`load`), ``lsntp campaign`` makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import xarray as xr
+
+from lsntp.data.checks import Odd, checked, one_of
+from lsntp.data.datasets import NAMES, REAL, open_dataset
+from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.results import field_records, studies
+from lsntp.runs import records
+from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
+from lsntp.runs.experiment import execute, inner_cells
+from lsntp.runs.training import RECIPES, Recipe
+from lsntp.zoo import LABELS, NETWORKS, REFERENCES
+
+Study = dict[str, list[RunConfig]]
+
+LSNTP = "lsntp-equations"
+"""The form of LS-NTP that the studies vary."""
+
+WITH_GRAPH = ("lsntp-equations", "lsntp-released", "lsntp-tuned", "agcrn", "dagg-convlstm")
+"""The networks that learn a graph."""
+
+CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
+"""The models of the study :func:`cases`."""
+
+HIDDEN = (16, 32, 64, 128)
+KERNELS = (1, 3, 5, 7)
+BASELINE_KERNELS = (3, 5, 7, 9)
+BASELINES = ("convlstm", "predrnn", "sa-convlstm")
+DISTANCES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
+"""Distances of the cut, as shares of the largest great-circle distance between two nodes."""
+ROTATIONS = 4
+"""Test periods, the data set's own and those before it."""
+
+TRAINED_ALIKE = tuple(m for m in NETWORKS if m != "lsntp-tuned")
+"""The networks of the main table that share preset and recipe."""
+
+RELEASED_TOO = ("convlstm", "lsntp-equations", "lsntp-released")
+"""The networks that are trained by the released recipe, too."""
+
+
+@checked
+def seeded(seeds: Seeds, **settings: Any) -> list[RunConfig]:
+    """Return the configs of one row, one per seed; references have one."""
+    return list({c.key: c for s in range(seeds) for c in [RunConfig(seed=s, **settings)]}.values())
+
+
+@checked
+def with_kernel(preset: PresetName, kernel: Odd) -> Preset:
+    """Return a preset by name with another kernel."""
+    return PRESETS[preset].model_copy(update={"kernel": kernel})
+
+
+@checked
+def main(
+    dataset: str,
+    preset: PresetName = "laptop",
+    seeds: Seeds = 3,
+    models: Models = tuple(LABELS),
+    recipes: Recipes = ("modern", "released"),
+) -> Study:
+    """Table 3: every model by the first recipe, LS-NTP and ConvLSTM by the others, too."""
+    study = {LABELS[m]: seeded(1, dataset=dataset, model=m) for m in models if m in REFERENCES}
+    for recipe in recipes:
+        for m in models:
+            if m in (TRAINED_ALIKE if recipe == recipes[0] else RELEASED_TOO):
+                label = LABELS[m] if recipe == recipes[0] else f"{LABELS[m]}, {recipe} recipe"
+                study[label] = seeded(seeds, dataset=dataset, model=m, recipe=recipe, preset=preset)
+    if "lsntp-tuned" in models:
+        study[LABELS["lsntp-tuned"]] = tuned(dataset, preset, seeds)
+    return study
+
+
+def tuned(dataset: str, preset: str = "laptop", seeds: int = 3) -> list[RunConfig]:
+    """LS-NTP (tuned), at its own size, or at that of any other preset than ``laptop``."""
+    size = "tuned" if preset == "laptop" else preset
+    return seeded(seeds, dataset=dataset, model="lsntp-tuned", recipe="tuned", preset=size)
+
+
+def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
+    """Around LS-NTP (tuned): one thing altered at a time, to be read on validation windows."""
+    (base,) = tuned(dataset, preset, 1)
+
+    def changed(field: str, name: str, **values: Any) -> dict[str, Any]:
+        return {field: getattr(base, field).model_copy(update={"name": f"tuned-{name}", **values})}
+
+    rows: dict[str, dict[str, Any]] = {
+        "as chosen": {},
+        "16 hidden channels": changed("preset", "hidden-16", hidden=16),
+        "48 hidden channels": changed("preset", "hidden-48", hidden=48),
+        "learning rate 4e-3": changed("recipe", "rate-4e-3", learning_rate=4e-3),
+        "weights not averaged": changed("recipe", "last", average=0.0),
+        "from the last frame, no first guess": changed("recipe", "no-guess", guess="persistence"),
+        "w/o learned places": {"parts": {"places": False}},
+    }
+    common = base.model_dump(include={"dataset", "model", "recipe", "preset"})
+    return {label: seeded(seeds, **(common | change)) for label, change in rows.items()}
+
+
+def tuned_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """What LS-Conv does for LS-NTP (tuned), and what a convolution in its place."""
+    rows = {"LS-Conv": {}, "convolution": {"nsa": False, "lagc": False}}
+    return {
+        label: [
+            RunConfig(**(config.model_dump() | {"parts": parts}))
+            for config in tuned(dataset, preset, seeds)
+        ]
+        for label, parts in rows.items()
+    }
+
+
+def tuned_recipe(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """What the tuned recipe, with ridge's forecast as first guess, does for two rivals."""
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
+    study = {
+        f"{LABELS[m]}, {recipe} recipe": seeded(seeds, model=m, recipe=recipe, **common)
+        for m in ("convlstm", "simvp")
+        for recipe in ("modern", "tuned")
+    }
+    study[LABELS["lsntp-tuned"]] = tuned(dataset, preset, seeds)
+    return study
+
+
+def cases(dataset: str, preset: str = "laptop") -> Study:
+    """Q5: the models whose forecasts of three cases are kept, with the first seed."""
+    study = {LABELS["ridge"]: seeded(1, dataset=dataset, model="ridge", cases=True)}
+    for m in ("convlstm", LSNTP):
+        study[LABELS[m]] = seeded(1, dataset=dataset, model=m, preset=preset, cases=True)
+    (config,) = tuned(dataset, preset, 1)
+    study[LABELS[config.model]] = [RunConfig(**(config.model_dump() | {"cases": True}))]
+    return study
+
+
+def rotated(
+    dataset: str,
+    rotation: int,
+    preset: str = "laptop",
+    seeds: int = 3,
+    models: Sequence[str] = tuple(LABELS),
+) -> Study:
+    """Table 3 by the modern recipe on another test period, everything fitted outside it."""
+    return {
+        label: [RunConfig(**(config.model_dump() | {"rotation": rotation})) for config in row]
+        for label, row in main(dataset, preset, seeds, models, ("modern",)).items()
+    }
+
+
+def ablation(dataset: str, preset: str = "laptop", seeds: int = 3, model: str = LSNTP) -> Study:
+    """Table 4: LS-NTP without each of its parts, and with AGCRN's DAGG in LS-Conv's place."""
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
+    full = common | {"model": model}
+    neither = full | {"parts": {"nsa": False, "lagc": False}}
+    if model == "lsntp-equations":  # which is ConvLSTM
+        neither = common | {"model": "convlstm"}
+    rows = {
+        "full": full,
+        "w/o NSA": full | {"parts": {"nsa": False}},
+        "w/o LAGC": full | {"parts": {"lagc": False}},
+        "w/o NSA & LAGC": neither,
+        "w/o LSI": full | {"preset": with_kernel(preset, 1)},
+        "DAGG-ConvLSTM": common | {"model": "dagg-convlstm"},
+    }
+    return {label: seeded(seeds, **settings) for label, settings in rows.items()}
+
+
+@checked
+def distances_km(dataset: str, preset: str = "laptop") -> list[int]:
+    """Return the distances of Q1 for a data set, km, from 0 to the region's largest."""
+    field = field_records.load(dataset)["case"] if dataset in REAL else open_dataset(dataset)
+    nodes = inner_cells(RunConfig(dataset=dataset, model=LSNTP, preset=preset), field)
+    largest = great_circle_km(*grid_nodes(nodes)).max()
+    return [int(np.ceil(share * largest)) for share in DISTANCES]
+
+
+def distance(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q1: trained with the graph cut at each distance; *whole* is also cut once trained.
+
+    The largest distance cuts nothing and is the whole graph.
+    """
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP, "preset": preset}
+    cuts = distances_km(dataset, preset)
+    study = {f"{km} km": seeded(seeds, cut_km=km, **common) for km in cuts[:-1]}
+    study["whole"] = seeded(seeds, test_cuts_km=cuts, **common)
+    study["w/o LAGC"] = seeded(seeds, parts={"lagc": False}, **common)
+    return study
+
+
+def kernel(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q2, Table 5: LS-Conv's kernel."""
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP}
+    return {f"{k}@{k}": seeded(seeds, preset=with_kernel(preset, k), **common) for k in KERNELS}
+
+
+def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Whether the gap between LS-NTP and ConvLSTM closes as both grow: hidden channels."""
+    base = PRESETS[preset]
+    sizes = {
+        n: base.model_copy(update={"name": f"{preset}-hidden-{n}", "hidden": n}) for n in HIDDEN
+    }
+    sizes[base.hidden] = base
+    return {
+        f"{LABELS[m]}, {n} channels": seeded(seeds, dataset=dataset, model=m, preset=size)
+        for n, size in sizes.items()
+        for m in ("convlstm", LSNTP)
+    }
+
+
+def baseline_kernels(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q3: the kernels of the rivals."""
+    return {
+        f"{LABELS[m]} {k}×{k}": seeded(
+            seeds, dataset=dataset, model=m, preset=with_kernel(preset, k)
+        )
+        for k in BASELINE_KERNELS
+        for m in BASELINES
+    }
+
+
+def altered(**fields: Any) -> Recipe:
+    """Return the modern recipe with some fields altered, and a name that says so."""
+    name = "-".join(["modern", *(f"{k}-{v}".lower() for k, v in fields.items())])
+    return Recipe(**{**RECIPES["modern"].model_dump(), "name": name, **fields})
+
+
+def paper_and_code(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """What the released code does otherwise, one at a time."""
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP, "preset": preset}
+    rows: dict[str, dict[str, Any]] = {
+        "as the equations": {},
+        "ReLU before the gates": {"parts": {"relu": True}},
+        "no bias": {"parts": {"bias": False}},
+        "peepholes per channel": {"parts": {"cell_peephole": False}},
+        "one attention over [X, H]": {"parts": {"joint": True}},
+        "GroupNorm in the attention": {"parts": {"norm": True}},
+        "validation at random": {"recipe": altered(validation="random")},
+        "min-max scaling": {"recipe": altered(scaler="minmax")},
+        "forecast of the field": {"recipe": altered(residual=False)},
+    }
+    return {label: seeded(seeds, **(common | changed)) for label, changed in rows.items()}
+
+
+def field_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """LS-NTP that forecasts the field, not its change, with and without LAGC."""
+    common: dict[str, Any] = {"dataset": dataset, "model": LSNTP, "preset": preset}
+    field = altered(residual=False)
+    return {
+        "full": seeded(seeds, recipe=field, **common),
+        "w/o LAGC": seeded(seeds, recipe=field, parts={"lagc": False}, **common),
+    }
+
+
+def planted(preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q4's world with planted links: LS-NTP that forecasts the change, and the field."""
+    common: dict[str, Any] = {"dataset": "synthetic", "model": LSNTP, "preset": preset}
+    return {
+        "forecasts the change": seeded(seeds, **common),
+        "forecasts the field": seeded(seeds, recipe=altered(residual=False), **common),
+    }
+
+
+def _both(build: Callable[..., Study], **settings: Any) -> Callable[[str, int], list[Study]]:
+    return lambda preset, seeds: [build(d, preset, seeds, **settings) for d in REAL_SETS]
+
+
+REAL_SETS = ("ncep-na", "era5-uk")
+STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
+    "main": _both(main),
+    "ablation": _both(ablation),
+    "search": lambda preset, seeds: [search(d, preset) for d in REAL_SETS],
+    "tuned": _both(tuned_ablation),
+    "tuned-recipe": _both(tuned_recipe),
+    "cases": lambda preset, seeds: [cases(d, preset) for d in REAL_SETS],
+    "kernel": _both(kernel),
+    "distance": _both(distance),
+    "planted": lambda preset, seeds: [planted(preset, seeds)],
+    "paper-and-code": _both(paper_and_code),
+    "ablation-field": _both(field_ablation),
+    "ablation-released": _both(ablation, model="lsntp-released"),
+    "weeks": lambda preset, seeds: [
+        rotated("era5-uk", r, preset, seeds) for r in range(1, ROTATIONS)
+    ],
+    "baseline-kernels": _both(baseline_kernels),
+}
+"""By name, in the order to run them; each gives its study of every data set it is made on."""
+
+
+@checked
+def configs(
+    name: Annotated[str, one_of((*STUDIES, "all"))], preset: PresetName, seeds: Seeds
+) -> list[RunConfig]:
+    """Return the configs of a study, or of "all", each once, in the order to run them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study or preset, or no seed.
+    """
+    chosen = STUDIES.values() if name == "all" else [STUDIES[name]]
+    rows = [row for make in chosen for study in make(preset, seeds) for row in study.values()]
+    return list({config.key: config for row in rows for config in row}.values())
+
+
+@checked
+def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str, list[xr.Dataset]]:
+    """Return the records of a study, row by row: those stored, or, with ``rerun``, made now.
+
+    A re-run is neither looked up nor stored: it shows what this machine makes of the configs.
+
+    Raises
+    ------
+    RecordError
+        If a record is missing and ``rerun`` is false.
+    DataError
+        If a data set's name is unknown.
+    """
+    configs = {c.key: c for row in study.values() for c in row}
+    for name in {c.dataset for c in configs.values()}.difference(NAMES):
+        open_dataset(name)  # an unknown name is told before a missing record
+    made = {key: execute(c) if rerun else records.find(c) for key, c in configs.items()}
+    return {label: [made[c.key] for c in row] for label, row in study.items()}
+
+
+@checked
+def rows(dataset: str, models: Models, preset: PresetName, seeds: Seeds) -> Study:
+    """Take some models' rows, and those of persistence and ridge, from the study ``main``."""
+    study = studies.main(dataset, preset, seeds)
+    return {LABELS[m]: study[LABELS[m]] for m in dict.fromkeys(("persistence", "ridge", *models))}

@@ -1,0 +1,286 @@
+"""Records summarised in tables: means and spread over seeds, beside what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lsntp.data.checks import checked, one_of
+from lsntp.results import paper
+from lsntp.results.compare import deviation, difference, interval, mae_of, seed_mean, signed
+from lsntp.runs.records import config_of, tabulate
+from lsntp.zoo import LABELS, NETWORKS
+
+COLUMNS = {  # score -> heading, digits
+    "mae": ("MAE (K)", 3),
+    "rmse": ("RMSE (K)", 3),
+    "ssim": ("SSIM", 3),
+    "psnr": ("PSNR (dB)", 2),
+    "ssim_released": ("SSIM, paper's", 3),
+    "psnr_released": ("PSNR, paper's (dB)", 2),
+}
+
+
+@checked
+def main_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per model and recipe: mean ± standard deviation over seeds, and what it costs.
+
+    The training time is that of the fastest seed: the others may have shared their core.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Rows of :func:`lsntp.load_records`: one data set, one preset, no variants.
+
+    Raises
+    ------
+    ValueError
+        If runs of several data sets, presets or variants are among them.
+    """
+    _alike(runs)
+    rows = {}
+    for (model, recipe), group in runs.groupby(["model", "recipe"], sort=False):
+        cells = {head: mean_and_spread(group[s], digits) for s, (head, digits) in COLUMNS.items()}
+        trained = model in NETWORKS
+        cells["seeds"] = str(len(group)) if trained else "–"
+        cells["parameters"] = f"{int(group['parameters'].iloc[0]):,}"
+        cells["training (s)"] = f"{group['wall_s'].min():.0f}"
+        rows[LABELS[str(model)], recipe if trained else "–"] = cells
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = table.index.set_names(["model", "recipe"])
+    return table
+
+
+@checked
+def by_lead(runs: pd.DataFrame, score: Annotated[str, one_of(COLUMNS)] = "mae") -> pd.DataFrame:
+    """One row per model, one column per lead: mean ± standard deviation over seeds of one score.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Rows of :func:`lsntp.load_records`: one data set, one preset, one recipe and references,
+        no variants.
+    score : str
+        One of `COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        If runs of several data sets, presets or variants are among them, or of one model by
+        several recipes.
+    """
+    _alike(runs)
+    trained = runs[runs["recipe"] != "none"].groupby("model")["recipe"]
+    if (trained.nunique() > 1).any():
+        raise ValueError(
+            f"runs of recipes {', '.join(sorted(runs['recipe'].unique()))} cannot share a row: "
+            'choose one, and "none" for the references'
+        )
+    digits = COLUMNS[score][1]
+    leads = [c for c in runs.columns if c.startswith(f"{score}_lead_")]
+    rows = {
+        LABELS[str(model)]: {
+            int(lead.rsplit("_", 1)[1]): mean_and_spread(group[lead], digits) for lead in leads
+        }
+        for model, group in runs.groupby("model", sort=False)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="lead (steps)")
+
+
+def _alike(runs: pd.DataFrame) -> None:
+    """Refuse to average over runs that differ by more than their seed, and what is no runs."""
+    wanted = {"dataset", "preset", "variant", "model", "recipe"}
+    if not len(runs) or not wanted <= {*runs.columns}:
+        raise ValueError(
+            f"{len(runs)} runs with {', '.join(map(str, runs.columns))}: expected rows of "
+            "lsntp.load_records(), at least one"
+        )
+    for column, groups in {
+        "dataset": [runs],
+        "preset": (group for _, group in runs[runs["preset"] != "none"].groupby("model")),
+        "variant": [runs],
+    }.items():
+        for group in groups:
+            found = list(group[column].unique())
+            if len(found) > 1:
+                raise ValueError(
+                    f"runs of {column} {', '.join(map(repr, found))} cannot share a row: choose, "
+                    f"for example runs[runs[{column!r}] == {found[0]!r}]"
+                )
+
+
+def with_published(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Give MAE, RMSE and the paper's own SSIM and PSNR of a table, and append the paper's rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`main_table`.
+    source : str
+        "ERA5" or "NCEP": LS-NTP's published rows on that, marked as *other data*. For any other
+        source there are none.
+    """
+    theirs = paper.LSNTP[paper.LSNTP["dataset"].str.startswith(source)]
+    columns = {
+        head: (score, digits) for score, (head, digits) in COLUMNS.items() if score in theirs
+    }
+    rows = {
+        (row["model"], "other data"): {
+            head: f"{row[score]:.{digits}f}" for head, (score, digits) in columns.items()
+        }
+        for _, row in theirs.iterrows()
+    }
+    if not rows:
+        return table[list(columns)]
+    extra = pd.DataFrame.from_dict(rows, orient="index")
+    extra.index = extra.index.set_names(table.index.names)
+    return pd.concat([table[list(columns)], extra])
+
+
+def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
+    """Return "mean ± standard deviation" of the seeds, or the value where there is one."""
+    values = np.asarray(values, float)
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
+
+
+def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.DataFrame:
+    """One row for each row of a study: its scores, and its difference in MAE from one of the rows.
+
+    Parameters
+    ----------
+    rows : mapping
+        From :func:`lsntp.results.studies.load`, all of one data set and test period.
+    against : str
+        Label of the row that the others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        Mean ± standard deviation over seeds of MAE, RMSE, SSIM and PSNR; ``best``: "best" at the
+        row of the lowest mean MAE and "≈ best" at those not separable from it; ``change (K)`` with
+        its ``95 % interval`` and ``verdict`` as of :func:`difference`; seeds and parameters.
+    """
+    errors = {label: np.mean(mae_of(group)) for label, group in rows.items()}
+    best = min(errors, key=errors.__getitem__)
+    table = {}
+    for label, group in rows.items():
+        runs = tabulate(list(group))
+        cells = {
+            head: mean_and_spread(runs[score], digits)
+            for score, (head, digits) in COLUMNS.items()
+            if not score.endswith("_released")
+        }
+        behind = difference(group, rows[best])["verdict"]
+        cells["best"] = "best" if label == best else "≈ best" if behind == "not separable" else ""
+        if label != against:
+            d = difference(group, rows[against])
+            cells["change (K)"] = signed(d["difference"])
+            cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
+            cells["verdict"] = d["verdict"]
+        cells["seeds"] = str(len(group)) if "train_loss" in group[0] else "–"
+        cells["parameters"] = f"{int(runs['parameters'].iloc[0]):,}"
+        table[label] = cells
+    return pd.DataFrame.from_dict(table, orient="index").fillna("–")
+
+
+def over_periods(
+    periods: Sequence[Mapping[str, Sequence[xr.Dataset]]], against: str
+) -> pd.DataFrame:
+    """One row per model, one column per test period: MAE; over all of them the difference from one.
+
+    Parameters
+    ----------
+    periods : sequence of mappings
+        The same study on several test periods that do not overlap, each from
+        :func:`lsntp.results.studies.load`.
+    against : str
+        Label of the row that the others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        Mean ± standard deviation over seeds of the MAE (K) in each period, headed by its first day;
+        the mean of the periods; its ``change (K)`` from the row ``against``, and ``95 % interval``
+        and ``verdict`` as of :func:`difference`, days drawn from all periods, the standard
+        deviation over seeds that of their mean over the periods.
+    """
+
+    def errors(label: str) -> tuple[xr.DataArray, list[float]]:
+        windows = [seed_mean(period[label], "window_mae").mean("lead") for period in periods]
+        seeds = [mae_of(period[label]) for period in periods]
+        return xr.concat(windows, "window"), list(np.mean(seeds, axis=0))
+
+    def trained(label: str) -> bool:
+        return "train_loss" in periods[0][label][0]
+
+    base, base_seeds = errors(against)
+    base_sd = deviation(base_seeds, trained(against))
+    table = {}
+    for label in periods[0]:
+        ours, ours_seeds = errors(label)
+        cells = {
+            f"{period[label][0]['window'].dt.strftime('%Y-%m-%d').item(0)} on": mean_and_spread(
+                mae_of(period[label]), 3
+            )
+            for period in periods
+        }
+        cells["mean"] = mean_and_spread(ours_seeds, 3)
+        if label != against:
+            sd = np.hypot(deviation(ours_seeds, trained(label)), base_sd)
+            d = interval(ours, base, float(sd))
+            cells["change (K)"] = signed(d["difference"])
+            cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
+            cells["verdict"] = d["verdict"]
+        table[label] = cells
+    return pd.DataFrame.from_dict(table, orient="index").fillna("–")
+
+
+def search_table(searches: Mapping[str, Mapping[str, Sequence[xr.Dataset]]]) -> pd.DataFrame:
+    """One row a candidate of a search: its lowest validation error, beside that of the first row.
+
+    Parameters
+    ----------
+    searches : mapping of data set -> rows
+        From :func:`lsntp.results.studies.load`.
+
+    Returns
+    -------
+    DataFrame
+        By data set the change of the validation error from the first row's, in per cent, and the
+        mean of these. Test data have no part in it.
+    """
+    lowest = pd.DataFrame(
+        {
+            d: {label: float(group[0]["validation_loss"].min()) for label, group in rows.items()}
+            for d, rows in searches.items()
+        }
+    )
+    percent = 100 * (lowest / lowest.iloc[0] - 1)
+    return percent.assign(mean=percent.mean(axis=1))
+
+
+def kernel_of(record: xr.Dataset) -> int:
+    """Return the kernel of a record's network."""
+    config = config_of(record)
+    assert config.preset is not None
+    return config.preset.kernel
+
+
+def kernel_curves(rows: Mapping[str, Sequence[xr.Dataset]]) -> pd.DataFrame:
+    """MAE against the kernel, a curve a model: ``curve`` (its name in the zoo), ``at``, ``mae``."""
+    lines = [
+        (
+            config_of(r).model,
+            kernel_of(r),
+            float(r["mae"].mean()),
+        )
+        for group in rows.values()
+        for r in group
+    ]
+    return pd.DataFrame(lines, columns=["curve", "at", "mae"])

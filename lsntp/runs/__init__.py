@@ -1,0 +1,1 @@
+"""A config -> a record: the one way to a number."""

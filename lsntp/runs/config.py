@@ -1,0 +1,221 @@
+"""What decides a run: model, recipe, size, seed, and what else is varied."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from lsntp import zoo
+from lsntp.data.checks import Count, Kilometres, Odd, Seed, Whole, known, one_of
+from lsntp.data.datasets import REAL
+from lsntp.runs.training import NAME, RECIPES, Recipe
+
+
+class Preset(BaseModel):
+    """How large a network is and how long it trains."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(pattern=NAME, max_length=40, description="part of the record's file name")
+    hidden: Count = Field(description="hidden channels F of each layer")
+    embedding: Count = Field(description="size E of a node's embedding")
+    kernel: Odd = Field(description="rows and columns of the operator's kernel, odd")
+    downsample: bool = Field(description="halve the grid inside the network")
+    epochs: Count = Field(description="passes over the training windows")
+    batch_size: Count = Field(description="windows a gradient step")
+
+
+PRESETS = {
+    "smoke": Preset(
+        name="smoke",
+        hidden=4,
+        embedding=8,
+        kernel=3,
+        downsample=True,
+        epochs=1,
+        batch_size=32,
+    ),
+    "laptop": Preset(
+        name="laptop",
+        hidden=16,
+        embedding=64,
+        kernel=3,
+        downsample=True,
+        epochs=12,
+        batch_size=8,
+    ),
+    "tuned": Preset(  # of LS-NTP (tuned)
+        name="tuned",
+        hidden=32,
+        embedding=32,
+        kernel=3,
+        downsample=False,
+        epochs=12,
+        batch_size=16,
+    ),
+    "paper": Preset(  # the released configuration for NCEP, 21×35
+        name="paper",
+        hidden=256,
+        embedding=512,
+        kernel=3,
+        downsample=False,
+        epochs=70,
+        batch_size=8,
+    ),
+    "paper-era5": Preset(  # and for ERA5, 77×125
+        name="paper-era5",
+        hidden=128,
+        embedding=512,
+        kernel=3,
+        downsample=True,
+        epochs=70,
+        batch_size=8,
+    ),
+}
+"""The sizes, by name; ``paper`` and ``paper-era5`` are the released configurations."""
+
+
+PresetName = Annotated[str, one_of(PRESETS)]
+RecipeName = Annotated[str, one_of(RECIPES)]
+ModelName = Annotated[str, one_of(zoo.LABELS)]
+Models = Annotated[Sequence[ModelName], Field(min_length=1)]
+Recipes = Annotated[Sequence[RecipeName], Field(min_length=1)]
+# How many seeds: 0, 1, …
+Seeds = Annotated[Count, Field(le=1000)]
+
+
+class RunConfig(BaseModel):
+    """All that decides a run. Its :attr:`key` names the run's record.
+
+    ``recipe`` and ``preset`` are given by name or in full. References (persistence, climatology,
+    ridge) have neither, and no seed: theirs are set to None and 0, so that each has one record.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    dataset: str = Field(min_length=1, description="a name lsntp.open_dataset knows, or a path")
+    model: ModelName = Field(description="a name of lsntp.zoo")
+    recipe: Recipe | None = Field(
+        default=None,
+        strict=False,
+        validate_default=True,
+        description='how it is trained; else "modern"',
+    )
+    preset: Preset | None = Field(
+        default=None,
+        strict=False,
+        validate_default=True,
+        description='how large it is; else "laptop"',
+    )
+    seed: Seed = Field(default=0, description="first weights and order of the windows")
+    input_steps: Count = Field(default=6, description="frames seen")
+    lead_steps: Count = Field(default=6, description="frames forecast")
+    rotation: Whole = Field(default=0, description="lengths the test period is moved back by")
+    parts: dict[str, bool] = Field(
+        default={}, description="of LS-NTP, those unlike its form: lsntp.model.forecaster.EQUATIONS"
+    )
+    cut_km: Kilometres | None = Field(default=None, description="no longer links, from the start")
+    test_cuts_km: tuple[Kilometres, ...] = Field(
+        default=(),
+        strict=False,
+        description="no longer links, in the trained network: scored at each, too",
+    )
+    cases: bool = Field(default=False, description="keep three forecasts: see the record's cases")
+
+    @field_validator("recipe", "preset", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        table, usual = (RECIPES, "modern") if info.field_name == "recipe" else (PRESETS, "laptop")
+        value = usual if value is None else value
+        return table[known(value, table)] if isinstance(value, str) else value
+
+    @field_validator("recipe", "preset", "seed")
+    @classmethod
+    def _references_have_none(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("model") in zoo.REFERENCES:
+            return 0 if info.field_name == "seed" else None
+        return value
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_it_has(cls, parts: dict[str, bool], info: ValidationInfo) -> dict[str, bool]:
+        if "model" not in info.data:  # which is told already
+            return parts
+        model = info.data["model"]
+        form = zoo.FORMS.get(model, {})
+        if unknown := sorted(parts.keys() - form.keys()):
+            names = ", ".join(form) or "none, this model has none to change"
+            raise ValueError(f"{', '.join(unknown)} of {model}: expected some of {names}")
+        return {name: kept for name, kept in parts.items() if kept != form[name]}
+
+    @model_validator(mode="after")
+    def _cuts_need_a_graph(self) -> Self:
+        linked = zoo.FORMS.get(self.model, {}).get("lagc", False) and self.parts.get("lagc", True)
+        if not linked and (self.cut_km is not None or self.test_cuts_km):
+            raise ValueError(
+                f"cut_km={self.cut_km}, test_cuts_km={self.test_cuts_km}: expected none, "
+                f"{self.model} without a graph has no links to cut; leave them out"
+            )
+        return self
+
+    @property
+    def key(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the canonical JSON.
+
+        A field at its default is left out, so that a field added later changes no key.
+        """
+        canonical = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def title(self) -> str:
+        """A readable name, for file names and progress."""
+        parts = [Path(self.dataset).stem, self.model]
+        if self.recipe and self.preset:
+            parts += [self.recipe.name, self.preset.name, f"seed{self.seed}"]
+        return "-".join(filter(None, [*parts, self.variant]))
+
+    @property
+    def variant(self) -> str:
+        """What sets it apart, beside its seed, from a run of the main table; "" if it is one."""
+        said = [name if kept else f"no-{name}" for name, kept in self.parts.items()]
+        if (self.input_steps, self.lead_steps) != (6, 6):
+            said.append(f"{self.input_steps}to{self.lead_steps}")
+        if self.preset and self.preset.kernel != PRESETS.get(self.preset.name, self.preset).kernel:
+            said.append(f"kernel{self.preset.kernel}")
+        if self.rotation:
+            said.append(f"rotation{self.rotation}")
+        if self.cut_km is not None:
+            said.append(f"cut{self.cut_km:.0f}km")
+        if self.test_cuts_km:
+            said.append("cuts")
+        if self.cases:
+            said.append("cases")
+        return "-".join(said)
+
+    @property
+    def whole(self) -> bool:
+        """Whether its record keeps maps, case and graph, too.
+
+        On the real sets, of which many records are committed, only those of the main table do: a
+        :attr:`variant` keeps its scores.
+        """
+        named = (self.recipe, self.preset) == (None, None) or (
+            self.recipe in RECIPES.values() and self.preset in PRESETS.values()
+        )
+        return self.dataset not in REAL or (named and not self.variant)

@@ -1,0 +1,286 @@
+"""Records: one file per run, written whole or not at all; found, run if missing, tabulated."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+from filelock import FileLock
+from pydantic import ValidationError
+
+from lsntp.data import store
+from lsntp.data.checks import checked, sentence, shown
+from lsntp.data.datasets import NAMES, REAL, open_dataset
+from lsntp.data.store import DamagedRecordError, RecordError
+from lsntp.runs import metrics
+from lsntp.runs.config import RunConfig
+from lsntp.runs.experiment import execute
+from lsntp.runs.training import launch
+
+SCORES_ONLY = (
+    *metrics.SCORES,
+    "window_mae",
+    "train_loss",
+    "validation_loss",
+    "cut_mae",
+    "cut_window_mae",
+    "cases_prediction",
+    "cases_truth",
+    "cases_time",
+)
+"""What the record of a study's variant keeps."""
+
+# 4 significant digits, of forecasts in K that is 1/16 K; the scores keep every digit
+COARSE = {"dtype": "float32", "significant_digits": 4, "quantize_mode": "GranularBitRound"}
+KEPT_COARSELY = (
+    "mae_map",
+    "bias_map",
+    "window_mae",
+    "window_mse",
+    "case_prediction",
+    "embedding",
+    "cut_window_mae",
+    "cases_prediction",
+)
+
+REMEDY = (
+    "restore its file with git checkout, or give the command that made it again (lsntp campaign "
+    "all makes the book's)"
+)
+"""What to do about a damaged record: whatever needs it makes it again."""
+
+NAME_BYTES = 150
+"""The most of a :attr:`RunConfig.title` in a file's name: a file system takes 255 bytes in all."""
+
+
+def cache_dir() -> Path:
+    """Folder for checkpoints: ``$LSNTP_CACHE_DIR`` or the user's cache folder."""
+    import pooch  # here, not above: on import it warns of a progress bar that we do not use
+
+    return Path(os.environ.get("LSNTP_CACHE_DIR") or pooch.os_cache("lsntp")).expanduser()
+
+
+def store_dir(dataset: str = NAMES[0]) -> Path:
+    """Folder of the records of a data set.
+
+    ``$LSNTP_RECORDS_DIR``, else, for a data set with a name, ``data/records/runs`` of the checkout
+    the library runs from, else, as for a file of one's own, a folder in the user's cache.
+    """
+    if given := os.environ.get("LSNTP_RECORDS_DIR"):
+        return Path(given).expanduser()
+    checkout = store.RECORDS / "runs"
+    return checkout if dataset in NAMES and checkout.is_dir() else cache_dir() / "records"
+
+
+def config_of(record: xr.Dataset) -> RunConfig:
+    """Return the config that a record was made from.
+
+    Raises
+    ------
+    RecordError
+        If it holds none, or one that is not valid.
+    """
+    stored = record.attrs.get("config", "")
+    try:
+        return RunConfig.model_validate_json(stored)
+    except ValidationError as error:
+        raise RecordError(
+            f"the record {record.attrs.get('key', 'without a key')} has config={shown(stored)}: "
+            f"expected a lsntp.RunConfig as JSON ({sentence(error)}); {REMEDY}"
+        ) from None
+
+
+def name_of(config: RunConfig) -> str:
+    """Return the name of the config's record, without ending, of any length and on any system."""
+    title = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", config.title)
+    return f"{title.encode()[:NAME_BYTES].decode(errors='ignore')}-{config.key}"
+
+
+def path_of(config: RunConfig) -> Path:
+    """Return where the record of a config is kept."""
+    return store_dir(config.dataset) / f"{name_of(config)}.nc"
+
+
+def is_whole(config: RunConfig) -> bool:
+    """Tell whether a readable record of the config is stored; warn of a damaged one.
+
+    Raises
+    ------
+    RecordError
+        If there is a file that cannot be opened, whatever it holds.
+    """
+    path = path_of(config)
+    if not path.exists():
+        return False
+    try:
+        read(path)
+    except DamagedRecordError as error:
+        warnings.warn(f"{error}; it counts as missing", stacklevel=2)
+        return False
+    return True
+
+
+def is_current(config: RunConfig) -> bool:
+    """Tell whether :func:`is_whole`, and of a file of one's own, whether it holds those values."""
+    if config.dataset in NAMES:  # verified against its fingerprint whenever it is opened
+        return is_whole(config)
+    return is_whole(config) and (
+        open_dataset(config.dataset).attrs["fingerprint"] == find(config).attrs["fingerprint"]
+    )
+
+
+def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
+    """Return what is stored of a record: all of it, or, of a study's variant, the scores."""
+    if config.whole:
+        return record
+    return record[[name for name in SCORES_ONLY if name in record]]
+
+
+def write(record: xr.Dataset, path: Path) -> None:
+    """Store a record by :func:`lsntp.data.store.write`, forecasts and maps to 4 digits."""
+    store.write(record, path, {name: COARSE for name in KEPT_COARSELY if name in record})
+
+
+def read(path: Path) -> xr.Dataset:
+    """Read a record into memory.
+
+    Raises
+    ------
+    RecordError
+        If the file is damaged, or does not hold what its name says.
+    """
+    return store.read(path, lambda record: name_of(config_of(record)), REMEDY)
+
+
+def find(config: RunConfig) -> xr.Dataset:
+    """Return the stored record of a config.
+
+    Raises
+    ------
+    RecordError
+        If there is none.
+    """
+    path = path_of(config)
+    if not path.exists():
+        raise RecordError(
+            f"no record of {config.title} in {path.parent}; make it with lsntp "
+            f"{'campaign all' if config.variant else 'run'}, or pass rerun=True to the notebook"
+        )
+    return read(path)
+
+
+def find_by_key(key: str) -> xr.Dataset:
+    """Return the stored record whose key begins with ``key``, be it of a file of one's own."""
+    if not re.fullmatch("[0-9a-f]{1,16}", key):
+        raise RecordError(
+            f'key "{key}": expected hexadecimal digits as at the end of a file name, or of '
+            f"{', '.join(REAL)} the name"
+        )
+    folders = {store_dir(), store_dir("a file of one's own")}
+    paths = sorted(path for folder in folders for path in folder.glob("*.nc"))
+    found = [path for path in paths if path.stem.split("-")[-1].startswith(key)]
+    if not found:
+        within = " and ".join(sorted(map(str, folders)))
+        raise RecordError(f'key "{key}": 0 records in {within}, expected one')
+    if len(found) > 1:
+        first = ", ".join(map(str, found[:3])) + (", …" if len(found) > 3 else "")
+        raise RecordError(
+            f'key "{key}": {len(found)} records ({first}), expected one; give more digits, or '
+            "delete copies"
+        )
+    return read(found[0])
+
+
+def sample(count: int) -> list[xr.Dataset]:
+    """Return ``count`` stored records drawn at random, another draw each time."""
+    paths = sorted(store_dir().glob("*.nc"))
+    if count > len(paths):
+        raise RecordError(f"asked for {count} records, but {store_dir()} holds {len(paths)}")
+    return [read(path) for path in random.sample(paths, count)]
+
+
+def check_folders(config: RunConfig) -> None:
+    """Tell before a run, not after it, that its record or its checkpoint cannot be stored.
+
+    Raises
+    ------
+    RecordError
+        As of :func:`lsntp.data.store.check_folder`.
+    """
+    store.check_folder(path_of(config).parent, "LSNTP_RECORDS_DIR")
+    store.check_folder(cache_dir() / "checkpoints", "LSNTP_CACHE_DIR")
+
+
+@checked
+def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr.Dataset:
+    """Return the stored record of a config; without one, make it and store it.
+
+    A record that cannot be read is made again, and so is one of a file of your own whose values
+    have changed since.
+    Two processes never make the same record at once, unless torchrun started them to make it
+    together; then the first writes it. An interrupted run resumes from its last epoch. Parameters
+    as of :func:`lsntp.runs.experiment.execute`.
+    """
+    path, checkpoints = path_of(config), cache_dir() / "checkpoints"
+    team = launch(device)
+    first = team.is_global_zero
+    if team.broadcast(first and is_current(config)):  # even if nothing can be written
+        return read(path)
+    if first:
+        check_folders(config)
+    with FileLock(checkpoints / f"{config.key}.lock") if first else nullcontext():
+        if team.broadcast(first and not is_current(config)):  # nor made while it waited
+            record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
+            if first:
+                write(kept(record, config), path)
+        team.barrier()  # no process reads before the first has written
+        for leftover in checkpoints.glob(f"{config.key}-*.safetensors") if first else ():
+            leftover.unlink()
+    return read(path)
+
+
+def row(record: xr.Dataset) -> dict[str, object]:
+    """Return the record as one row of the table; scores are means over the leads."""
+    config = config_of(record)
+    cells: dict[str, object] = {
+        "key": config.key,
+        "dataset": config.dataset,
+        "model": config.model,
+        "recipe": config.recipe.name if config.recipe else "none",
+        "preset": config.preset.name if config.preset else "none",
+        "variant": config.variant,
+        "seed": config.seed,
+    }
+    for name in metrics.SCORES:
+        cells[name] = float(record[name].mean())
+        for lead, value in enumerate(record[name].values, start=1):
+            cells[f"{name}_lead_{lead}"] = float(value)
+    for name in ("parameters", "wall_s", "peak_memory_mib", "device", "commit", "made"):
+        cells[name] = record.attrs[name]
+    cells["torch"] = json.loads(record.attrs["versions"])["torch"]
+    cells["fingerprint"] = record.attrs["fingerprint"]
+    return cells
+
+
+def tabulate(several: list[xr.Dataset]) -> pd.DataFrame:
+    """One row per record: key, dataset, model, …, seed, scores, by lead, cost."""
+    return pd.DataFrame([row(record) for record in several])
+
+
+def load_records() -> pd.DataFrame:
+    """All stored records of the named data sets, one row per run, in order of their file names.
+
+    Columns: ``key``, ``dataset``, ``model``, ``recipe``, ``preset``, ``variant`` (what sets it
+    apart from a run of the main table, else ""), ``seed``; ``mae``, ``rmse``,
+    ``rmse_per_cell`` (K), ``ssim``, ``psnr`` (dB), ``ssim_released``, ``psnr_released`` (dB), each
+    as mean over the leads and as ``<score>_lead_1`` …; ``parameters``, ``wall_s`` (s, training),
+    ``peak_memory_mib``, ``device``, ``torch``, ``commit``, ``made``, ``fingerprint``.
+    """
+    return tabulate([read(path) for path in sorted(store_dir().glob("*.nc"))])
