@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from benchmarks import machine, released, store
 from benchmarks.flops import Case
 from lsntp.model import product
-from lsntp.model.convlstm import RecurrentLayer
+from lsntp.model.convlstm import ConvLSTMLayer
 from lsntp.model.graph import AdaptiveGraph
+from lsntp.model.lsconv import LSConv
 from lsntp.runs.config import PRESETS
 
 LAPTOP = PRESETS["laptop"]
@@ -51,17 +52,18 @@ class RebuiltAdjacency:
 
 
 def with_zeros(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a layer compute with zeros where it has no input or no hidden state yet."""
+    """Make a layer without input compute with zeros."""
 
-    def forward(
-        self: RecurrentLayer, x: Any, state: Any = None, adjacency: Any = None, steps: int = 0
-    ) -> Any:
-        if x is None:
-            x = torch.zeros_like(state[0]).unsqueeze(1).expand(-1, steps, -1, -1, -1)
-        if state is None:
-            zeros = x.new_zeros(x.shape[0], self.cell.hidden, *x.shape[-2:])
-            state = zeros, zeros
-        return run(self, x, state, adjacency)
+    def forward(self: ConvLSTMLayer, x: Tensor, state: Any = None, *graph: Any) -> Any:
+        operator = self.cell.operator
+        assert isinstance(operator, LSConv)
+        absent, skipped = operator.absent, operator.skipped
+        operator.absent = operator.skipped = 0
+        try:
+            zeros = x.new_zeros(*x.shape[:2], absent, *x.shape[3:])
+            return run(self, torch.cat([zeros, x], dim=2), state, *graph)
+        finally:
+            operator.absent, operator.skipped = absent, skipped
 
     return forward
 
@@ -74,7 +76,7 @@ def levers() -> dict[str, list[Patch]]:
             (AdaptiveGraph, "adjacency", lambda self: RebuiltAdjacency(self.embedding))
         ],
         f"{product.library()}, not {other}": [(product, "library", lambda: other)],
-        "zeros skipped": [(RecurrentLayer, "forward", with_zeros(RecurrentLayer.forward))],
+        "zeros skipped": [(ConvLSTMLayer, "forward", with_zeros(ConvLSTMLayer.forward))],
     }
     found["all of these"] = [patch for patches in found.values() for patch in patches]
     return found

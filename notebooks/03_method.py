@@ -344,7 +344,7 @@ table
 #
 # ## LS-NTP: one cell, given its operator
 #
-# The recurrent cell ({class}`lsntp.model.convlstm.RecurrentCell`) is ConvLSTM's, with peepholes. It does not know
+# The recurrent cell ({class}`lsntp.model.convlstm.ConvLSTMCell`) is ConvLSTM's, with peepholes. It does not know
 # its operator; it is *given* one:
 #
 # $$

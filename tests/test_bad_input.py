@@ -47,7 +47,7 @@ from lsntp.data.datasets import fetch
 from lsntp.data.fields import standardise
 from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import MinMax, StandardisedAnomaly, prepare
-from lsntp.model.convlstm import RecurrentCell, RecurrentLayer
+from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
 from lsntp.model.graph import adaptive_adjacency, grid_nodes
 from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, studies, tables
@@ -182,11 +182,11 @@ row(
 )
 arguments(
     "cell",
-    lambda **settings: RecurrentCell(
+    lambda **settings: ConvLSTMCell(
         **({"operator": lsconv(in_channels=3, out_channels=8)} | settings)
     ),
     {"hidden": 2, "peephole": (1, 1)},
-    {"hidden": (*NO_COUNTS, 3, 1), "peephole": (1,), "operator": (None, "conv")},
+    {"hidden": NO_COUNTS, "peephole": (1,), "operator": (None, "conv")},
 )
 arguments(
     "config",
@@ -329,21 +329,23 @@ for said, x in {
 }.items():
     row("tensor", partial(network(), x), said)
 
-LAYER = RecurrentLayer(RecurrentCell(lsconv(in_channels=3, out_channels=8, lagc=False), 2, (3, 4)))
+LAYER = ConvLSTMLayer(ConvLSTMCell(lsconv(in_channels=3, out_channels=8, lagc=False), 2, (3, 4)))
 STATE = at(2, 2, 3, 4), at(2, 2, 3, 4)
 for said, given in {
     "(2, 3, 3, 4)": {"x": at(2, 3, 3, 4)},
     "(2, 0, 1, 3, 4)": {"x": at(2, 0, 1, 3, 4)},
-    "(2, 2, 5, 3, 4)": {"x": at(2, 2, 5, 3, 4)},
-    "(2, 2, 1, 3, 5)": {"x": at(2, 2, 1, 3, 5)},
-    "steps=0": {"x": None, "state": STATE},
-    "steps='3'": {"x": None, "state": STATE, "steps": "3"},
-    "state=None": {"x": None, "steps": 3},
+    "(2, 7, 3, 4)": {"x": at(2, 2, 5, 3, 4)},
+    "(2, 2, 3, 5)": {"x": at(2, 2, 1, 3, 5)},
+    "None": {"x": None, "state": STATE},
     "(3, 2, 3, 4)": {"x": at(2, 2, 1, 3, 4), "state": (at(3, 2, 3, 4), at(2, 2, 3, 4))},
-    "(2, 9, 3, 4)": {"x": None, "state": (STATE[0], at(2, 9, 3, 4)), "steps": 1},
+    "(2, 9, 3, 4)": {"x": at(2, 2, 1, 3, 4), "state": (STATE[0], at(2, 9, 3, 4))},
     "state=5": {"x": at(2, 2, 1, 3, 4), "state": 5},
 }.items():
-    row("state", partial(LAYER, **given), said, partial(LAYER, None, STATE, steps=1))
+    row("state", partial(LAYER, **given), said, partial(LAYER, at(2, 2, 1, 3, 4), STATE))
+for hidden in (1, 3):  # not what the operator gives
+    cell = ConvLSTMCell(lsconv(in_channels=3, out_channels=8, lagc=False), hidden, (3, 4))
+    other = at(2, hidden, 3, 4)
+    row("state", partial(cell, at(2, 3 - hidden, 3, 4), (other, other)), f"{4 * hidden}, 3, 4")
 row(
     "state",
     partial(LAYER.cell, at(2, 1, 3, 4), None),

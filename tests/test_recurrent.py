@@ -1,21 +1,29 @@
 """The recurrent cell against torch's LSTM and against the printed equations."""
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
-from lsntp.model.convlstm import RecurrentCell, RecurrentLayer
+from lsntp import Forecaster, RunConfig, run
+from lsntp.data.synthetic import synthetic
+from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
+from lsntp.model.forecaster import inner_grid
 from lsntp.model.lsconv import LSConv
+from lsntp.zoo import NETWORKS
 
 
-def cell_of(channels: int, hidden: int, grid: tuple[int, int], kernel: int = 3) -> RecurrentCell:
+def cell_of(channels: int, hidden: int, grid: tuple[int, int], kernel: int = 3) -> ConvLSTMCell:
     operator = LSConv(channels + hidden, 4 * hidden, kernel, nsa=False, lagc=False)
-    return RecurrentCell(operator, hidden, grid).double()
+    return ConvLSTMCell(operator, hidden, grid).double()
 
 
 def test_on_one_cell_without_peepholes_it_is_torchs_lstm() -> None:
     torch.manual_seed(0)
     channels, hidden = 3, 4
-    layer = RecurrentLayer(cell_of(channels, hidden, (1, 1), kernel=1))
+    layer = ConvLSTMLayer(cell_of(channels, hidden, (1, 1), kernel=1))
     lstm = torch.nn.LSTM(channels, hidden, batch_first=True).double()
     with torch.no_grad():
         for weight in (layer.cell.w_ci, layer.cell.w_cf, layer.cell.w_co):
@@ -62,7 +70,7 @@ def test_step_equals_the_printed_equations(grid: tuple[int, int]) -> None:
 
 def test_a_layer_can_be_stopped_and_continued() -> None:
     torch.manual_seed(2)
-    layer = RecurrentLayer(cell_of(1, 2, (3, 3)))
+    layer = ConvLSTMLayer(cell_of(1, 2, (3, 3)))
     x = torch.randn(1, 6, 1, 3, 3, dtype=torch.float64)
     whole, last = layer(x)
     first, state = layer(x[:, :4])
@@ -71,31 +79,81 @@ def test_a_layer_can_be_stopped_and_continued() -> None:
     torch.testing.assert_close(state[1], last[1])
 
 
-@pytest.mark.parametrize("absent", ["neither", "x", "h"])
 @pytest.mark.parametrize("split", [None, (2, 3)])
 @pytest.mark.parametrize("norm", [True, False])
 @pytest.mark.parametrize("use_lagc", [True, False])
 @pytest.mark.parametrize("nsa", [True, False])
-def test_pair_is_the_operator_on_both(
-    nsa: bool, use_lagc: bool, norm: bool, split: tuple[int, int] | None, absent: str
+def test_absent_channels_are_zeros(
+    nsa: bool, use_lagc: bool, norm: bool, split: tuple[int, int] | None
 ) -> None:
-    """With X taken ahead, and with what is absent left out instead of given as zeros."""
     torch.manual_seed(3)
     operator = LSConv(5, 4, nsa=nsa, lagc=use_lagc, norm=norm, split=split).double()
-    x, h = torch.randn(2, 2, 3, 4).double(), torch.randn(2, 3, 3, 4).double()
-    adjacency = torch.rand(12, 12).double()
-    ahead = None if absent == "x" else operator.ahead(x, adjacency)
-    pair = operator.pair(ahead, None if absent == "h" else h, adjacency)
-    both = [0 * x if absent == "x" else x, 0 * h if absent == "h" else h]
-    torch.testing.assert_close(pair, operator(torch.cat(both, dim=1), adjacency))
+    without = LSConv(5, 4, nsa=nsa, lagc=use_lagc, norm=norm, split=split, absent=2).double()
+    without.load_state_dict(operator.state_dict())
+    h, adjacency = torch.randn(2, 3, 3, 4).double(), torch.rand(12, 12).double()
+    zeros = torch.zeros(2, 2, 3, 4).double()
+    expected = operator(torch.cat([zeros, h], dim=1), adjacency)
+    torch.testing.assert_close(without(h, adjacency), expected)
+
+
+class Depthwise(torch.nn.Module):
+    """A reader's own operator: knows nothing of cells, and takes a graph that it does not use."""
+
+    def __init__(self, channels: int, gates: int) -> None:
+        super().__init__()
+        self.space = torch.nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.channels = torch.nn.Conv2d(channels, gates, 1)
+
+    def forward(self, x: torch.Tensor, *graph: object) -> torch.Tensor:
+        return self.channels(self.space(x))
+
+
+class Spectral(torch.nn.Module):
+    """Another: a filter of each wave number, then a mixing of channels."""
+
+    def __init__(self, channels: int, gates: int, height: int, width: int) -> None:
+        super().__init__()
+        self.filter = torch.nn.Parameter(torch.ones(channels, height, width // 2 + 1))
+        self.channels = torch.nn.Conv2d(channels, gates, 1)
+
+    def forward(self, x: torch.Tensor, *graph: object) -> torch.Tensor:
+        waves = torch.fft.rfft2(x) * self.filter
+        return self.channels(torch.fft.irfft2(waves, s=x.shape[-2:]))
+
+
+@pytest.mark.parametrize("own", ["depthwise", "spectral"])
+def test_a_readers_own_operator_is_trained_as_ours(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the way of every run: a config, the zoo, a record."""
+    monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "records"))
+    monkeypatch.setenv("LSNTP_CACHE_DIR", str(tmp_path / "cache"))
+    values = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
+    values.attrs = {"units": "K"}
+    values.to_netcdf(tmp_path / "own.nc")
+
+    def build(height: int, width: int, hidden: int, **settings: Any) -> Forecaster:
+        def operator(x: int, h: int, gates: int) -> torch.nn.Module:
+            inner = inner_grid(height, width, settings["downsample"])
+            return Depthwise(x + h, gates) if own == "depthwise" else Spectral(x + h, gates, *inner)
+
+        shape = {k: settings[k] for k in ("downsample", "lead_steps")}
+        return Forecaster(height, width, hidden, operator, **shape)
+
+    monkeypatch.setitem(NETWORKS, "convlstm", build)
+    config = RunConfig(dataset=str(tmp_path / "own.nc"), model="convlstm", preset="smoke")
+    record = run(
+        config.model_copy(update={"preset": config.preset.model_copy(update={"epochs": 4})})
+    )
+    assert np.isfinite(record["mae"]).all()
+    assert record["train_loss"][-1] < record["train_loss"][0]
 
 
 def test_wrong_layers_are_told() -> None:
-    for split in [(3, 2), (2, 1, 2)]:
-        with pytest.raises(ValueError, match=r"expected \(2, 3\)"):
-            RecurrentCell(LSConv(5, 12, split=split), 3, (1, 1))
-    layer = RecurrentLayer(cell_of(1, 2, (3, 3)))
-    with pytest.raises(ValueError, match=r"\(1, 0, 1, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"gates from the operator .*12"):
+        ConvLSTMCell(torch.nn.Conv2d(5, 8, 1), 3, (1, 1))(
+            torch.zeros(1, 2, 3, 3), (torch.zeros(1, 3, 3, 3),) * 2
+        )
+    layer = ConvLSTMLayer(cell_of(1, 2, (3, 3)))
+    with pytest.raises(ValueError, match=r"\(1, 0, "):
         layer(torch.zeros(1, 0, 1, 3, 3))
-    with pytest.raises(ValueError, match="state=None"):
-        layer(None, steps=3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from unittest import mock
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from lsntp.figures.maps import field_map, mark
 from lsntp.figures.style import COLOURS, WIDTH
-from lsntp.model.convlstm import RecurrentCell, State
+from lsntp.model.convlstm import ConvLSTMCell
 from lsntp.model.forecaster import Forecaster
 from lsntp.model.lsconv import NSA, LSConv, convolution
 
@@ -158,9 +157,9 @@ def change_map(
 # ---------------------------------------------------------------- the network from outside
 
 
-def cells(model: Forecaster) -> list[RecurrentCell]:
+def cells(model: Forecaster) -> list[ConvLSTMCell]:
     """Return the four recurrent cells, encoder first."""
-    return [module for module in model.modules() if isinstance(module, RecurrentCell)]
+    return [module for module in model.modules() if isinstance(module, ConvLSTMCell)]
 
 
 @torch.no_grad()
@@ -210,14 +209,13 @@ def gates(model: Forecaster, x: Tensor) -> dict[str, np.ndarray]:
     mapping of "i", "f", "o", "C̃" -> array, flat
     """
     seen: list[Tensor] = []
-    update = RecurrentCell.gate
-
-    def noted(cell: RecurrentCell, gates: Tensor, c: Tensor) -> State:
-        seen.append(gates)
-        return update(cell, gates, c)
-
-    with mock.patch.object(RecurrentCell, "gate", noted):
-        model(x)
+    handles = [
+        cell.operator.register_forward_hook(lambda _m, _i, output: seen.append(output))
+        for cell in cells(model)
+    ]
+    model(x)
+    for handle in handles:
+        handle.remove()
     i, f, o, c = (
         torch.cat([output.chunk(4, dim=1)[k].flatten() for output in seen]) for k in range(4)
     )

@@ -6,7 +6,8 @@ The forecaster's shapes: (B, T, 1, H, W) in, (B, L, 1, H, W) out, in scaled unit
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lsntp.data.checks import Count, Odd, checked, fits
-from lsntp.model.convlstm import MakeOperator, RecurrentCell, RecurrentLayer
+from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
 from lsntp.model.graph import AdaptiveGraph, DistanceCut
 from lsntp.model.lsconv import LSConv
 
@@ -85,7 +86,7 @@ class GridForecaster(nn.Module):
 class Forecaster(GridForecaster):
     """Encoder of two recurrent layers, decoder of two more, one convolution to the field.
 
-    The decoder's first layer is fed zeros and starts from the last state of the encoder's first
+    The decoder's first layer has no input and starts from the last state of the encoder's first
     layer, its second from that of the second. All layers share one graph, whose adjacency is
     computed once a forward pass.
 
@@ -96,7 +97,8 @@ class Forecaster(GridForecaster):
     hidden : int
         F, the hidden channels of each layer.
     operator : callable
-        ``operator(C, F, 4F)`` builds the operator of a cell with C input channels.
+        ``operator(C, F, 4F)`` builds the operator of a cell with C input channels, which maps
+        C + F of them, and a graph where there is one, to 4F. C is 0 for a cell without input.
     cell_peephole : bool
         One peephole weight per cell and channel (equations), not one per channel (released).
     """
@@ -107,7 +109,7 @@ class Forecaster(GridForecaster):
         height: Count,
         width: Count,
         hidden: Count,
-        operator: MakeOperator,
+        operator: Callable[[int, int, int], nn.Module],
         *,
         graph: AdaptiveGraph | None = None,
         downsample: bool = False,
@@ -116,23 +118,34 @@ class Forecaster(GridForecaster):
     ) -> None:
         super().__init__(height, width, downsample, lead_steps, graph)
 
-        def layer(channels: int) -> RecurrentLayer:
+        def layer(channels: int) -> ConvLSTMLayer:
             gates = operator(channels, hidden, 4 * hidden)
             peephole = self.inner if cell_peephole else (1, 1)
-            return RecurrentLayer(RecurrentCell(gates, hidden, peephole))
+            return ConvLSTMLayer(ConvLSTMCell(gates, hidden, peephole))
 
         self.encoder = nn.ModuleList([layer(1), layer(hidden)])
-        self.decoder = nn.ModuleList([layer(hidden), layer(hidden)])
+        self.decoder = nn.ModuleList([layer(0), layer(hidden)])
         self.head = self.make_head(hidden)
 
     def features(self, x: Tensor) -> Tensor:
         """The last layer's H at each lead, (B, L, F, h, w)."""
-        adjacency = None if self.graph is None else self.graph.adjacency()
-        x, first = self.encoder[0](x, None, adjacency)
-        _, second = self.encoder[1](x, None, adjacency)
-        x, _ = self.decoder[0](None, first, adjacency, steps=self.lead_steps)
-        x, _ = self.decoder[1](x, second, adjacency)
+        graph = () if self.graph is None else (self.graph.adjacency(),)
+        x, first = self.encoder[0](x, None, *graph)
+        _, second = self.encoder[1](x, None, *graph)
+        nothing = x.new_empty(len(x), self.lead_steps, 0, *self.inner)
+        x, _ = self.decoder[0](nothing, first, *graph)
+        x, _ = self.decoder[1](x, second, *graph)
         return x
+
+
+def on_both(x: int, h: int, gates: int, *, joint: bool = True, **settings: Any) -> LSConv:
+    """LS-Conv on [X, H], of ``x`` and ``h`` channels; ``joint``: one attention over both.
+
+    A cell without input has weights for ``h`` channels of zeros, as in the released code.
+    """
+    channels = x or h
+    split = None if joint else (channels, h)
+    return LSConv(channels + h, gates, split=split, absent=channels - x, **settings)
 
 
 EQUATIONS = {
@@ -200,9 +213,7 @@ class LSNTP(Forecaster):
             height,
             width,
             hidden,
-            lambda x, h, gates: LSConv(
-                x + h, gates, kernel, split=None if joint else (x, h), **parts
-            ),
+            partial(on_both, kernel=kernel, joint=joint, **parts),
             graph=AdaptiveGraph(rows * columns, embedding, cut) if parts["lagc"] else None,
             cell_peephole=cell_peephole,
             downsample=downsample,

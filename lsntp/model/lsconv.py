@@ -6,12 +6,13 @@ The notebook ``03_method`` explains each part on a real field.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lsntp.data.checks import Count, Odd, checked, fits, shown
+from lsntp.data.checks import Count, Odd, Whole, checked, fits, shown
 from lsntp.model.product import Adjacency
 
 
@@ -99,6 +100,9 @@ class LSConv(nn.Module):
     split : sequence of int, optional
         Sizes of the groups of input channels that get an attention each, e.g.
         ``(input, hidden)`` in a recurrent cell. Default: one attention over all channels.
+    absent : int
+        So many of the first input channels are always zero: they have weights, but are not given,
+        and no work is done on them.
 
     Examples
     --------
@@ -121,77 +125,46 @@ class LSConv(nn.Module):
         relu: bool = False,
         norm: bool = False,
         split: Sequence[Count] | None = None,
+        absent: Whole = 0,
     ) -> None:
         super().__init__()
         self.split = tuple(split or (in_channels,))
         if sum(self.split) != in_channels:
             raise ValueError(f"split {self.split} must add up to in_channels={in_channels}")
+        if absent >= in_channels:
+            raise ValueError(f"absent={absent}: expected fewer than in_channels={in_channels}")
+        self.absent = absent
+        self.skipped = sum(end <= absent for end in accumulate(self.split))  # groups not given
         self.nsa = nn.ModuleList(NSA(channels, norm) for channels in self.split if nsa)
         self.lagc = lagc
         self.lsi = convolution(in_channels, out_channels, kernel, bias)
         self.relu = relu
 
     def forward(self, x: Tensor, adjacency: Tensor | Adjacency | None = None) -> Tensor:
-        """Apply the operator to ``x`` (B, C, H, W) with adjacency (N, N); gives (B, F, H, W)."""
-        fits("x", x, ("B", self.lsi.in_channels, "H", "W"), self.lsi.weight)
-        groups = x.split(self.split, dim=1)
-        attended = [self.attend(k, group) for k, group in enumerate(groups)]
-        return self.mix(self.link(torch.cat(attended, dim=1), adjacency))
+        """Apply the operator to ``x`` (B, C, H, W) with adjacency (N, N); gives (B, F, H, W).
 
-    def ahead(self, x: Tensor, adjacency: Tensor | Adjacency | None = None) -> Tensor:
-        """Do what the operator on [X, H] does to X alone, for :meth:`pair`, before H is known."""
-        return x if self.joint else self.link(self.attend(0, x), adjacency)
+        C are the channels that are not absent.
 
-    def pair(
-        self,
-        x: Tensor | None,
-        h: Tensor | None,
-        adjacency: Tensor | Adjacency | None = None,
-    ) -> Tensor:
-        """Apply the operator to [X, H], with X as :meth:`ahead` returns it and None for zeros.
-
-        NSA and LAGC keep zeros zero, so that channels of zeros are left out of the work.
+        Raises
+        ------
+        ValueError
+            If x is no such field, or LAGC has no adjacency for its grid.
         """
-        if self.joint:
-            present = self.link(self.attend_pair(x, h), adjacency)
-        else:
-            smoothed = None if h is None else self.link(self.attend(1, h), adjacency)
-            present = torch.cat([part for part in (x, smoothed) if part is not None], dim=1)
-        return self.mix(present, first=self.lsi.in_channels - present.shape[1] if x is None else 0)
-
-    @property
-    def joint(self) -> bool:
-        """Whether one attention looks at all channels together."""
-        return len(self.nsa) == 1
-
-    def attend(self, k: int, x: Tensor) -> Tensor:
-        """NSA of the ``k``-th group of channels, where the operator has it."""
-        return self.nsa[k](x) if self.nsa else x
-
-    def attend_pair(self, x: Tensor | None, h: Tensor | None) -> Tensor:
-        """One attention over [X, H], either None where zero; of the result what is not zero."""
-        present = torch.cat([part for part in (x, h) if part is not None], dim=1)
-        zeros = self.lsi.in_channels - present.shape[1]
-        before, behind = (zeros, 0) if x is None else (0, zeros)
-        attended = self.nsa[0](F.pad(present, (0, 0, 0, 0, before, behind)))
-        return attended[:, before : before + present.shape[1]]
-
-    def link(self, x: Tensor, adjacency: Tensor | Adjacency | None) -> Tensor:
-        """LAGC, where the operator has it."""
-        if not self.lagc:
-            return x
-        if adjacency is None:
-            raise ValueError(
-                "LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph(...).adjacency()"
-            )
-        return lagc(x, adjacency)
-
-    def mix(self, x: Tensor, first: int = 0) -> Tensor:
-        """LSI: convolve ``x``, all channels or those from ``first`` on; the others are zero."""
-        weight = self.lsi.weight
-        if x.shape[1] < self.lsi.in_channels:
-            weight = weight[:, first : first + x.shape[1]]
-        x = F.conv2d(x, weight, self.lsi.bias, padding=self.lsi.padding)
+        fits("x", x, ("B", self.lsi.in_channels - self.absent, "H", "W"), self.lsi.weight)
+        if self.nsa:
+            zeros = self.absent - sum(self.split[: self.skipped])
+            if zeros:  # GroupNorm averages them, too
+                x = F.pad(x, (0, 0, 0, 0, zeros, 0))
+            groups = x.split(self.split[self.skipped :], dim=1)
+            attended = [n(group) for n, group in zip(self.nsa[self.skipped :], groups, strict=True)]
+            x = torch.cat(attended, dim=1)[:, zeros:]
+        if self.lagc:
+            if adjacency is None:
+                raise ValueError(
+                    "LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph(...).adjacency()"
+                )
+            x = lagc(x, adjacency)
+        x = F.conv2d(x, self.lsi.weight[:, self.absent :], self.lsi.bias, padding=self.lsi.padding)
         return torch.relu(x) if self.relu else x
 
 

@@ -1,8 +1,9 @@
 """ConvLSTM (Shi et al. 2015): the forecaster whose operator is a convolution."""
 
+from functools import partial
+
 from lsntp.data.checks import Count, Odd, Whole, checked
-from lsntp.model.forecaster import Forecaster
-from lsntp.model.lsconv import LSConv
+from lsntp.model.forecaster import Forecaster, on_both
 
 
 @checked
@@ -23,7 +24,7 @@ def convlstm(
         height,
         width,
         hidden,
-        lambda x, h, gates: LSConv(x + h, gates, kernel, nsa=False, lagc=False),
+        partial(on_both, kernel=kernel, nsa=False, lagc=False),
         downsample=downsample,
         lead_steps=lead_steps,
     )

@@ -1,9 +1,10 @@
 """DAGG-ConvLSTM: the paper's ablation with AGCRN's learned graph convolution in LS-Conv's place."""
 
+from functools import partial
+
 from lsntp.data.checks import Count, Odd, checked
-from lsntp.model.forecaster import Forecaster, inner_grid
+from lsntp.model.forecaster import Forecaster, inner_grid, on_both
 from lsntp.model.graph import AdaptiveGraph
-from lsntp.model.lsconv import LSConv
 
 
 @checked
@@ -28,7 +29,7 @@ def dagg_convlstm(
         height,
         width,
         hidden,
-        lambda x, h, gates: LSConv(x + h, gates, kernel=1, nsa=False),
+        partial(on_both, kernel=1, nsa=False),
         graph=AdaptiveGraph(rows * columns, embedding),
         downsample=downsample,
         lead_steps=lead_steps,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lsntp.model.convlstm import RecurrentCell, RecurrentLayer
+from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
 from lsntp.model.lsconv import LSConv
 
 
@@ -171,7 +171,7 @@ def sequence_costs(lengths: Sequence[int], features: int = 32, repeats: int = 3)
 
 def convlstm(
     channels: int, hidden: int, grid: tuple[int, int], kernel: int = 3, per_cell: bool = True
-) -> RecurrentLayer:
+) -> ConvLSTMLayer:
     """Make a ConvLSTM with peepholes: the project's recurrent layer and a plain convolution.
 
     Parameters
@@ -186,7 +186,7 @@ def convlstm(
         Peepholes with a number for each cell, as printed, or one for the whole grid.
     """
     operator = LSConv(channels + hidden, 4 * hidden, kernel, nsa=False, lagc=False)
-    return RecurrentLayer(RecurrentCell(operator, hidden, grid if per_cell else (1, 1)))
+    return ConvLSTMLayer(ConvLSTMCell(operator, hidden, grid if per_cell else (1, 1)))
 
 
 class CNNThenLSTM(nn.Module):
