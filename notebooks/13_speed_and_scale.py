@@ -63,7 +63,7 @@ growing = (
     else store.load(f"scale-{machine}")
 )
 levers = store.load_all("levers")
-editions = store.load(f"editions-{machine.rpartition('-')[0]}-1threads")
+steps_taken = store.load_all("steps")
 
 # %% [markdown]
 # ## The machine, and the fastest it can multiply
@@ -87,7 +87,6 @@ display(
 peaks = {
     "beside the released code": side_by_side,
     "as N grows": growing,
-    "editions": editions,
 }
 pd.DataFrame(
     {
@@ -262,7 +261,7 @@ plt.show()
 # - **Adjacency once a pass.** All layers and steps share one graph, so one $N \times N$ matrix will do.
 # - **One library of products, not the other.** Which one is measured where it runs
 #   ({func}`lsntp.model.product.library`).
-# - **Zeros skipped.** No work on the decoder's missing input and the first hidden state.
+# - **Zeros skipped.** No work on the decoder's missing input (in these records also none on the first hidden state).
 #
 # Two more were tried and are gone, as they did not pay on either kind of machine: *gates fused by hand*, in the
 # AMD record, and *its gradient added in place*, in the Intel records and in those beside the released code above. Drawn by
@@ -274,7 +273,7 @@ for record in levers:
     plt.show()
 
 # %% [markdown]
-# ## A run of the laptop campaign, then and now
+# ## A training step, then and now
 #
 # The networks of the [main table](04_main_table.ipynb) are small, on grids of 170 and 384 nodes.
 # The levers above are worth less there: products are small, and the cost of calling many small
@@ -283,24 +282,25 @@ for record in levers:
 # training takes numbers below $10^{-38}$, as in gradients that vanish over many steps, for zero,
 # because processors are slow at them.
 #
-# One epoch of a real run with its validation, on one thread, by the first edition of this library and
-# by this one, in turn (`benchmarks/editions.py`); medians, in s:
+# One step by the first edition of this library, by the one *before* `LSConv.forward` became what runs, and by
+# *this* one, in turn, all with a campaign's memory (`benchmarks/steps.py`); medians, in s:
 
 # %%
-per_epoch = store.frame(editions).pivot(
-    index=["dataset", "model"], columns="edition", values="median_s"
-)
-per_epoch["this / first (%)"] = 100 * per_epoch["this"] / per_epoch["first"]
-total = per_epoch.sum()
-glue("epoch percent", 100 * float(total["this"] / total["first"]), display=False)
-glue("best epoch percent", float(per_epoch["this / first (%)"].min()), display=False)
-glue("worst epoch percent", float(per_epoch["this / first (%)"].max()), display=False)
-per_epoch.rename(index=LABELS).round(2)
+for record in steps_taken:
+    frame = store.frame(record)
+    seconds = frame.pivot(index=["case", "model"], columns="edition", values="median_s")
+    seconds["this / first"] = seconds["this"] / seconds["first"]
+    seconds["this / before"] = seconds["this"] / seconds["before"]
+    display(Markdown(f"**{record.where}**"))
+    display(seconds.rename(index=LABELS).round(3).rename_axis(columns=None))
+prices = 100 * (seconds["this / before"] - 1)
+glue("least price", float(prices.min()), display=False)
+glue("greatest price", float(prices.max()), display=False)
 
 # %% [markdown]
-# All six together take {glue:text}`epoch percent:.0f` % of the time they took
-# ({glue:text}`best epoch percent:.0f` to {glue:text}`worst epoch percent:.0f` %). The aim of
-# this edition was 60 %; it is missed.
+# That the equation is also what runs costs {glue:text}`least price:.0f` to {glue:text}`greatest price:.0f` % of a
+# step: the input's part is no longer done for all steps at once, and the first hidden states, which are zero, are
+# multiplied like any other. The records beside the released code above were made *before*.
 
 # %% [markdown]
 # ## As the grid grows
@@ -531,7 +531,7 @@ shown.map("{:.2g}".format)
 # - **No time was measured on a GPU.** Networks were trained on one (`lsntp campaign --device cuda`). The same
 #   commands with `--device cuda` also time TF32 and bfloat16, and take the tiled forward pass to
 #   globes at 0.5° and 0.25° (259,200 and 1,038,240 nodes). CUDA graphs are not used.
-# - Two processors, one version of each library. What grows with N, and the editions, are from one of them.
+# - Two processors, one version of each library. What grows with N, and the editions, are from one of them each.
 #   The released code was written for GPUs; how it compares there is not known from here.
 # - Elementwise work is not in the counts, so that no implementation reaches 100 %.
 # - The peak of a library is the best of a few square products. Others may be faster still.
@@ -543,13 +543,13 @@ shown.map("{:.2g}".format)
 # python -m benchmarks released --path LS_NTP
 # python -m benchmarks scale
 # python -m benchmarks.levers
-# python -m benchmarks.editions --old CHECKOUT
+# python -m benchmarks.steps first=CHECKOUT before=CHECKOUT
 # ```
 #
 # Each writes a record, named by benchmark, processor and threads. This page shows all that are there of the first
 # and the third; give it the name without the benchmark as `machine`, and the others are shown, too. `CHECKOUT` is one of this library's
-# earlier editions, made by `git worktree add CHECKOUT 4d94b5a`. A GPU's records hold no levers or
-# editions: what it measures is in the tables that the commands print.
+# earlier editions, made by `git worktree add CHECKOUT 4d94b5a` (`0c122db~1` is the one before). A GPU's records
+# hold no levers or editions: what it measures is in the tables that the commands print.
 #
 # ## Checks, and the records behind this page
 
@@ -569,6 +569,6 @@ pd.DataFrame(
             "commit": r.commit[:10],
             "torch": r.versions["torch"],
         }
-        for r in [*elsewhere, *levers, growing, editions, arithmetic]
+        for r in [*elsewhere, *levers, growing, *steps_taken, arithmetic]
     }
 ).T

@@ -84,7 +84,7 @@ def a_pearson_record(folder: Path, _: object) -> Kind:
 
 
 def a_benchmark(folder: Path, _: object) -> Kind:
-    path = Path(shutil.copy(min(bench.folder().glob("editions-*.json")), folder))
+    path = Path(shutil.copy(min(bench.folder().glob("steps-*.json")), folder))
     return Kind(path, lambda: bench.load(path.stem, folder).model_dump_json())
 
 
@@ -263,7 +263,7 @@ def test_a_file_that_finds_no_room_is_told_in_a_line_and_leaves_nothing(
 ) -> None:
     resource = pytest.importorskip("resource")
     field = synthetic(height=8, width=10, steps=100, links=1, seed=1)
-    rows = bench.load(min(bench.folder().glob("editions-*.json")).stem)
+    rows = bench.load(min(bench.folder().glob("steps-*.json")).stem)
     writers: dict[str, Callable[[Path], object]] = {
         "run.nc": lambda path: records.write(field, path),
         "bench.json": lambda path: store.write_json(rows.model_dump(mode="json"), path),

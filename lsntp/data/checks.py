@@ -124,9 +124,9 @@ def fits(
     ValueError
         Naming what it is, what was expected and what to do.
     """
-    wanted = f"a torch.Tensor ({', '.join(map(str, shape))})"
+    wanted = "a torch.Tensor "
     if isinstance(x, Tensor):
-        wanted = wanted.removeprefix("a torch.Tensor ")
+        wanted = ""
         sizes = len(x.shape) == len(shape) and all(
             n >= 1 if isinstance(m, str) else n == m for n, m in zip(x.shape, shape, strict=True)
         )
@@ -136,5 +136,6 @@ def fits(
             return
         if sizes:
             remedy = "convert it by .to(...)"
+    wanted += f"({', '.join(map(str, shape))})"
     wanted += " of floats" if like is None else f" of {like.dtype} on {like.device}"
     raise ValueError(f"expected {name} {wanted}, got {shown(x)}; {remedy}")
