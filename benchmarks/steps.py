@@ -43,11 +43,12 @@ SAME = 1e-5
 STEPS = """if True:
     import json, sys, time
     import torch
-    from lsntp.zoo import NETWORKS
+    from lsntp import zoo
     model, threads, c = json.loads(sys.argv[1])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    network = NETWORKS[model](
+    build = zoo.MODELS[model].build if hasattr(zoo, "MODELS") else zoo.NETWORKS[model]
+    network = build(
         c["height"], c["width"], c["hidden"], c["embedding"], downsample=c["downsample"]
     )
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)

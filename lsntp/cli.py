@@ -131,9 +131,6 @@ def run(
     from lsntp.runs.config import RunConfig
     from lsntp.runs.training import rank
 
-    if model == "lsntp-tuned":
-        recipe = "tuned" if recipe is None else recipe
-        preset = "tuned" if preset is None else preset
     try:
         config = RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
         record = records.run(config, device=device, progress=True)

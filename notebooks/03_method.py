@@ -40,7 +40,7 @@ from lsntp.model.forecaster import inner_grid
 from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, planted
 from lsntp.runs.config import PRESETS
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import MODELS
 
 torch.set_num_threads(1)
 figures.style()
@@ -368,7 +368,7 @@ window = tensors[first][:, :, None]  # (B, T, C, H, W)
 torch.manual_seed(seed)
 lsntp_model = LSNTP.equations(height, width, **sizes)
 stripped = method.as_convlstm(lsntp_model)
-convlstm = NETWORKS["convlstm"](height, width, **sizes)
+convlstm = MODELS["convlstm"].build(height, width, **sizes)
 convlstm.load_state_dict(stripped.state_dict())
 with torch.no_grad():
     assert torch.equal(stripped(window), convlstm(window)), (

@@ -94,7 +94,7 @@ def lsconv(**settings: Any) -> LSConv:
 
 def network(name: str = "lsntp-equations", **settings: Any) -> torch.nn.Module:
     sizes = {"height": 6, "width": 7, "hidden": 4, "embedding": 4, "kernel": 3}
-    return zoo.NETWORKS[name](**(sizes | {"downsample": False, "lead_steps": 2} | settings))
+    return zoo.MODELS[name].build(**(sizes | {"downsample": False, "lead_steps": 2} | settings))
 
 
 def config(**settings: Any) -> RunConfig:
@@ -314,7 +314,7 @@ row("adjacency", partial(lsconv(), at(2, 3, 3, 4)), "adjacency", operate)
 
 FRAMES = at(2, 3, 1, 6, 7)
 for name in zoo.NETWORKS:
-    model = network(name, **({"input_steps": 3} if name in zoo.STACKED else {}))
+    model = network(name, **({"input_steps": 3} if zoo.MODELS[name].kind == "stacked" else {}))
     for said, x in {
         "(2, 3, 1, 7, 6)": at(2, 3, 1, 7, 6),
         "(0, 3, 1, 6, 7)": at(0, 3, 1, 6, 7),

@@ -16,7 +16,7 @@ from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import prepare
 from lsntp.runs import records, training
 from lsntp.runs.config import RunConfig
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import MODELS
 
 # SimVP is not among them: under DDP its batch norm sees the windows of its own process only
 TOGETHER = ("convlstm", "agcrn", "lsntp-equations", "lsntp-released", "lsntp-tuned")
@@ -46,7 +46,7 @@ def train(folder: Path, rank_that_fails: int = -1) -> None:
 
     for name in TOGETHER:
         torch.manual_seed(0)
-        model = NETWORKS[name](8, 10, hidden=4, embedding=4, downsample=True)
+        model = MODELS[name].build(8, 10, hidden=4, embedding=4, downsample=True)
         model.unused = torch.nn.Parameter(torch.ones(3))
         with mock.patch.object(training, "predict", predict):
             history = training.fit(

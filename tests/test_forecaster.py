@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lsntp import LSNTP
 from lsntp.model.forecaster import our_name
-from lsntp.zoo import NETWORKS, STACKED
+from lsntp.zoo import MODELS, NETWORKS
 from lsntp.zoo.tuned import Block
 
 PARITY = Path(__file__).parent / "parity"
@@ -125,8 +125,8 @@ def test_checkpoint_of_another_grid_or_form() -> None:
 def test_any_grid_and_any_number_of_leads(
     name: str, downsample: bool, grid: tuple[int, int]
 ) -> None:
-    frames = {"input_steps": 5} if name in STACKED else {}
-    model = NETWORKS[name](
+    frames = {"input_steps": 5} if MODELS[name].kind == "stacked" else {}
+    model = MODELS[name].build(
         *grid, hidden=2, embedding=3, downsample=downsample, lead_steps=4, **frames
     )
     assert model(torch.randn(2, 5, 1, *grid)).shape == (2, 4, 1, *grid)
@@ -137,7 +137,7 @@ def test_every_weight_gets_a_gradient(name: str) -> None:
     """Nothing is left out; but an attention on the decoder's zero input has nothing to weigh."""
     torch.manual_seed(0)
     hidden = 4 if name == "simvp" else 3
-    model = NETWORKS[name](8, 9, hidden=hidden, embedding=4, downsample=False)
+    model = MODELS[name].build(8, 9, hidden=hidden, embedding=4, downsample=False)
     for module in model.modules():
         if isinstance(module, Block):  # starts as if it were not there
             torch.nn.init.normal_(module.leave.weight)
@@ -154,7 +154,7 @@ def test_adjacency() -> None:
     assert adjacency.shape == (735, 735)
     torch.testing.assert_close(adjacency.sum(1), torch.ones(735))
     with pytest.raises(ValueError, match="no graph"):
-        NETWORKS["convlstm"](8, 9, hidden=2, embedding=1).adjacency()
+        MODELS["convlstm"].build(8, 9, hidden=2, embedding=1).adjacency()
 
 
 def test_wrong_grid_is_refused() -> None:

@@ -19,7 +19,7 @@ from lsntp.data.synthetic import synthetic
 from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.model.lsconv import lagc
 from lsntp.results import planted
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import MODELS
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_parts_removed_are_gone_and_the_others_stay() -> None:
 
 
 def test_lsntp_without_its_parts_is_convlstm(model: LSNTP) -> None:
-    convlstm = NETWORKS["convlstm"](7, 9, hidden=2, embedding=0, downsample=True, lead_steps=2)
+    convlstm = MODELS["convlstm"].build(7, 9, hidden=2, embedding=0, downsample=True, lead_steps=2)
     stripped = method.as_convlstm(model)
     convlstm.load_state_dict(stripped.state_dict())
     x = torch.randn(2, 3, 1, 7, 9)

@@ -1,5 +1,6 @@
 """The recurrent cell against torch's LSTM and against the printed equations."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from lsntp.data.synthetic import synthetic
 from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
 from lsntp.model.forecaster import inner_grid
 from lsntp.model.lsconv import LSConv
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import MODELS
 
 
 def cell_of(channels: int, hidden: int, grid: tuple[int, int], kernel: int = 3) -> ConvLSTMCell:
@@ -140,7 +141,7 @@ def test_a_readers_own_operator_is_trained_as_ours(
         shape = {k: settings[k] for k in ("downsample", "lead_steps")}
         return Forecaster(height, width, hidden, operator, **shape)
 
-    monkeypatch.setitem(NETWORKS, "convlstm", build)
+    monkeypatch.setitem(MODELS, "convlstm", replace(MODELS["convlstm"], build=build))
     config = RunConfig(dataset=str(tmp_path / "own.nc"), model="convlstm", preset="smoke")
     record = run(
         config.model_copy(update={"preset": config.preset.model_copy(update={"epochs": 4})})

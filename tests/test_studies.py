@@ -57,13 +57,15 @@ def test_rotations_cover_what_there_is(data: Windows) -> None:
 
 @pytest.mark.parametrize("model", ["ridge", "climatology"])
 def test_a_reference_on_a_rotated_period_has_not_seen_it(data: Windows, model: str) -> None:
-    from lsntp.zoo import REFERENCES
+    from lsntp.zoo import MODELS
 
     here = prepare(data.field, 6, 6, "anomaly", "blocked", rotation=2)
     changed = data.field.copy(data=data.field.values.copy())
     changed[int(here.split.test[0]) + 6 : int(here.split.test[-1]) + 12] += 10
     there = prepare(changed, 6, 6, "anomaly", "blocked", rotation=2)
-    first, second = (REFERENCES[model]().fit(d).predict(d, d.split.test[:1]) for d in (here, there))
+    first, second = (
+        MODELS[model].build().fit(d).predict(d, d.split.test[:1]) for d in (here, there)
+    )
     np.testing.assert_array_equal(first, second)
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lsntp.data.windows import Windows, prepare
 from lsntp.runs.training import RECIPES, Recipe, fit, forecast, learning_rate, predict
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import MODELS
 
 SETTINGS = {"epochs": 4, "batch_size": 16, "seed": 3}
 
@@ -26,7 +26,7 @@ def data() -> Windows:
 
 def network(name: str = "convlstm") -> torch.nn.Module:
     torch.manual_seed(0)
-    return NETWORKS[name](12, 14, hidden=4, embedding=4, downsample=True)
+    return MODELS[name].build(12, 14, hidden=4, embedding=4, downsample=True)
 
 
 def test_training_beats_persistence_in_scaled_units(data: Windows) -> None:

@@ -19,7 +19,7 @@ from lsntp.model.forecaster import pad_to_odd
 from lsntp.model.graph import DistanceCut, great_circle_km
 from lsntp.runs import experiment, records, training
 from lsntp.runs.training import RECIPES
-from lsntp.zoo import NETWORKS
+from lsntp.zoo import MODELS
 from lsntp.zoo.ridge import Ridge
 
 
@@ -170,7 +170,7 @@ def test_checkpoint_of_another_run_or_history_is_refused(tmp_path: Path) -> None
 
     def fit(recipe: str = "modern", epochs: int = 1, seed: int = 0, batch_size: int = 64) -> None:
         torch.manual_seed(0)
-        model = NETWORKS["convlstm"](8, 10, hidden=2, embedding=2, downsample=True)
+        model = MODELS["convlstm"].build(8, 10, hidden=2, embedding=2, downsample=True)
         training.fit(
             model,
             data,
@@ -196,7 +196,7 @@ def test_checkpoint_of_another_run_or_history_is_refused(tmp_path: Path) -> None
 def test_gradients_are_clipped() -> None:
     field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
     data = prepare(field, 6, 6, "anomaly", "blocked")
-    model = NETWORKS["convlstm"](8, 10, hidden=2, embedding=2, downsample=True)
+    model = MODELS["convlstm"].build(8, 10, hidden=2, embedding=2, downsample=True)
     tiny = RECIPES["modern"].model_copy(update={"clip_norm": 1e-4})
     training.fit(model, data, tiny, epochs=1, batch_size=64, seed=0)
     total = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm()

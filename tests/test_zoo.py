@@ -9,7 +9,7 @@ import torch
 from lsntp import score
 from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import Windows, prepare
-from lsntp.zoo import REFERENCES
+from lsntp.zoo import MODELS, REFERENCES
 from lsntp.zoo.ridge import LAGS, Ridge
 
 
@@ -20,14 +20,14 @@ def data() -> Windows:
 
 
 def test_persistence_repeats_the_last_frame_seen(data: Windows) -> None:
-    forecast = REFERENCES["persistence"]().fit(data).predict(data, data.split.test[:3])
+    forecast = MODELS["persistence"].build().fit(data).predict(data, data.split.test[:3])
     for k, start in enumerate(data.split.test[:3]):
         for lead in range(6):
             np.testing.assert_array_equal(forecast[k, lead], data.field[int(start) + 5])
 
 
 def test_climatology_is_the_mean_by_time_of_day(data: Windows) -> None:
-    forecast = REFERENCES["climatology"]().fit(data).predict(data, data.split.test[:2])
+    forecast = MODELS["climatology"].build().fit(data).predict(data, data.split.test[:2])
     before = data.field[: int(data.split.test[0])]
     hour = data.field.time[int(data.split.test[1]) + 6 + 2].dt.hour
     expected = before[before.time.dt.hour == hour].mean("time")
@@ -80,7 +80,8 @@ def test_nothing_after_the_test_start_is_used(data: Windows) -> None:
     changed = data.field.copy(data=data.field.values.copy())
     changed[int(data.split.test[0]) + 6 :] += 10
     other = prepare(changed, 6, 6, "anomaly", "blocked")
-    for name, build in REFERENCES.items():
+    for name in REFERENCES:
+        build = MODELS[name].build
         first, second = (build().fit(d).predict(d, d.split.test[:1]) for d in (data, other))
         np.testing.assert_array_equal(first, second, err_msg=name)
 
@@ -97,7 +98,7 @@ def test_persistence_on_the_real_sets(real_data: Path, name: str) -> None:
 
     data = prepare(open_dataset(name), 6, 6, "anomaly", "blocked")
     starts = data.split.test
-    table = score(REFERENCES["persistence"]().predict(data, starts), data.targets(starts))
+    table = score(MODELS["persistence"].build().predict(data, starts), data.targets(starts))
     np.testing.assert_allclose(table.mae, MEASURED[name], atol=0.006)
 
 

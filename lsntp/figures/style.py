@@ -7,25 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import seaborn as sns
 
-from lsntp.zoo import LABELS
+from lsntp.zoo import LABELS, MODELS
 
-# Okabe and Ito's colours, and Tol's muted ones for the rivals, told apart by colour-blind readers
-# too; black for the truth.
-COLOURS = {
-    "persistence": "#999999",
-    "climatology": "#8c6d46",
-    "ridge": "#e69f00",
-    "cnn-lstm": "#999933",
-    "convlstm": "#0072b2",
-    "predrnn": "#44aa99",
-    "sa-convlstm": "#88ccee",
-    "agcrn": "#aa4499",
-    "dagg-convlstm": "#332288",
-    "simvp": "#117733",
-    "lsntp-equations": "#d55e00",
-    "lsntp-released": "#cc79a7",
-    "lsntp-tuned": "#882255",
-}
+COLOURS = {name: model.colour for name, model in MODELS.items()}
 PALETTE = ("ridge", "convlstm", "lsntp-equations", "lsntp-released")
 OTHER_COLOURS = ("#009e73", "#56b4e9", "#f0e442", "#000000")
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"

@@ -42,7 +42,7 @@ def pick(
         config = config_of(record)
         same = config.dataset == dataset and config.model == model
         trained = config.recipe.name if config.recipe else None
-        if same and (trained in (None, recipe) or model == "lsntp-tuned"):
+        if same and (trained in (None, recipe) or model not in TRAINED_ALIKE):
             chosen.append(record)
     if not chosen:
         raise ValueError(f"no records of {model} on {dataset} with recipe {recipe} among these")

@@ -20,14 +20,14 @@ from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
 from lsntp.runs.experiment import execute, inner_cells
 from lsntp.runs.training import RECIPES, Recipe
-from lsntp.zoo import LABELS, NETWORKS, REFERENCES
+from lsntp.zoo import LABELS, MODELS, NETWORKS, REFERENCES
 
 Study = dict[str, list[RunConfig]]
 
 LSNTP = "lsntp-equations"
 """The form of LS-NTP that the studies vary."""
 
-WITH_GRAPH = ("lsntp-equations", "lsntp-released", "lsntp-tuned", "agcrn", "dagg-convlstm")
+WITH_GRAPH = tuple(name for name, model in MODELS.items() if model.graph)
 """The networks that learn a graph."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
@@ -42,10 +42,10 @@ DISTANCES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 ROTATIONS = 4
 """Test periods, the data set's own and those before it."""
 
-TRAINED_ALIKE = tuple(m for m in NETWORKS if m != "lsntp-tuned")
+TRAINED_ALIKE = tuple(m for m in NETWORKS if MODELS[m].recipe == "modern")
 """The networks of the main table that share preset and recipe."""
 
-RELEASED_TOO = ("convlstm", "lsntp-equations", "lsntp-released")
+RELEASED_TOO = tuple(m for m in NETWORKS if MODELS[m].released_too)
 """The networks that are trained by the released recipe, too."""
 
 

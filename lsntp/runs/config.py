@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -111,13 +111,13 @@ class RunConfig(BaseModel):
         default=None,
         strict=False,
         validate_default=True,
-        description='how it is trained; else "modern"',
+        description='how it is trained; else as the model\'s row says, mostly "modern"',
     )
     preset: Preset | None = Field(
         default=None,
         strict=False,
         validate_default=True,
-        description='how large it is; else "laptop"',
+        description='how large it is; else as the model\'s row says, mostly "laptop"',
     )
     seed: Seed = Field(default=0, description="first weights and order of the windows")
     input_steps: Count = Field(default=6, description="frames seen")
@@ -137,8 +137,11 @@ class RunConfig(BaseModel):
     @field_validator("recipe", "preset", mode="before")
     @classmethod
     def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
-        table, usual = (RECIPES, "modern") if info.field_name == "recipe" else (PRESETS, "laptop")
-        value = usual if value is None else value
+        assert info.field_name is not None
+        table: Mapping[str, Any] = RECIPES if info.field_name == "recipe" else PRESETS
+        if value is None:  # the model's own; of one unknown, told already, that of most
+            model = zoo.MODELS.get(info.data.get("model", ""), zoo.MODELS["convlstm"])
+            value = getattr(model, info.field_name)
         return table[known(value, table)] if isinstance(value, str) else value
 
     @field_validator("recipe", "preset", "seed")
@@ -154,7 +157,7 @@ class RunConfig(BaseModel):
         if "model" not in info.data:  # which is told already
             return parts
         model = info.data["model"]
-        form = zoo.FORMS.get(model, {})
+        form = zoo.MODELS[model].parts
         if unknown := sorted(parts.keys() - form.keys()):
             names = ", ".join(form) or "none, this model has none to change"
             raise ValueError(f"{', '.join(unknown)} of {model}: expected some of {names}")
@@ -162,7 +165,7 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _cuts_need_a_graph(self) -> Self:
-        linked = zoo.FORMS.get(self.model, {}).get("lagc", False) and self.parts.get("lagc", True)
+        linked = {**zoo.MODELS[self.model].parts, **self.parts}.get("lagc", False)
         if not linked and (self.cut_km is not None or self.test_cuts_km):
             raise ValueError(
                 f"cut_km={self.cut_km}, test_cuts_km={self.test_cuts_km}: expected none, "

@@ -32,15 +32,15 @@ def build_network(config: RunConfig, field: xr.DataArray) -> nn.Module:
     assert config.preset is not None and config.recipe is not None
     sizes = config.preset.model_dump(include={"hidden", "embedding", "kernel", "downsample"})
     settings: dict[str, Any] = dict(config.parts)
-    if config.model in zoo.STACKED:
+    model = zoo.MODELS[config.model]
+    if model.kind == "stacked":
         guessed = config.lead_steps if config.recipe.guess == "ridge" else 0
         settings["input_steps"] = config.input_steps + guessed
     if config.cut_km is not None:
         settings["cut"] = distance_cut(config, field, config.cut_km)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        build = zoo.NETWORKS[config.model]
-        return build(*field.shape[1:], lead_steps=config.lead_steps, **sizes, **settings)
+        return model.build(*field.shape[1:], lead_steps=config.lead_steps, **sizes, **settings)
 
 
 def distance_cut(config: RunConfig, field: xr.DataArray, km: float) -> DistanceCut:
@@ -135,7 +135,7 @@ def run_reference(
     """Fit and apply a reference; they see standardised anomalies and the blocked split."""
     steps = config.input_steps, config.lead_steps
     data = prepare(field, *steps, "anomaly", "blocked", config.rotation)
-    model = zoo.REFERENCES[config.model]().fit(data)
+    model = zoo.MODELS[config.model].build().fit(data)
     prediction = model.predict(data, data.split.test)
     return prediction, data, xr.Dataset(attrs={"parameters": model.parameters})
 
