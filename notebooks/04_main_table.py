@@ -92,8 +92,8 @@ rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("ls
 # {glue:text}`era5-uk lsntp-equations modern:.3f` K (equations) and
 # {glue:text}`era5-uk lsntp-released modern:.3f` K (released), against
 # {glue:text}`era5-uk convlstm modern:.3f` K of ConvLSTM, more than the seeds and the days of the
-# test week explain. On `ncep-na` the differences are below our threshold of two standard deviations of a run,
-# though both forms of LS-NTP are behind ConvLSTM in the mean by more than the weeks of 2014 explain. ConvLSTM has the
+# test week explain. On `ncep-na` both forms of LS-NTP are behind ConvLSTM in the mean, by less than weeks and seeds
+# together explain. ConvLSTM has the
 # lowest mean error of all networks trained alike, on both sets. CNN then LSTM, AGCRN, DAGG-ConvLSTM and
 # SimVP are worse than ridge on both.
 #
@@ -313,12 +313,11 @@ for d in datasets:
 # (who-beats-whom)=
 # ## Who beats whom
 #
-# Differences in MAE, window by window. The interval is a paired block bootstrap over the weeks of
-# 2014, and over the days of the test week of `era5-uk`; the seed spread stands beside it. A difference counts as one if the interval
-# excludes zero *and* it is larger than two standard deviations of the seeds
-# ({func}`lsntp.results.compare.compare`). Of the {glue:text}`comparisons` intervals here one in twenty would
-# exclude zero by chance, were there no difference at all. Nothing corrects for that; the second
-# condition only makes the rule stricter.
+# Differences in MAE, window by window, with one 95 % interval for both sources of doubt: the weather (a paired block
+# bootstrap over the weeks of 2014, or the days of the test week of `era5-uk`) and the seeds (the standard error of the
+# mean over them), added in variance ({func}`lsntp.results.compare.interval`). A difference counts as one if the interval
+# excludes zero. Of the {glue:text}`comparisons` intervals here one in twenty would
+# exclude zero by chance, were there no difference at all. Nothing corrects for that.
 
 # %% tags=["hide-output"]
 comparisons = compare.comparisons(runs, datasets, models, recipes)

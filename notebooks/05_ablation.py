@@ -108,9 +108,9 @@ for d in datasets:
 # ## What taking a part out changes
 #
 # Left, the MAE of each seed (dots) and their mean (bar). Right, the MAE of the row minus that of the
-# full network, with a 95 % interval: a paired bootstrap over the weeks or days of the test period
-# ({func}`lsntp.results.compare.difference`). A difference counts as one, and its dot is filled, if the
-# interval excludes zero *and* the difference is larger than two standard deviations of the seeds. To
+# full network, with a 95 % interval for the weeks or days of the test period and the seeds together
+# ({func}`lsntp.results.compare.interval`). A difference counts as one, and its dot is filled, if the
+# interval excludes zero. To
 # the right of the dotted line the error rises when the part is taken out: the part helps
 # ({func}`lsntp.figures.studies.variants`).
 
@@ -206,8 +206,7 @@ for d in datasets:
 # ## Limits
 #
 # - A few seeds per row. Eleven comparisons stand on each data set; among twenty, one interval
-#   that excludes zero is to be expected by chance. Nothing corrects for that; that a difference must
-#   also exceed two standard deviations of the seeds only makes the rule stricter.
+#   that excludes zero is to be expected by chance. Nothing corrects for that.
 # - Taking a part out also takes its weights out: the table gives the parameters of each row. The
 #   hidden size was not raised to make up for them, and no row was tuned on its own.
 # - The networks are small and train for few epochs. That a part does nothing here does not say that it

@@ -203,8 +203,7 @@ for d in datasets:
 #   runs show no gain from LS-Conv that a larger kernel could fail to bring; {doc}`05_ablation` asks which
 #   part does what.
 # - Twelve comparisons with LS-NTP and nine of a rival with itself stand on each data set; among twenty, one
-#   interval that excludes zero is to be expected by chance. Nothing corrects for that but the second
-#   condition, two standard deviations of the seeds.
+#   interval that excludes zero is to be expected by chance. Nothing corrects for that.
 # - Which rivals the talk enlarged is not known to us; these three are our choice.
 # - Few seeds, small networks; weeks of 2014, and days of the test week of `era5-uk`, are taken as
 #   independent.

@@ -144,7 +144,7 @@ for d in datasets:
 
 # %% [markdown]
 # What came out ({func}`lsntp.chapters.q5_forecasts.change_verdict`). As in the main table a difference counts only
-# if its interval excludes zero and it is larger than two standard deviations of the seeds:
+# if its interval, for days and seeds together, excludes zero:
 
 # %%
 display(

@@ -133,10 +133,9 @@ for d in datasets:
 #    two groups differ by as much. This keeps the pattern and the map as they are and breaks only the
 #    tie between them. It makes no sense for halves of the map: shifted by half the region, a half
 #    is the other half.
-# 3. The *spread over seeds* stands beside both.
+# 3. The *seeds*: the standard error of the mean over them is added to the interval, in variance.
 #
-# A difference counts as one if the interval excludes zero, *p* is at most 0.05 where there is
-# one, and it is larger than two standard deviations of the seeds
+# A difference counts as one if the interval excludes zero and *p* is at most 0.05 where there is one
 # ({func}`lsntp.chapters.q6_error_maps.contrast`).
 
 # %%

@@ -87,8 +87,8 @@ fields = field_records.studies(datasets)
 #
 # LS-NTP (equations) with the `modern` recipe and one thing done as the released code does it.
 # Mean ± standard deviation over seeds; the change in MAE is from the first row, with its 95 %
-# interval over the weeks or days of the test period; "not separable" if that holds zero or the change is
-# within two standard deviations of the seeds ({func}`lsntp.results.tables.study_table`).
+# interval for the weeks or days of the test period and the seeds together; "not separable" if that holds zero
+# ({func}`lsntp.results.tables.study_table`).
 
 # %%
 scores = ["MAE (K)", "RMSE (K)", "SSIM", "PSNR (dB)", "seeds", "parameters"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
+from scipy import signal, stats
 
 from lsntp import RunConfig
 from lsntp.chapters import q4_learned_graph
@@ -114,25 +114,44 @@ def test_only_errors_of_the_same_windows_are_compared() -> None:
         compare.difference([record("ridge", np.ones(80))], [record("ridge", np.ones(76))])
 
 
-def test_the_spread_over_seeds_is_of_both_rows() -> None:
+def test_seeds_widen_the_interval_as_welch_and_satterthwaite_have_it() -> None:
     ours = [record("convlstm", np.full(80, 1 + 0.3 * s), s) for s in range(3)]
-    theirs = [record("predrnn", np.full(80, 1 + 0.4 * s), s) for s in range(3)]
-    ridge = [record("ridge", np.ones(80))]
-    assert compare.seed_spread(ours, theirs) == pytest.approx(0.5)
-    assert compare.seed_spread(ours, ridge) == compare.seed_spread(ridge, ours)
-    assert compare.seed_spread(ours, ridge) == pytest.approx(0.3)
-    assert np.isnan(compare.seed_spread(ours[:1], theirs))
-    assert compare.seed_spread(ridge) == 0
+    theirs = [record("predrnn", np.full(80, 1 + 0.4 * s), s) for s in range(4)]
+    c = compare.difference(ours, theirs)
+    a, b = ([float(r["mae"].mean()) for r in row] for row in (ours, theirs))
+    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert (c["low"], c["high"]) == pytest.approx((expected.low, expected.high))
+    assert c["seed_sd"] == pytest.approx(np.hypot(np.std(a, ddof=1), np.std(b, ddof=1)))
+    assert compare.difference([record("ridge", np.ones(80))], theirs)["seed_sd"] < c["seed_sd"]
 
 
-def test_a_difference_counts_from_two_standard_deviations_of_the_seeds() -> None:
-    def verdict(deviations: float) -> str:
-        ours = [
-            record("convlstm", np.full(80, 1 + 0.1 * (deviations + s - 1)), s) for s in range(3)
-        ]
-        return compare.difference(ours, [record("ridge", np.ones(80))])["verdict"]
+def test_one_seed_has_no_interval() -> None:
+    one = [record("convlstm", np.full(80, 2.0), 0)]
+    c = compare.difference(one, [record("ridge", np.ones(80))])
+    assert np.isnan(c["low"]) and np.isnan(c["seed_sd"]) and c["verdict"] == "not separable"
 
-    assert [verdict(d) for d in (1.9, 2.1)] == ["not separable", "higher"]
+
+@pytest.mark.parametrize(
+    ("windows", "step", "memory"),  # as in the real sets: a year by weeks, a week by days
+    [(1449, "6h", 2.5), (157, "1h", 2.7)],
+    ids=["weeks", "days"],
+)
+def test_without_a_difference_one_interval_in_twenty_excludes_zero(
+    windows: int, step: str, memory: float
+) -> None:
+    """Two rows of three seeds: weather with a memory, and a level of each seed's own."""
+    rng = np.random.default_rng(2)
+    times = pd.date_range("2014-01-01", periods=windows, freq=step)
+    keep = np.exp(-1 / memory)
+    trials, wrong = 400, 0
+    for _ in range(trials):
+        noise = rng.standard_normal(windows + 200) * np.sqrt(1 - keep**2)
+        weather = signal.lfilter([1], [1, -keep], noise)[200:]
+        levels = rng.normal(0, 0.1, (2, 3))
+        ours = xr.DataArray(1 + weather + levels[0].mean(), {"window": times}, ["window"])
+        theirs = xr.DataArray(np.ones(windows) + levels[1].mean(), {"window": times}, ["window"])
+        wrong += compare.interval(ours, theirs, levels)["verdict"] != "not separable"
+    assert 0.02 <= wrong / trials <= 0.08  # 0.05 within three standard errors
 
 
 def test_best_is_judged_against_the_best_row() -> None:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from lsntp.figures.maps import _lead_title, _panels, field_map
 from lsntp.figures.style import DIVERGING, SEQUENTIAL, WIDTH, label_colours
-from lsntp.results.compare import deviation, interval, signed
+from lsntp.results.compare import interval, signed
 from lsntp.runs.experiment import CASES
 from lsntp.zoo import LABELS
 
@@ -159,21 +159,22 @@ def by_change(found: Records, against: str) -> pd.DataFrame:
     order = np.argsort(change.to_numpy(), kind="stable")
     fifth[order] = np.arange(change.size) * len(SHARES) // change.size
 
-    def spread(errors: xr.DataArray, several: Sequence[xr.Dataset]) -> float:
-        return deviation(errors.mean("window").to_numpy(), "train_loss" in several[0])
-
     rows = []
     for label, errors in by_window.items():
         if label in (PERSISTENCE, against):
             continue
         for k, share in enumerate(SHARES):
             ours, theirs = errors[:, fifth == k], by_window[against][:, fifth == k]
-            sd = float(np.hypot(spread(ours, found[label]), spread(theirs, found[against])))
+            seeds = [
+                errors.mean("window").to_numpy().tolist()
+                for errors, row in ((ours, found[label]), (theirs, found[against]))
+                if "train_loss" in row[0]
+            ]
             days = pd.DatetimeIndex(ours["window"].to_numpy()).normalize().nunique()
             row = {"fifth": k, "share": share, "model": label, "mae": float(ours.mean())}
             row |= {"change": float(change[fifth == k].mean())}
             row |= {"windows": int((fifth == k).sum()), "days": days}
-            found_here = interval(ours.mean("seed"), theirs.mean("seed"), sd)
+            found_here = interval(ours.mean("seed"), theirs.mean("seed"), seeds)
             rows.append(row | found_here.to_dict())
     return pd.DataFrame(rows)
 

@@ -13,14 +13,13 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
-from scipy import stats
 from scipy.fft import dctn
 
 from lsntp.data.land import land_mask
 from lsntp.figures.maps import _degrees_north, _lead_title, _panels, field_map
 from lsntp.figures.style import DIVERGING, WIDTH, label_colours
 from lsntp.model.graph import EARTH_RADIUS_KM
-from lsntp.results.compare import deviation, signed
+from lsntp.results.compare import half_width, signed, variance
 from lsntp.zoo import LABELS
 
 RIM = 3
@@ -141,8 +140,8 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
     Series
         ``one``, ``other``: mean of either group; ``difference``, ``low``, ``high``, ``seed_sd``
         (of the difference; of one seed nan, without a seed 0), ``p`` (nan without a null),
-        ``verdict``: "higher" or "lower" (in the first group) or "not separable": the interval holds
-        0, or p > 0.05, or the difference is within two seed s.d., or there is one seed only.
+        ``verdict``: "higher" or "lower" (in the first group) or "not separable": the interval, of
+        chance and seeds together, holds 0, or p > 0.05, or there is one seed only.
     """
     seeds = _by_seed(values).to_numpy().astype(float)
     area = cells["area"].to_numpy()
@@ -154,12 +153,13 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
     mean = seeds.mean(axis=0)
     ends = _mean(mean, area, one), _mean(mean, area, other)
     difference = ends[0] - ends[1]
-    half = chance(
-        mean, area * one / (area * one).sum() - area * other / (area * other).sum(), cells
-    )
+    weights = area * one / (area * one).sum() - area * other / (area * other).sum()
+    parts = [chance(mean, weights, cells)]
+    if "seed" in values.dims:
+        parts.append((variance(by_seed) / len(by_seed), len(by_seed) - 1))
+    half = half_width(parts)
     p = _share_of_shifts(mean, area, one, difference) if name in SHIFTED else np.nan
-    sd = deviation(by_seed, trained="seed" in values.dims)
-    separable = abs(difference) > half and abs(difference) > 2 * sd and not p > 0.05
+    separable = abs(difference) > half and not p > 0.05
     return pd.Series(
         {
             "one": ends[0],
@@ -167,15 +167,15 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
             "difference": difference,
             "low": difference - half,
             "high": difference + half,
-            "seed_sd": sd,
+            "seed_sd": np.sqrt(variance(by_seed)) if "seed" in values.dims else 0.0,
             "p": p,
             "verdict": ("higher" if difference > 0 else "lower") if separable else "not separable",
         }
     )
 
 
-def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> float:
-    """Half the width of the 95 % interval of a contrast, Σ weights · values, of one map.
+def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> tuple[float, float]:
+    """Variance of a contrast, Σ weights · values, of one map by chance, and degrees of freedom.
 
     The map is taken apart into waves (cosines along rows and columns). Were its pattern one of
     chance without a preferred direction, the size of a wave would depend on its length alone; its
@@ -206,11 +206,10 @@ def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> float:
         parts.append(weight[band].sum() * wave[band].mean())
         counts.append(len(wave[band]))
         first, size = first + int(size), size * WIDER
-    variance = sum(parts)
-    if variance == 0:
-        return 0.0
-    freedom = variance**2 / sum(p**2 / n for p, n in zip(parts, counts, strict=True))
-    return float(stats.t.ppf(0.975, freedom) * np.sqrt(variance))
+    total = float(sum(parts))
+    if total == 0:
+        return 0.0, 1.0
+    return total, total**2 / sum(p**2 / n for p, n in zip(parts, counts, strict=True))
 
 
 def _by_seed(values: xr.DataArray) -> xr.DataArray:

@@ -59,19 +59,9 @@ def seed_mean(several: Sequence[xr.Dataset], name: str) -> xr.DataArray:
     return xr.concat([record[name] for record in several], "seed", join="exact").mean("seed")
 
 
-def seed_spread(*rows: Sequence[xr.Dataset]) -> float:
-    """Return the standard deviation over seeds of a row's MAE, or of two rows' difference, K.
-
-    nan with a single seed of a network; what is not trained adds nothing.
-    """
-    return float(np.hypot.reduce([deviation(mae_of(row), "train_loss" in row[0]) for row in rows]))
-
-
-def deviation(by_seed: Sequence[float] | np.ndarray, trained: bool = True) -> float:
-    """Return the standard deviation over seeds: nan of a single one, 0 if not trained."""
-    if not trained:
-        return 0.0
-    return float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else float("nan")
+def by_seed(several: Sequence[xr.Dataset]) -> list[list[float]]:
+    """Return the MAE of each run of a row, K, as :func:`interval` takes it: none if not trained."""
+    return [mae_of(several)] if "train_loss" in several[0] else []
 
 
 def mae_of(several: Sequence[xr.Dataset]) -> list[float]:
@@ -80,29 +70,12 @@ def mae_of(several: Sequence[xr.Dataset]) -> list[float]:
 
 
 def difference(ours: Sequence[xr.Dataset], theirs: Sequence[xr.Dataset]) -> pd.Series:
-    """Difference in MAE between two rows of a study, with a paired block bootstrap over time.
-
-    Both forecast the same windows; their seed-mean errors are subtracted window by window, and
-    blocks of windows (by the time of the last input, UTC) are drawn with replacement: weeks, if
-    the test period holds `ENOUGH` of them, else days. The interval holds 95 % of the means, and
-    more where blocks are few: with n of them its percentiles are those at which a normal
-    distribution has a Student interval of n − 1 degrees of freedom (Hesterberg 2015, "expanded
-    percentile"). It says how far the difference depends on the weather of the test period, not on
-    the choice of seeds; the standard deviation over seeds (of one run, not of the mean of several)
-    stands beside it.
+    """Difference in MAE between two rows of a study: see :func:`interval`.
 
     Parameters
     ----------
     ours, theirs : sequence of Dataset
         Records of the same test windows, one per seed.
-
-    Returns
-    -------
-    Series
-        ``difference`` (K, negative: ours is better), ``low``, ``high`` (K), ``percent`` of their
-        MAE, ``seed_sd`` (K, of the difference), ``verdict``: "lower", "higher" or
-        "not separable" (the interval holds 0, the difference is within two seed s.d., or there
-        is only one seed of a network).
 
     Raises
     ------
@@ -110,37 +83,88 @@ def difference(ours: Sequence[xr.Dataset], theirs: Sequence[xr.Dataset]) -> pd.S
         If they are not of the same windows.
     """
     errors = [seed_mean(group, "window_mae").mean("lead") for group in (ours, theirs)]
-    return interval(errors[0], errors[1], seed_spread(ours, theirs))
+    return interval(errors[0], errors[1], by_seed(ours) + by_seed(theirs))
 
 
-def interval(ours: xr.DataArray, theirs: xr.DataArray, seed_sd: float) -> pd.Series:
-    """Difference of two errors by window, K, as of :func:`difference`."""
+def interval(
+    ours: xr.DataArray, theirs: xr.DataArray, seeds: Sequence[Sequence[float]]
+) -> pd.Series:
+    """Difference of two mean errors, with one 95 % interval for weather and seeds together.
+
+    *Weather*: both forecast the same windows; their errors are subtracted window by window, and the
+    standard error of the mean is that of a bootstrap over blocks of windows (by the time of the
+    last input, UTC): weeks, if the test period holds `ENOUGH` of them, else days. *Seeds*: the
+    standard error of the mean over the seeds of each row. Both are added in variance; the interval
+    is Student's, with degrees of freedom by Welch and Satterthwaite.
+
+    Parameters
+    ----------
+    ours, theirs : DataArray (window), K
+        Means over the seeds.
+    seeds : sequence of sequences of float
+        The error of each seed, K, for each of the two that was trained; or, where a seed's network
+        is its own rival, once the differences.
+
+    Returns
+    -------
+    Series
+        ``verdict``: "lower" or "higher" if the interval is all on one side of 0, else "not
+        separable", as with a single block or seed, for which there is no interval; ``difference``
+        (K, negative: ours is lower), ``low``, ``high`` (K), ``percent`` of theirs, ``seed_sd`` (K,
+        standard deviation of the difference of single runs).
+
+    Raises
+    ------
+    ValueError
+        If they are not of the same windows.
+    """
     if not ours.indexes["window"].equals(theirs.indexes["window"]):
         one, other = (f"{e.sizes['window']} from {e['window'].values[0]}" for e in (ours, theirs))
         raise ValueError(f"errors of different windows, {one} and {other}: compare like with like")
     change = (ours - theirs).to_series()
-    times = pd.DatetimeIndex(change.index)
-    weeks = times.floor("7D")
-    blocks = change.groupby(weeks if weeks.nunique() >= ENOUGH else times.normalize())
-    sums, counts = blocks.sum().to_numpy(), blocks.count().to_numpy()
-    n, mean = len(sums), float(change.mean())
-    low = high = float("nan")
-    if n > 1:
-        drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
-        means = sums[drawn].sum(1) / counts[drawn].sum(1)
-        reach = np.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1)
-        low, high = np.quantile(means, stats.norm.cdf([-reach, reach]))
-    separable = low * high > 0 and abs(mean) > 2 * seed_sd
+    mean = float(change.mean())
+    parts: list[tuple[float, float]] = [weather_variance(change)]
+    parts += [(variance(errors) / len(errors), len(errors) - 1) for errors in seeds]
+    reach = half_width(parts)
+    separable = abs(mean) > reach  # of a nan: no
     return pd.Series(
         {
             "verdict": ("lower" if mean < 0 else "higher") if separable else "not separable",
             "difference": mean,
-            "low": float(low),
-            "high": float(high),
-            "seed_sd": seed_sd,
+            "low": mean - reach,
+            "high": mean + reach,
+            "seed_sd": float(np.sqrt(sum(variance(errors) for errors in seeds))),
             "percent": 100 * mean / float(theirs.mean()),
         }
     )
+
+
+def variance(values: Sequence[float]) -> float:
+    """Return the variance, nan of a single value."""
+    return float(np.var(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def weather_variance(change: pd.Series) -> tuple[float, int]:
+    """Variance of the mean of a series over time by a block bootstrap, and degrees of freedom."""
+    times = pd.DatetimeIndex(change.index)
+    weeks = times.floor("7D")
+    blocks = change.groupby(weeks if weeks.nunique() >= ENOUGH else times.normalize())
+    sums, counts = blocks.sum().to_numpy(), blocks.count().to_numpy()
+    n = len(sums)
+    if n == 1:
+        return float("nan"), 0
+    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+    means = sums[drawn].sum(1) / counts[drawn].sum(1)
+    return n / (n - 1) * float(means.var()), n - 1
+
+
+def half_width(parts: Sequence[tuple[float, float]]) -> float:
+    """Half a 95 % interval, from independent variances and their degrees of freedom."""
+    total = sum(v for v, _ in parts)
+    if not total > 0:
+        return float(total)  # 0, or nan: not known
+    freedom = total**2 / sum(v**2 / df for v, df in parts)
+    return float(stats.t.ppf(0.975, freedom) * np.sqrt(total))
 
 
 def compare(

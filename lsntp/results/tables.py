@@ -11,7 +11,7 @@ import xarray as xr
 
 from lsntp.data.checks import checked, one_of
 from lsntp.results import paper
-from lsntp.results.compare import deviation, difference, interval, mae_of, seed_mean, signed
+from lsntp.results.compare import difference, interval, mae_of, seed_mean, signed
 from lsntp.runs.records import config_of, tabulate
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -207,8 +207,8 @@ def over_periods(
     DataFrame
         Mean ± standard deviation over seeds of the MAE (K) in each period, headed by its first day;
         the mean of the periods; its ``change (K)`` from the row ``against``, and ``95 % interval``
-        and ``verdict`` as of :func:`difference`, days drawn from all periods, the standard
-        deviation over seeds that of their mean over the periods.
+        and ``verdict`` as of :func:`difference`, days drawn from all periods, a seed's error its
+        mean over the periods.
     """
 
     def errors(label: str) -> tuple[xr.DataArray, list[float]]:
@@ -220,7 +220,6 @@ def over_periods(
         return "train_loss" in periods[0][label][0]
 
     base, base_seeds = errors(against)
-    base_sd = deviation(base_seeds, trained(against))
     table = {}
     for label in periods[0]:
         ours, ours_seeds = errors(label)
@@ -232,8 +231,8 @@ def over_periods(
         }
         cells["mean"] = mean_and_spread(ours_seeds, 3)
         if label != against:
-            sd = np.hypot(deviation(ours_seeds, trained(label)), base_sd)
-            d = interval(ours, base, float(sd))
+            rows = (label, ours_seeds), (against, base_seeds)
+            d = interval(ours, base, [seeds for name, seeds in rows if trained(name)])
             cells["change (K)"] = signed(d["difference"])
             cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
             cells["verdict"] = d["verdict"]
