@@ -87,3 +87,4 @@ MODELS = {
 REFERENCES = tuple(name for name, model in MODELS.items() if model.kind == "reference")
 NETWORKS = tuple(name for name in MODELS if name not in REFERENCES)
 LABELS = {name: model.label for name, model in MODELS.items()}
+"""What to call them in tables and figures."""
