@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from lsntp.runs import records
 from lsntp.runs.config import RunConfig
@@ -79,7 +80,6 @@ def run_all(
     OSError, ValueError
         If there is no cluster at the address.
     """
-    from distributed import Client, LocalCluster, as_completed  # here: only campaigns need them
 
     def alone(config: str) -> str | None:  # in here: so it reaches workers without loading torch
         environment = {**os.environ, **ENVIRONMENT}
@@ -90,28 +90,32 @@ def run_all(
         said = child.stderr.strip() or f"its process ended with {child.returncode}"
         return said.splitlines()[-1] if child.returncode else None
 
-    for config in [] if scheduler else todo:
+    def retried(config: RunConfig) -> str | None:
+        for _ in range(RETRIES):
+            with suppress(RuntimeError):
+                return alone(config.model_dump_json())
+        return alone(config.model_dump_json())
+
+    if scheduler:
+        from distributed import Client, as_completed  # here: only clusters need it
+
+        with Client(scheduler) as client:
+            configs = {f"lsntp-{config.key}": config for config in todo}
+            tasks = [
+                client.submit(alone, config.model_dump_json(), key=key, retries=RETRIES)
+                for key, config in configs.items()
+            ]
+            for task in as_completed(tasks):
+                error = task.exception()
+                yield configs[task.key], task.result() if error is None else str(error)
+        return
+    for config in todo:
         records.check_folders(config)
-    logging.getLogger("distributed").setLevel(logging.WARNING)
-    with ExitStack() as stack:
-        cluster = scheduler or stack.enter_context(
-            LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                memory_limit=0,
-                processes=False,  # a worker only waits for the process of its run
-                host="127.0.0.1",
-                protocol="tcp",
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-            )
-        )
-        client = stack.enter_context(Client(cluster))
-        configs = {f"lsntp-{config.key}": config for config in todo}
-        futures = [
-            client.submit(alone, config.model_dump_json(), key=key, retries=RETRIES)
-            for key, config in configs.items()
-        ]
-        for future in as_completed(futures):
-            error = future.exception()
-            yield configs[future.key], future.result() if error is None else str(error)
+    with ThreadPoolExecutor(jobs) as pool:  # a thread only waits for the process of its run
+        running = {pool.submit(retried, config): config for config in todo}
+        try:
+            for run in futures.as_completed(running):
+                error = run.exception()
+                yield running[run], run.result() if error is None else str(error)
+        finally:
+            pool.shutdown(cancel_futures=True)
