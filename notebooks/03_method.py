@@ -32,10 +32,12 @@ links = 8  # planted in each, at most 12
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import Markdown, display
 from myst_nb import glue
 
-from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures
+from lsntp import LSNTP, NSA, AdaptiveGraph, Forecaster, LSConv, figures
 from lsntp.chapters import method, parameters
+from lsntp.model.convlstm import ConvLSTMCell
 from lsntp.model.forecaster import inner_grid
 from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, planted
@@ -255,8 +257,14 @@ for name, frames in inputs.items():
 # \end{aligned}
 # $$
 #
-# In code, {class}`lsntp.model.lsconv.LSConv`: three lines. {func}`lsntp.chapters.method.loop_lsconv` writes the same sums
-# as loops over nodes, cells and offsets, with no tensor library to hide in. On a crop of each real field
+# This is the method of {class}`lsntp.model.lsconv.LSConv` that runs, wherever LS-Conv does. (*Absent* channels are known
+# to be zero, and left out.)
+
+# %% tags=["hide-input"]
+display(Markdown(method.code_of(LSConv.forward)))
+
+# %% [markdown]
+# {func}`lsntp.chapters.method.loop_lsconv` writes the same sums as loops over nodes, cells and offsets, with no tensor library to hide in. On a crop of each real field
 # they agree. (Like every deep-learning library, both count the offsets the other way, $i + p$ for $i - p$;
 # as $\Theta$ is learned, that is a matter of naming.)
 
@@ -358,6 +366,14 @@ table
 # \end{aligned}
 # $$
 #
+# As it runs:
+
+# %% tags=["hide-input"]
+display(Markdown(method.code_of(ConvLSTMCell.forward)))
+
+# %% [markdown]
+# Any module that maps $[X, H]$ to the four gates will do: a plain convolution, LS-Conv, or one of your own.
+#
 # Take NSA and LAGC out of every LS-Conv of an LS-NTP, and it *is* a ConvLSTM: its weights fit into one, and
 # the forecasts are equal.
 
@@ -380,12 +396,18 @@ print("LS-NTP without NSA and LAGC = ConvLSTM")
 # %% [markdown]
 # ### Encoder and decoder
 #
-# Two layers read the $T$ input frames. Two more, fed zeros, write the $L$ forecasts; layer 3 starts from the
+# Two layers read the $T$ input frames. Two more, without input, write the $L$ forecasts; layer 3 starts from the
 # last state of layer 1, layer 4 from that of layer 2. One convolution turns each hidden state into a field.
 # All four layers share one graph. Drawn by {func}`lsntp.chapters.method.architecture`.
 
 # %%
 ax = method.architecture()
+
+# %% [markdown]
+# Between the two convolutions, as it runs ({meth}`lsntp.Forecaster.features`):
+
+# %% tags=["hide-input"]
+display(Markdown(method.code_of(Forecaster.features)))
 
 # %% [markdown]
 # The shapes on the way ({func}`lsntp.chapters.method.stages`), for the laptop preset. A stride-2 convolution halves the

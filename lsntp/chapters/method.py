@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 
 import matplotlib.pyplot as plt
@@ -79,6 +82,21 @@ def loop_lsconv(operator: LSConv, embedding: Tensor, x: Tensor) -> Tensor:
             if bias is not None:
                 out[:, i, j] += bias
     return out.clamp(min=0) if operator.relu else out
+
+
+# ---------------------------------------------------------------- the code as it runs
+
+
+def code_of(function: Callable[..., object]) -> str:
+    """Return the code of a function as it runs, without its docstring, as Markdown."""
+    source = textwrap.dedent(inspect.getsource(function))
+    (tree,) = ast.parse(source).body
+    assert isinstance(tree, ast.FunctionDef)
+    lines = source.splitlines()
+    first = tree.body[0]
+    if ast.get_docstring(tree) is not None:
+        del lines[first.lineno - 1 : first.end_lineno]
+    return "\n".join(["```python", *lines, "```"])
 
 
 # ---------------------------------------------------------------- parts removed

@@ -46,7 +46,7 @@ class NSA(nn.Module):
         return torch.sigmoid(self.gate(x)) * x
 
 
-def lagc(x: Tensor, adjacency: Tensor | Adjacency) -> Tensor:
+def lagc(x: Tensor, adjacency: Tensor | Adjacency | None) -> Tensor:
     """Graph-smooth a field: ``L = (I + A) X``, with the cells of the grid as nodes.
 
     Parameters
@@ -66,7 +66,7 @@ def lagc(x: Tensor, adjacency: Tensor | Adjacency) -> Tensor:
     """
     fits("x", x, ("B", "C", "H", "W"))
     nodes = x.shape[-2] * x.shape[-1]
-    if getattr(adjacency, "shape", None) != (nodes, nodes):
+    if adjacency is None or getattr(adjacency, "shape", None) != (nodes, nodes):
         raise ValueError(
             f"the adjacency is {shown(adjacency)}, but a grid of {x.shape[-2]}×{x.shape[-1]} cells "
             f"needs ({nodes}, {nodes}): build the graph for this grid and give graph.adjacency()"
@@ -152,20 +152,20 @@ class LSConv(nn.Module):
         """
         fits("x", x, ("B", self.lsi.in_channels - self.absent, "H", "W"), self.lsi.weight)
         if self.nsa:
-            zeros = self.absent - sum(self.split[: self.skipped])
-            if zeros:  # GroupNorm averages them, too
-                x = F.pad(x, (0, 0, 0, 0, zeros, 0))
-            groups = x.split(self.split[self.skipped :], dim=1)
-            attended = [n(group) for n, group in zip(self.nsa[self.skipped :], groups, strict=True)]
-            x = torch.cat(attended, dim=1)[:, zeros:]
+            x = self.attend(x)
         if self.lagc:
-            if adjacency is None:
-                raise ValueError(
-                    "LSConv with lagc=True needs an adjacency, e.g. AdaptiveGraph(...).adjacency()"
-                )
             x = lagc(x, adjacency)
         x = F.conv2d(x, self.lsi.weight[:, self.absent :], self.lsi.bias, padding=self.lsi.padding)
         return torch.relu(x) if self.relu else x
+
+    def attend(self, x: Tensor) -> Tensor:
+        """NSA of each group of channels."""
+        zeros = self.absent - sum(self.split[: self.skipped])
+        if zeros:  # GroupNorm averages them, too
+            x = F.pad(x, (0, 0, 0, 0, zeros, 0))
+        groups = x.split(self.split[self.skipped :], dim=1)
+        attended = [nsa(group) for nsa, group in zip(self.nsa[self.skipped :], groups, strict=True)]
+        return torch.cat(attended, dim=1)[:, zeros:]
 
 
 @checked
