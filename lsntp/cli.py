@@ -181,7 +181,7 @@ def campaign(
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-    todo = [config for config in configs if not records.is_whole(config)]
+    todo = [config for config in configs if not records.is_stored(config)]
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
     failed = 0
     try:

@@ -51,7 +51,7 @@ def test_keys_name_every_choice_and_survive_a_round_trip() -> None:
     assert len({c.key for c in configs}) == len(configs)
     for config in configs:
         again = RunConfig.model_validate_json(config.model_dump_json())
-        assert again == config and again.key == config.key and again.whole == config.whole
+        assert again == config and again.key == config.key and again.keeps_all == config.keeps_all
     base = RunConfig(dataset="era5-uk", model="lsntp-equations")
     for change in (
         {"seed": 7},

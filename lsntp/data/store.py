@@ -102,7 +102,7 @@ def check_folder(folder: Path, setting: str) -> None:
 
 
 @contextmanager
-def whole(path: Path, size: int) -> Iterator[Path]:
+def atomic_write(path: Path, size: int) -> Iterator[Path]:
     """Give a scratch file to write, which takes the place of ``path`` once it is written.
 
     Parameters
@@ -137,9 +137,9 @@ def whole(path: Path, size: int) -> Iterator[Path]:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text in UTF-8 :func:`whole`."""
+    """Write a text in UTF-8 :func:`atomic_write`."""
     content = text.encode()
-    with whole(path, len(content)) as scratch:
+    with atomic_write(path, len(content)) as scratch:
         scratch.write_bytes(content)
 
 
@@ -239,7 +239,7 @@ def write(
     Raises
     ------
     RecordError
-        As of :func:`whole`.
+        As of :func:`atomic_write`.
     """
     packed: dict[str, dict[str, Any]] = {
         str(name): {"zlib": True, "complevel": 6, "shuffle": True}
@@ -248,7 +248,7 @@ def write(
     }
     for name, more in (encoding or {}).items():
         packed[name] = packed.get(name, {}) | more
-    with whole(path, record.nbytes + 2**16) as scratch:
+    with atomic_write(path, record.nbytes + 2**16) as scratch:
         record.to_netcdf(scratch, engine="netcdf4", encoding=packed)
         with netCDF4.Dataset(scratch, "a") as file:
             file.sha256 = checksum(file)
@@ -302,7 +302,7 @@ def write_json(content: dict[str, Any], path: Path) -> None:
     Raises
     ------
     RecordError
-        As of :func:`whole`.
+        As of :func:`atomic_write`.
     """
     text = json.dumps(content | {"sha256": digest(content)}, indent=1, ensure_ascii=False)
     write_text(text + "\n", path)

@@ -79,7 +79,7 @@ def library() -> str:
     return "oneDNN" if faster else "torch.mm"
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
+def times_transposed(a: Tensor, b: Tensor) -> Tensor:
     """``a @ bᵀ`` of (M, K) and (N, K), by the faster library."""
     if a.dtype == b.dtype == torch.float32 and a.device.type == "cpu" and a.numel():
         return LIBRARIES[library()](a, b)
@@ -160,7 +160,7 @@ class _DenseMatrix(Function):
     @staticmethod
     @as_given
     def forward(ctx: Any, embedding: Tensor, within: Tensor | None) -> Tensor:
-        similarity = product(embedding, embedding)
+        similarity = times_transposed(embedding, embedding)
         adjacency = torch.softmax(torch.relu(similarity), dim=1)
         ctx.save_for_backward(embedding, adjacency, similarity > 0, within)
         return adjacency if within is None else adjacency * within
@@ -174,7 +174,7 @@ class _DenseMatrix(Function):
             grad = grad * within
         by_row = (adjacency * grad).sum(1, keepdim=True)
         grad = (grad - by_row).mul_(adjacency).mul_(positive)  # of E Eᵀ
-        return product(grad + grad.T, embedding.T), None
+        return times_transposed(grad + grad.T, embedding.T), None
 
 
 class _DenseProduct(Function):
@@ -184,7 +184,7 @@ class _DenseProduct(Function):
     @as_given
     def forward(ctx: Any, adjacency: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(adjacency, x)
-        return product(x.T, adjacency).T
+        return times_transposed(x.T, adjacency).T
 
     @staticmethod
     @as_given
@@ -193,8 +193,8 @@ class _DenseProduct(Function):
         adjacency, x = ctx.saved_tensors
         of_a, of_x = ctx.needs_input_grad
         return (
-            product(dy, x) if of_a else None,
-            product(dy.T, adjacency.T).T if of_x else None,
+            times_transposed(dy, x) if of_a else None,
+            times_transposed(dy.T, adjacency.T).T if of_x else None,
         )
 
 
@@ -242,9 +242,9 @@ class _TiledProduct(Function):
             if i != j:
                 total[j] += a_j.sum(0).unsqueeze(1)
             a_i, a_j = keep(cut, i, j, a_i, a_j)
-            y[i] += product(a_i, x[j].T)
+            y[i] += times_transposed(a_i, x[j].T)
             if i != j:
-                y[j] += product(x[i].T, a_j.T).T
+                y[j] += times_transposed(x[i].T, a_j.T).T
         for partial in (y, total):
             sum_over_ranks(partial, group)
         y /= total
@@ -268,20 +268,22 @@ class _TiledProduct(Function):
             if de is not None:
                 # ds: gradient of the tile of E Eᵀ as rows I and, transposed, as rows J of A
                 if shift is None:
-                    (ds,) = keep(ctx.cut, i, j, product(ux[i], xu[j]))
+                    (ds,) = keep(ctx.cut, i, j, times_transposed(ux[i], xu[j]))
                     ds.sub_(by_row[i]).sub_(by_row[j].T).mul_(a_i)
                 else:
-                    ds, other = keep(ctx.cut, i, j, product(u[i], x[j]), product(x[i], u[j]))
+                    ds, other = keep(
+                        ctx.cut, i, j, times_transposed(u[i], x[j]), times_transposed(x[i], u[j])
+                    )
                     ds.sub_(by_row[i]).mul_(a_i).add_(other.sub_(by_row[j].T).mul_(a_j))
                 ds.mul_(s > 0)
-                de[i] += product(ds, e[j].T)
+                de[i] += times_transposed(ds, e[j].T)
                 if i != j:
-                    de[j] += product(e[i].T, ds.T).T
+                    de[j] += times_transposed(e[i].T, ds.T).T
             if dx is not None:
                 a_i, a_j = keep(ctx.cut, i, j, a_i, a_j)
-                dx[j] += product(u[i].T, a_i.T).T
+                dx[j] += times_transposed(u[i].T, a_i.T).T
                 if i != j:
-                    dx[i] += product(a_j, u[j].T)
+                    dx[i] += times_transposed(a_j, u[j].T)
         for partial in (de, dx):
             sum_over_ranks(partial, ctx.group)
         return de, dx, None, None, None
@@ -289,7 +291,7 @@ class _TiledProduct(Function):
 
 def tile(e: Tensor, shift: Tensor | None, i: slice, j: slice) -> tuple[Tensor, Tensor, Tensor]:
     """Tile (I, J) of relu(E Eᵀ) and of its exponential, scaled for rows I and for rows J."""
-    s = product(e[i], e[j]).clamp_min_(0)
+    s = times_transposed(e[i], e[j]).clamp_min_(0)
     if shift is None:
         a = s.exp()
         return s, a, a
@@ -313,7 +315,7 @@ def largest_similarity(e: Tensor, group: dist.ProcessGroup | None = None) -> Ten
         return None
     largest = e.new_zeros(len(e), 1)
     for i, j in tile_pairs(e, group):
-        s = product(e[i], e[j])
+        s = times_transposed(e[i], e[j])
         largest[i] = torch.maximum(largest[i], s.amax(1, keepdim=True))
         largest[j] = torch.maximum(largest[j], s.amax(0).unsqueeze(1))
     if group is not None:

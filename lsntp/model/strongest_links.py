@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lsntp.data.checks import Count, checked, fits
-from lsntp.model.product import check_rows, graph_product, product
+from lsntp.model.product import check_rows, graph_product, times_transposed
 
 ROWS = 256
 """Rows of the graph that are looked through at a time."""
@@ -59,7 +59,7 @@ class StrongestLinks:
 
     def _strongest(self, rows: Tensor, links: int) -> tuple[Tensor, Tensor, Tensor]:
         """Sources and weights (rows, links) of links beyond the share (rows, 1) of all nodes."""
-        adjacency = torch.softmax(product(rows, self.embedding).clamp_min_(0), dim=1)
+        adjacency = torch.softmax(times_transposed(rows, self.embedding).clamp_min_(0), dim=1)
         weights, sources = adjacency.topk(links, dim=1)
         others = len(self.embedding) - links
         left = (1 - weights.sum(1, keepdim=True)).clamp_min_(0)

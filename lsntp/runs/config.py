@@ -212,7 +212,7 @@ class RunConfig(BaseModel):
         return "-".join(said)
 
     @property
-    def whole(self) -> bool:
+    def keeps_all(self) -> bool:
         """Whether its record keeps maps, case and graph, too.
 
         On the real sets, of which many records are committed, only those of the main table do: a

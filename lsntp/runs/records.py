@@ -108,7 +108,7 @@ def path_of(config: RunConfig) -> Path:
     return store_dir(config.dataset) / f"{name_of(config)}.nc"
 
 
-def is_whole(config: RunConfig) -> bool:
+def is_stored(config: RunConfig) -> bool:
     """Tell whether a readable record of the config is stored; warn of a damaged one.
 
     Raises
@@ -128,17 +128,17 @@ def is_whole(config: RunConfig) -> bool:
 
 
 def is_current(config: RunConfig) -> bool:
-    """Tell whether :func:`is_whole`, and of a file of one's own, whether it holds those values."""
+    """Tell whether :func:`is_stored`, and of a file of one's own, whether it holds those values."""
     if config.dataset in NAMES:  # verified against its fingerprint whenever it is opened
-        return is_whole(config)
-    return is_whole(config) and (
+        return is_stored(config)
+    return is_stored(config) and (
         open_dataset(config.dataset).attrs["fingerprint"] == find(config).attrs["fingerprint"]
     )
 
 
 def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
     """Return what is stored of a record: all of it, or, of a study's variant, the scores."""
-    if config.whole:
+    if config.keeps_all:
         return record
     return record[[name for name in SCORES_ONLY if name in record]]
 

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from lsntp.data.checks import Count, Seed, Whole, checked
-from lsntp.data.store import RecordError, whole
+from lsntp.data.store import RecordError, atomic_write
 from lsntp.data.windows import Windows
 
 if TYPE_CHECKING:
@@ -371,7 +371,7 @@ def save_checkpoint(
     metadata = {"history": json.dumps(vars(history)), "settings": settings}
     metadata["sha256"] = digest(tensors, metadata)
     size = sum(value.nbytes for value in tensors.values()) + 2**16
-    with whole(path, size) as scratch:
+    with atomic_write(path, size) as scratch:
         save_file(tensors, scratch, metadata)
 
 
