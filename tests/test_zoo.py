@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from lsntp import score
+from lsntp import RunConfig, score
 from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import Windows, prepare
-from lsntp.zoo import MODELS, REFERENCES
+from lsntp.zoo import MODELS, NETWORKS, REFERENCES
 from lsntp.zoo.ridge import LAGS, Ridge
 
 
@@ -107,3 +107,32 @@ def test_unfolded_patches_are_in_the_order_the_penalty_assumes(data: Windows) ->
     x, _ = Ridge.regressors(data, data.split.validation)
     assert x.shape[-1] == 4 * 25 + 1
     assert torch.equal(x[..., -1], torch.ones_like(x[..., -1]))
+
+
+# ---- the registry
+
+
+def test_every_row_is_told_apart() -> None:
+    for of in ("label", "colour"):
+        assert len({getattr(model, of) for model in MODELS.values()}) == len(MODELS)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_row_says_what_its_network_is(name: str) -> None:
+    model = MODELS[name]
+    network = model.build(7, 8, hidden=2, embedding=3, downsample=False, lead_steps=2)
+    assert (network.graph is not None) == model.graph
+    assert model.graph == model.parts.get("lagc", model.graph)
+    for part, there in model.parts.items():
+        changed = model.build(7, 8, 2, 3, downsample=False, lead_steps=2, **{part: not there})
+        assert isinstance(changed, type(network))
+
+
+def test_a_config_takes_recipe_and_size_from_the_model_s_row() -> None:
+    tuned = RunConfig(dataset="era5-uk", model="lsntp-tuned")
+    assert tuned.recipe is not None and tuned.preset is not None
+    assert (tuned.recipe.name, tuned.preset.name) == ("tuned", "tuned")
+    named = RunConfig(dataset="era5-uk", model="lsntp-tuned", recipe="tuned", preset="tuned")
+    assert tuned == named and tuned.key == named.key
+    other = RunConfig(dataset="era5-uk", model="lsntp-tuned", recipe="modern", preset="laptop")
+    assert other.key != tuned.key
