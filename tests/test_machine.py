@@ -38,7 +38,7 @@ def as_on_windows(code: str, folder: Path) -> subprocess.CompletedProcess:
     """Run code without the modules that Windows lacks, writing what its pipes can take."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(machine.__file__).parents[1]),
+        "PYTHONPATH": str(Path(machine.__file__).parents[2]),
         "PYTHONIOENCODING": "cp1252",
     }
     command = [sys.executable, "-c", WITHOUT + code]
