@@ -260,7 +260,7 @@ for name, frames in inputs.items():
 # This is the method of {class}`lsntp.model.lsconv.LSConv` that runs, wherever LS-Conv does. (*Absent* channels are known
 # to be zero, and left out.)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 display(Markdown(method.code_of(LSConv.forward)))
 
 # %% [markdown]
@@ -368,7 +368,7 @@ table
 #
 # As it runs:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 display(Markdown(method.code_of(ConvLSTMCell.forward)))
 
 # %% [markdown]
@@ -406,7 +406,7 @@ ax = method.architecture()
 # %% [markdown]
 # Between the two convolutions, as it runs ({meth}`lsntp.Forecaster.features`):
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 display(Markdown(method.code_of(Forecaster.features)))
 
 # %% [markdown]

@@ -285,10 +285,11 @@ for record in levers:
 # One step by the first edition of this library, by the one *before* `LSConv.forward` became what runs, and by
 # *this* one, in turn, all with a campaign's memory (`benchmarks/steps.py`); medians, in s:
 
-# %%
+# %% tags=["hide-input"]
 for record in steps_taken:
     frame = store.frame(record)
     seconds = frame.pivot(index=["case", "model"], columns="edition", values="median_s")
+    seconds = seconds[["first", "before", "this"]]
     seconds["this / first"] = seconds["this"] / seconds["first"]
     seconds["this / before"] = seconds["this"] / seconds["before"]
     display(Markdown(f"**{record.where}**"))
