@@ -82,7 +82,10 @@ MODELS = {
         preset="tuned",
     ),
 }
-"""By name, in the book's order."""
+"""By name, in the book's order.
+
+:meta hide-value:
+"""
 
 REFERENCES = tuple(name for name, model in MODELS.items() if model.kind == "reference")
 NETWORKS = tuple(name for name in MODELS if name not in REFERENCES)
