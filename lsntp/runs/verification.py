@@ -114,7 +114,8 @@ def allowed(
     deviation s over n seeds, its root mean square over all elements, it is ``t √2 s`` by Student's
     t with n − 1 degrees of freedom. One of the n is the run made again or its record, whichever
     gives the smaller s: neither a false record nor a faulty run makes its own room. `WIDER` times
-    that is allowed; of a score at most `MOST` of itself, of another variable at most its own size.
+    that is allowed; of a score at most `MOST` of itself, of another variable at most its own size,
+    of a map of biases, which may be near 0, that of the map of errors.
     Without other seeds: of what is not trained `ROUNDING`; of a network's scores `ALONE`; of its
     other variables that or their own standard deviation.
 
@@ -127,7 +128,8 @@ def allowed(
         Of :func:`other_seeds`.
     """
     pair = [one[name].to_numpy().astype(float) for one in (fresh, record)]
-    scale = min(float(np.sqrt(np.mean(values**2))) for values in pair)
+    own = "mae_map" if name == "bias_map" else name
+    scale = min(float(np.sqrt(np.mean(one[own].to_numpy() ** 2.0))) for one in (fresh, record))
     score = name in metrics.SCORES
     if records.config_of(fresh).model in zoo.REFERENCES:
         return (ROUNDING if score else 5e-4) * scale  # of maps and windows four digits are kept
