@@ -22,10 +22,12 @@
 
 # %% tags=["parameters"]
 seed = 0
-image_size = 256  # rows and columns of the cat's image, pixels; a multiple of 32, at most 256
+# rows and columns of the cat's image, pixels; a multiple of 32, at most 256
+image_size = 256
 epochs = 20  # of the autoencoder
 grid = 25  # rows and columns of the receptive-field demonstration, cells; odd
-lengths = [128, 256, 512, 1024, 2048]  # of the sequences for attention and RNN, steps
+# of the sequences for attention and RNN, steps
+lengths = [128, 256, 512, 1024, 2048]
 
 # %%
 import numpy as np
@@ -42,7 +44,9 @@ from lsntp.model.graph import adaptive_adjacency
 parameters.background(seed, image_size, epochs, grid, lengths)
 torch.manual_seed(seed)
 torch.set_num_threads(1)
-torch.set_default_dtype(torch.float64)  # so that "equal" can mean: to twelve decimals
+torch.set_default_dtype(
+    torch.float64
+)  # so that "equal" can mean: to twelve decimals
 
 # %% [markdown]
 # ## A convolution is a matrix product
@@ -97,13 +101,18 @@ print(f"largest difference from conv2d: {difference:.12f}")
 
 # %%
 train = torch.cat(
-    [photographs.patches(p, size=32, stride=24) for p in photographs.training_photographs()]
+    [
+        photographs.patches(p, size=32, stride=24)
+        for p in photographs.training_photographs()
+    ]
 )
 model, losses = photographs.train_autoencoder(train, epochs, seed)
 ax = figures.loss_curve(losses)
 assert losses[-1] < losses[0], "the training loss did not fall"
 print(f"{len(train)} training patches of {tuple(train.shape[1:])}")
-print(f"mean squared error: first epoch {losses[0]:.3f}, last epoch {losses[-1]:.3f}")
+print(
+    f"mean squared error: first epoch {losses[0]:.3f}, last epoch {losses[-1]:.3f}"
+)
 
 # %% [markdown]
 # Is that good? Two rivals are allowed as many numbers a patch or fewer: the *mean patch* of the
@@ -127,7 +136,9 @@ images = {"original": cat} | {
 }
 axes = figures.reconstructions(images)
 
-assert rmse["autoencoder"] < rmse["mean patch"], "the autoencoder learned nothing of use"
+assert rmse["autoencoder"] < rmse["mean patch"], (
+    "the autoencoder learned nothing of use"
+)
 patch_numbers = held_out[0].numel()
 weights_learned = sequences.parameters(model)
 weights_pca = (code_size + 1) * patch_numbers
@@ -163,11 +174,21 @@ axes = figures.feature_maps(cat, maps)
 x = cat.permute(2, 0, 1)[None].clone().requires_grad_()
 outputs = [model.encoder[:depth](x - photographs.MID_GREY) for depth in (1, 3, 5)]
 middles = [y[0, :, y.shape[2] // 2, y.shape[3] // 2] for y in outputs]
-seen = [background.influence(middle, x)[0].sum(dim=(0, 1)).count_nonzero() for middle in middles]
-expected = [1 + 3, 1 + 3 + 3 * 2, 1 + 3 + 3 * 2 + 3 * 4]  # kernel 4, stride 2 in each layer
+seen = [
+    background.influence(middle, x)[0].sum(dim=(0, 1)).count_nonzero()
+    for middle in middles
+]
+expected = [
+    1 + 3,
+    1 + 3 + 3 * 2,
+    1 + 3 + 3 * 2 + 3 * 4,
+]  # kernel 4, stride 2 in each layer
 assert seen == expected, f"pixels seen: {seen}, expected {expected}"
 for depth, (layer, pixels) in enumerate(zip(maps, seen, strict=True), start=1):
-    print(f"layer {depth}: {tuple(layer.shape)}, each number sees {pixels}×{pixels} pixels")
+    print(
+        f"layer {depth}: {tuple(layer.shape)}, each number sees {pixels}×{pixels} "
+        f"pixels"
+    )
 glue("seen_shallow", int(seen[0]), display=False)
 glue("seen_deep", int(seen[-1]), display=False)
 
@@ -238,14 +259,18 @@ scaled = field + root * F.conv2d(root * field, around, padding=1)
 
 differences = {
     "A + I, every cell": plain - constant,
-    "normalised, two cells from the border": (normalised - interior)[..., 2:-2, 2:-2],
+    "normalised, two cells from the border": (normalised - interior)[
+        ..., 2:-2, 2:-2
+    ],
     "normalised, degrees put in, every cell": normalised - scaled,
 }
 for name, difference in differences.items():
     assert difference.abs().max() < 1e-12, f"{name}: GCN and convolution differ"
     print(f"{name}: largest difference {difference.abs().max():.12f}")
 border = (normalised - interior).abs().max().item()
-assert border > 0.01, "at the border, the normalised graph should differ from the plain kernel"
+assert border > 0.01, (
+    "at the border, the normalised graph should differ from the plain kernel"
+)
 print(f"normalised, plain kernel, every cell: largest difference {border:.2f}")
 
 # %% [markdown]
@@ -263,7 +288,12 @@ nine = sum(
     for p in (-1, 0, 1)
     for q in (-1, 0, 1)
 )
-difference = (nine.view_as(field) - F.conv2d(field, w[None, None], padding=1)).abs().max().item()
+difference = (
+    (nine.view_as(field) - F.conv2d(field, w[None, None], padding=1))
+    .abs()
+    .max()
+    .item()
+)
 assert difference < 1e-12, f"nine graphs and one convolution differ by {difference}"
 print(f"nine one-edge graphs: largest difference from conv2d {difference:.12f}")
 
@@ -284,7 +314,9 @@ by_conv = [
     for f in (rising, falling)
 ]
 by_gcn = [(A9 @ f.flatten()).view(9, 9)[4, 4].item() for f in (rising, falling)]
-assert by_conv[0] == -by_conv[1] != 0, "the kernel should answer with opposite signs"
+assert by_conv[0] == -by_conv[1] != 0, (
+    "the kernel should answer with opposite signs"
+)
 assert by_gcn[0] == by_gcn[1], "the GCN should not see the direction"
 print(f"convolution: rising {by_conv[0]:+.0f}, falling {by_conv[1]:+.0f}")
 print(f"GCN:         rising {by_gcn[0]:+.0f}, falling {by_gcn[1]:+.0f}")
@@ -315,7 +347,9 @@ eight = background.normalise(background.grid_adjacency(grid, grid, neighbours=8)
 adaptive = adaptive_adjacency(torch.randn(grid * grid, 8))
 layers = {
     "CNN 3×3": nn.Conv2d(1, 1, 3, padding=1),
-    "GCN, 8 neighbours": background.GraphConvolution(torch.eye(grid * grid) + eight),
+    "GCN, 8 neighbours": background.GraphConvolution(
+        torch.eye(grid * grid) + eight
+    ),
     "GCN, 4 neighbours": background.GraphConvolution(torch.eye(grid * grid) + four),
     "GCN, adaptive graph": background.GraphConvolution(adaptive),
     "CNN 5×5": nn.Conv2d(1, 1, 5, padding=2),
@@ -337,7 +371,9 @@ expected = {
     "CNN 5×5": (1 + L * 4) ** 2,
 }
 for layer, formula in expected.items():
-    assert (cells.sel(layer=layer) == formula).all(), f"{layer}: not the expected cells"
+    assert (cells.sel(layer=layer) == formula).all(), (
+        f"{layer}: not the expected cells"
+    )
     print(f"{layer:20s} {cells.sel(layer=layer).values}")
 deepest, nodes = depths[-1], grid * grid
 glue("deepest", deepest, display=False)
@@ -387,8 +423,14 @@ gru_weights = [
     for name in ("weight_hh_l0", "weight_ih_l0", "bias_hh_l0", "bias_ih_l0")
 ]
 pairs = {
-    "RNN": (sequences.rnn(x, *sequences.printed_weights(torch_rnn)), torch_rnn(x)[0]),
-    "LSTM": (sequences.lstm(x, *sequences.printed_weights(torch_lstm)), torch_lstm(x)[0]),
+    "RNN": (
+        sequences.rnn(x, *sequences.printed_weights(torch_rnn)),
+        torch_rnn(x)[0],
+    ),
+    "LSTM": (
+        sequences.lstm(x, *sequences.printed_weights(torch_lstm)),
+        torch_lstm(x)[0],
+    ),
     "GRU": (sequences.gru(x, *gru_weights), torch_gru(x)[0]),
 }
 for name, (ours, theirs) in pairs.items():
@@ -425,8 +467,12 @@ costs = sequences.sequence_costs(lengths)
 axes = figures.sequence_costs(costs)
 expected = {"attention": 2, "RNN": 1}
 for model_name, group in costs.groupby("model", sort=False):
-    exponent = np.polyfit(np.log(group["length"]), np.log(group["operations"]), 1)[0]
-    assert abs(exponent - expected[model_name]) < 1e-6, f"{model_name}: n^{exponent}"
+    exponent = np.polyfit(np.log(group["length"]), np.log(group["operations"]), 1)[
+        0
+    ]
+    assert abs(exponent - expected[model_name]) < 1e-6, (
+        f"{model_name}: n^{exponent}"
+    )
     print(f"{model_name}: operations grow as n^{exponent:.2f}")
     print(group[["length", "operations", "held"]].to_string(index=False))
     glue(f"exponent_{model_name}", round(float(exponent), 2), display=False)
@@ -465,10 +511,14 @@ channels, hidden, steps = 3, 5, 6
 tiny = sequences.convlstm(channels, hidden, (1, 1), kernel=1)
 x = torch.randn(2, steps, channels, 1, 1)
 gates = tiny.cell.operator.lsi  # a 1×1 convolution of [x, h]
-weight = gates.weight.flatten(1).unflatten(0, (4, hidden)).roll(hidden, dims=-1)  # of [h, x]
+weight = (
+    gates.weight.flatten(1).unflatten(0, (4, hidden)).roll(hidden, dims=-1)
+)  # of [h, x]
 peepholes = torch.stack([tiny.cell.w_ci, tiny.cell.w_cf, tiny.cell.w_co]).flatten(1)
 vectors = x.flatten(2).transpose(0, 1)  # (T, B, C)
-lstm = sequences.lstm(vectors, weight, gates.bias.unflatten(0, (4, hidden)), peepholes)
+lstm = sequences.lstm(
+    vectors, weight, gates.bias.unflatten(0, (4, hidden)), peepholes
+)
 difference = (tiny(x)[0].flatten(2).transpose(0, 1) - lstm).abs().max().item()
 assert difference < 1e-12, f"ConvLSTM on one cell and LSTM differ by {difference}"
 print(f"ConvLSTM on one cell, largest difference from the LSTM: {difference:.12f}")
@@ -484,15 +534,23 @@ conv_lstm = sequences.convlstm(1, 4, (size, size))
 cnn_lstm = sequences.CNNThenLSTM(1, 4, (size, size))
 centre = size // 2
 reach = {
-    "ConvLSTM": background.influence(conv_lstm(x)[0][0, -1, :, centre, centre], x)[0, :, 0],
-    "CNN then LSTM": background.influence(cnn_lstm(x)[0, -1, 0, centre, centre], x)[0, :, 0],
+    "ConvLSTM": background.influence(conv_lstm(x)[0][0, -1, :, centre, centre], x)[
+        0, :, 0
+    ],
+    "CNN then LSTM": background.influence(cnn_lstm(x)[0, -1, 0, centre, centre], x)[
+        0, :, 0
+    ],
 }
 axes = figures.influence_over_time(reach)
 
 across = {name: (r > 0).any(dim=1).sum(dim=1).tolist() for name, r in reach.items()}
 lag = torch.arange(steps).flip(0)  # 0 for the last step
-assert across["ConvLSTM"] == (3 + 2 * lag).tolist(), "ConvLSTM should widen by two cells a step"
-assert across["CNN then LSTM"] == [size] * steps, "CNN then LSTM should see everything"
+assert across["ConvLSTM"] == (3 + 2 * lag).tolist(), (
+    "ConvLSTM should widen by two cells a step"
+)
+assert across["CNN then LSTM"] == [size] * steps, (
+    "CNN then LSTM should see everything"
+)
 for name, cells in across.items():
     print(f"{name:13s} cells across, first to last step: {cells}")
 
@@ -515,8 +573,12 @@ with torch.no_grad():
         "ConvLSTM": same(moved)[0] - same(x)[0].roll(1, dims=-1),
         "CNN then LSTM": cnn_lstm(moved) - cnn_lstm(x).roll(1, dims=-1),
     }
-largest = {name: d[..., inner, inner].abs().max().item() for name, d in shifts.items()}
-assert largest["ConvLSTM"] < 1e-12, "the ConvLSTM's output should move with its input"
+largest = {
+    name: d[..., inner, inner].abs().max().item() for name, d in shifts.items()
+}
+assert largest["ConvLSTM"] < 1e-12, (
+    "the ConvLSTM's output should move with its input"
+)
 assert largest["CNN then LSTM"] > 1e-3, "CNN then LSTM should not follow"
 for name, difference in largest.items():
     print(f"{name:13s} largest difference after moving the input: {difference:.6f}")

@@ -21,8 +21,12 @@
 # whether it is still true once the cycles that all cells share, day and season, are taken off.
 
 # %% tags=["parameters"]
-datasets = ["ncep-na", "era5-uk"]  # also "ncep-na-full", "synthetic", or a file of your own
-recompute = False  # True: make the study anew from the data, and check it against the record
+datasets = [
+    "ncep-na",
+    "era5-uk",
+]  # also "ncep-na-full", "synthetic", or a file of your own
+# True: make the study anew from the data, and check it against the record
+recompute = False
 
 # %%
 import numpy as np
@@ -35,7 +39,9 @@ from lsntp.chapters import observations, parameters
 from lsntp.results import field_records
 
 figures.style()
-records = field_records.studies(parameters.observations(datasets, recompute), recompute)
+records = field_records.studies(
+    parameters.observations(datasets, recompute), recompute
+)
 
 # %% [markdown]
 # ## The measure
@@ -63,10 +69,12 @@ pd.DataFrame(
     {
         name: {
             "quantity": r.attrs["long_name"],
-            "cells": f"{r.sizes['lat']} × {r.sizes['lon']} = {r.sizes['lat'] * r.sizes['lon']}",
+            "cells": f"{r.sizes['lat']} × {r.sizes['lon']} = "
+            f"{r.sizes['lat'] * r.sizes['lon']}",
             "pairs of cells": f"{int(r.pairs.sel(series='raw').sum()):,}",
             "training period": r.attrs["statistics_period"],
-            "steps": f"{r.attrs['statistics_steps']} of {r.attrs['step_hours']:g} h",
+            "steps": f"{r.attrs['statistics_steps']} of "
+            f"{r.attrs['step_hours']:g} h",
             "far pairs lie beyond": f"{r.attrs['far_km']:.0f} km",
         }
         for name, r in records.items()
@@ -84,7 +92,8 @@ pd.DataFrame(
 for name, record in records.items():
     axes = figures.case_frames(record)
     axes[0].figure.suptitle(
-        f"{name}, 0 h = {record.case_time.sel(step=0).dt.strftime('%Y-%m-%d %H').item()} UTC"
+        f"{name}, 0 h = "
+        f"{record.case_time.sel(step=0).dt.strftime('%Y-%m-%d %H').item()} UTC"
     )
 
 # %% [markdown]
@@ -114,10 +123,15 @@ for name, record in records.items():
 
 # %%
 held = pd.concat(
-    {name: observations.verdicts(r) for name, r in records.items()}, names=["dataset", None]
+    {name: observations.verdicts(r) for name, r in records.items()},
+    names=["dataset", None],
 )
 held.pivot_table(
-    index=["dataset", "observation"], columns="series", values="holds", aggfunc="first", sort=False
+    index=["dataset", "observation"],
+    columns="series",
+    values="holds",
+    aggfunc="first",
+    sort=False,
 )
 
 # %%
@@ -147,17 +161,41 @@ for name, record in records.items():
     glue(f"{name}-survivors", observations.survivors(record), display=False)
     glue(f"{name}-far-km", f"{record.attrs['far_km']:.0f} km", display=False)
     for series, r in (("raw", raw), ("anomaly", anomaly)):
-        glue(f"{name}-strong-{series}", f"{100 * float(r.far_strong_share):.1f} %", display=False)
-        glue(f"{name}-far-median-{series}", f"{float(r.far_median):.2f}", display=False)
-        glue(f"{name}-explained-{series}", f"{100 * float(r.explained):.0f} %", display=False)
+        glue(
+            f"{name}-strong-{series}",
+            f"{100 * float(r.far_strong_share):.1f} %",
+            display=False,
+        )
+        glue(
+            f"{name}-far-median-{series}",
+            f"{float(r.far_median):.2f}",
+            display=False,
+        )
+        glue(
+            f"{name}-explained-{series}",
+            f"{100 * float(r.explained):.0f} %",
+            display=False,
+        )
     glue(f"{name}-strongest", f"{float(anomaly.far_strongest):.2f}", display=False)
-    glue(f"{name}-strongest-km", f"{float(anomaly.far_strongest_km):.0f} km", display=False)
+    glue(
+        f"{name}-strongest-km",
+        f"{float(anomaly.far_strongest_km):.0f} km",
+        display=False,
+    )
     glue(f"{name}-lowest", f"{float(anomaly.lowest):.2f}", display=False)
     glue(f"{name}-lowest-km", f"{float(anomaly.lowest_km):.0f} km", display=False)
     glue(f"{name}-q99", f"{float(anomaly.far_q99):.2f}", display=False)
-    glue(f"{name}-chance", f"{float(record.far_q99_shifted.max()):.2f}", display=False)
+    glue(
+        f"{name}-chance",
+        f"{float(record.far_q99_shifted.max()):.2f}",
+        display=False,
+    )
     for v in observations.verdicts(record).itertuples():
-        glue(f"{name} {v.observation} {v.series}", observations.ANSWERS[v.holds], display=False)
+        glue(
+            f"{name} {v.observation} {v.series}",
+            observations.ANSWERS[v.holds],
+            display=False,
+        )
         glue(f"{name} {v.observation} {v.series} why", v.why, display=False)
     print(f"{name}, anomalies: {observations.survivors(record)}.")
 
@@ -201,9 +239,9 @@ for name, record in records.items():
 # %%
 for record in records.values():
     cells = record.sizes["lat"] * record.sizes["lon"]
-    assert (record.pairs.sum(["distance", "r"]) == cells * (cells - 1) // 2).all(), (
-        "every pair, once"
-    )
+    assert (
+        record.pairs.sum(["distance", "r"]) == cells * (cells - 1) // 2
+    ).all(), "every pair, once"
     assert (np.abs(record.correlation_map) <= 1 + 1e-6).all(), "|r| is at most 1"
     own_cell = record.correlation_map.sel(
         lat=record.attrs["cell_lat"], lon=record.attrs["cell_lon"], method="nearest"
@@ -213,5 +251,7 @@ for record in records.values():
     counted, median = record.pairs.cumsum("r"), record.band.sel(quantile=0.5)
     above = record.r.where(counted >= half).min("r") - width / 2 <= median + 1e-6
     below = record.r.where(counted > half).min("r") + width / 2 >= median - 1e-6
-    assert (median.isnull() | (above & below)).all(), "counts and bands tell the same medians"
+    assert (median.isnull() | (above & below)).all(), (
+        "counts and bands tell the same medians"
+    )
 print("counts, bands and maps agree")

@@ -46,7 +46,9 @@ from lsntp.zoo import MODELS
 
 torch.set_num_threads(1)
 figures.style()
-records = field_records.studies(parameters.method(datasets, seed, seeds, epochs, steps, links))
+records = field_records.studies(
+    parameters.method(datasets, seed, seeds, epochs, steps, links)
+)
 first = next(iter(records))  # where one field is enough
 
 # %% [markdown]
@@ -65,7 +67,8 @@ first = next(iter(records))  # where one field is enough
 for name, record in records.items():
     axes = figures.case_frames(record, steps=(-5, 0, 6))
     axes[0].figure.suptitle(
-        f"{name}, 0 h = {record.case_time.sel(step=0).dt.strftime('%Y-%m-%d %H').item()} UTC"
+        f"{name}, 0 h = "
+        f"{record.case_time.sel(step=0).dt.strftime('%Y-%m-%d %H').item()} UTC"
     )
 
 # %% [markdown]
@@ -79,7 +82,10 @@ for name, record in records.items():
     case = (record.case - record.case.mean()) / record.case.std()
     case.attrs = {"units": "1", "long_name": "standardised temperature"}
     inputs[name] = case.sel(step=slice(None, 0))
-tensors = {name: torch.from_numpy(frames.to_numpy())[None] for name, frames in inputs.items()}
+tensors = {
+    name: torch.from_numpy(frames.to_numpy())[None]
+    for name, frames in inputs.items()
+}
 pd.DataFrame(
     {"(B, C, H, W)": {n: tuple(x.shape) for n, x in tensors.items()}}
     | {"N": {n: x.shape[-2] * x.shape[-1] for n, x in tensors.items()}}
@@ -105,19 +111,29 @@ for name, frames in inputs.items():
         attention = torch.sigmoid(nsa.gate(tensors[name]))[0]  # (C, H, W)
         weighed = nsa(tensors[name])[0]
     assert attention.min() > 0 and attention.max() < 1, "attention lies in (0, 1)"
-    assert torch.allclose(weighed, attention * tensors[name][0]), "it weighs the field"
+    assert torch.allclose(weighed, attention * tensors[name][0]), (
+        "it weighs the field"
+    )
     last = frames.isel(step=-1)
     axes = figures.maps_row(
-        {"field, 0 h": last, "reweighted field": last.copy(data=weighed[-1].numpy())},
+        {
+            "field, 0 h": last,
+            "reweighted field": last.copy(data=weighed[-1].numpy()),
+        },
         columns=2,
         cmap=figures.DIVERGING,
         limits=(-2.5, 2.5),
     )
     axes[0].figure.suptitle(f"{name}, untrained NSA")
     ax = figures.field_map(
-        last.copy(data=attention[-1].numpy()), title=f"{name}, attention", label="attention"
+        last.copy(data=attention[-1].numpy()),
+        title=f"{name}, attention",
+        label="attention",
     )
-    print(f"{name}: attention from {attention[-1].min():.2f} to {attention[-1].max():.2f}")
+    print(
+        f"{name}: attention from {attention[-1].min():.2f} to "
+        f"{attention[-1].max():.2f}"
+    )
 
 # %% [markdown]
 # Untrained, the attention stays near ½ and little more happens than that the field is halved.
@@ -134,7 +150,9 @@ attentions = {"equations": NSA(6), "released (GroupNorm)": NSA(6, norm=True)}
 reached = {
     name: {
         form: int(
-            method.change_map(a, x, (x.sizes["lat"] // 2, x.sizes["lon"] // 2)).notnull().sum()
+            method.change_map(a, x, (x.sizes["lat"] // 2, x.sizes["lon"] // 2))
+            .notnull()
+            .sum()
         )
         for form, a in attentions.items()
     }
@@ -143,7 +161,9 @@ reached = {
 }
 for counts in reached.values():
     assert counts["equations"] == 1, "without norm, attention is local"
-    assert counts["released (GroupNorm)"] == counts["cells"], "with GroupNorm it is not"
+    assert counts["released (GroupNorm)"] == counts["cells"], (
+        "with GroupNorm it is not"
+    )
 pd.DataFrame(reached).T
 
 # %% [markdown]
@@ -170,7 +190,9 @@ for name, x in tensors.items():
         torch.manual_seed(seed)
         with torch.no_grad():
             A = AdaptiveGraph(nodes, PRESETS[preset].embedding)()
-        assert torch.allclose(A.sum(1), torch.ones(nodes), atol=1e-5), "rows sum to 1"
+        assert torch.allclose(A.sum(1), torch.ones(nodes), atol=1e-5), (
+            "rows sum to 1"
+        )
         others = nodes * A[~torch.eye(nodes, dtype=bool)]
         rows.append(
             {
@@ -207,20 +229,39 @@ with torch.no_grad():
 numerator = torch.exp(torch.relu(scores))
 positive = torch.expm1(scores).clamp(min=0)
 Z = numerator.sum(1, keepdim=True)
-assert torch.allclose(numerator, 1 + positive, rtol=1e-13, atol=0), "floor plus positive part"
-assert torch.allclose(numerator, numerator.T, rtol=1e-13, atol=0), "the numerator is symmetric"
-assert torch.allclose(A, numerator / Z, rtol=1e-12, atol=0), "rows divided by their sums"
+assert torch.allclose(numerator, 1 + positive, rtol=1e-13, atol=0), (
+    "floor plus positive part"
+)
+assert torch.allclose(numerator, numerator.T, rtol=1e-13, atol=0), (
+    "the numerator is symmetric"
+)
+assert torch.allclose(A, numerator / Z, rtol=1e-12, atol=0), (
+    "rows divided by their sums"
+)
 x = tensors[first].double()
-floor = x.sum((2, 3), keepdim=True).expand_as(x).flatten(2)  # the sum of the field, everywhere
+floor = (
+    x.sum((2, 3), keepdim=True).expand_as(x).flatten(2)
+)  # the sum of the field, everywhere
 assert torch.allclose(
-    (lagc(x, A) - x).flatten(2), (floor + x.flatten(2) @ positive) / Z[:, 0], atol=1e-12
+    (lagc(x, A) - x).flatten(2),
+    (floor + x.flatten(2) @ positive) / Z[:, 0],
+    atol=1e-12,
 ), "A X = (sum of the field + P X) / Z"
 glue("sparse", f"{100 * (positive == 0).double().mean():.0f} %", display=False)
 glue("floor", f"{100 * (nodes / Z).mean():.0f} %", display=False)
-print(f"smallest weight × N: {nodes * A.min():.2f}; weights that are 0: {int((A == 0).sum())}")
-print(f"entries of the positive part that are 0: {(positive == 0).double().mean():.2f}")
+print(
+    f"smallest weight × N: {nodes * A.min():.2f}; weights that are 0: "
+    f"{int((A == 0).sum())}"
+)
+print(
+    f"entries of the positive part that are 0: "
+    f"{(positive == 0).double().mean():.2f}"
+)
 print(f"share of a row's weight in the floor, mean: {(nodes / Z).mean():.2f}")
-print(f"largest difference between A and its transpose, × N: {nodes * (A - A.T).abs().max():.2f}")
+print(
+    f"largest difference between A and its transpose, × N: "
+    f"{nodes * (A - A.T).abs().max():.2f}"
+)
 
 # %% [markdown]
 # At the start {glue:text}`sparse` of the positive part is 0, and the floor holds {glue:text}`floor` of the
@@ -238,7 +279,9 @@ for name, frames in inputs.items():
         "$A X$": last.copy(data=smoothed - last.to_numpy()),
         "$L = (I + A) X$": last.copy(data=smoothed),
     }
-    axes = figures.maps_row(maps, columns=2, cmap=figures.DIVERGING, limits=(-2.5, 2.5))
+    axes = figures.maps_row(
+        maps, columns=2, cmap=figures.DIVERGING, limits=(-2.5, 2.5)
+    )
     axes[0].figure.suptitle(f"{name}, untrained graph")
     spread = {title: f"{float(m.std()):.2f}" for title, m in maps.items()}
     print(f"{name}: standard deviation over the cells: {spread}")
@@ -280,7 +323,10 @@ for name, x in tensors.items():
         slow = method.loop_lsconv(operator, graph.embedding, crop)
     error = (fast - slow).abs().max().item()
     assert error < 1e-12, f"LS-Conv and its loops differ by {error}"
-    print(f"{name}, {tuple(crop.shape)} to {tuple(fast.shape)}: largest error {error:.12f}")
+    print(
+        f"{name}, {tuple(crop.shape)} to {tuple(fast.shape)}: largest error "
+        f"{error:.12f}"
+    )
 
 # %% [markdown]
 # ### What one cell reaches
@@ -308,7 +354,9 @@ operators = {
     "convolution": method.without(operator, "NSA", "LAGC"),
     "w/o LAGC, GroupNorm": normed,
 }
-changes = {part: method.change_map(op, frames, middle, A) for part, op in operators.items()}
+changes = {
+    part: method.change_map(op, frames, middle, A) for part, op in operators.items()
+}
 axes = figures.maps_row(
     {part: np.log10(change) for part, change in changes.items()},
     columns=2,
@@ -336,9 +384,9 @@ assert table["cells reached"].to_dict() == {
     "convolution": 9,
     "w/o LAGC, GroupNorm": near.size,
 }, "only the graph, and GroupNorm, reach beyond the kernel"
-assert changes["w/o NSA"].where(near).sum() > changes["LS-Conv"].where(near).sum(), (
-    "an attention below 1 weakens"
-)
+assert (
+    changes["w/o NSA"].where(near).sum() > changes["LS-Conv"].where(near).sum()
+), "an attention below 1 weakens"
 table
 
 # %% [markdown]
@@ -390,7 +438,9 @@ with torch.no_grad():
     assert torch.equal(stripped(window), convlstm(window)), (
         "LS-NTP without NSA and LAGC is ConvLSTM"
     )
-    assert not torch.allclose(lsntp_model(window), convlstm(window)), "with them it is not"
+    assert not torch.allclose(lsntp_model(window), convlstm(window)), (
+        "with them it is not"
+    )
 print("LS-NTP without NSA and LAGC = ConvLSTM")
 
 # %% [markdown]
@@ -414,7 +464,9 @@ display(Markdown(method.code_of(Forecaster.features)))
 # grid first, a transposed one restores it at the end; the graph lives on the small grid.
 
 # %%
-laptop = PRESETS["laptop"].model_dump(include={"hidden", "embedding", "kernel", "downsample"})
+laptop = PRESETS["laptop"].model_dump(
+    include={"hidden", "embedding", "kernel", "downsample"}
+)
 shapes = {}
 for name, x in tensors.items():
     height, width = x.shape[-2:]
@@ -422,9 +474,14 @@ for name, x in tensors.items():
     model = LSNTP.equations(height, width, **laptop)
     shapes[name] = method.stages(model, x[:, :, None])
     rows, columns = inner_grid(height, width, downsample=True)
-    assert model.adjacency().shape == (rows * columns, rows * columns), "a node a cell"
+    assert model.adjacency().shape == (rows * columns, rows * columns), (
+        "a node a cell"
+    )
 pd.DataFrame(
-    {name: {stage: str(s) for stage, s in found.items()} for name, found in shapes.items()}
+    {
+        name: {stage: str(s) for stage, s in found.items()}
+        for name, found in shapes.items()
+    }
 )
 
 # %% [markdown]
@@ -435,20 +492,32 @@ pd.DataFrame(
 
 # %%
 configurations = {
-    "released, ERA5 77×125": LSNTP.released(77, 125, hidden=128, embedding=512, downsample=True),
+    "released, ERA5 77×125": LSNTP.released(
+        77, 125, hidden=128, embedding=512, downsample=True
+    ),
     "released, NCEP 21×35": LSNTP.released(21, 35, hidden=256, embedding=512),
     "laptop, released form": LSNTP.released(21, 35, **laptop),
     "laptop, equations": LSNTP.equations(21, 35, **laptop),
 }
-counts = pd.DataFrame({name: method.parameters_by_part(m) for name, m in configurations.items()})
+counts = pd.DataFrame(
+    {name: method.parameters_by_part(m) for name, m in configurations.items()}
+)
 counts.loc["all"] = counts.sum()
 millions = (counts.loc["all"] / 1e6).map("{:.2f}".format)
-assert millions.iloc[0] == "5.99" and millions.iloc[1] == "19.48", "the released code's own counts"
-for key, configuration in (("era5", counts.columns[0]), ("ncep", counts.columns[1])):
+assert millions.iloc[0] == "5.99" and millions.iloc[1] == "19.48", (
+    "the released code's own counts"
+)
+for key, configuration in (
+    ("era5", counts.columns[0]),
+    ("ncep", counts.columns[1]),
+):
     glue(f"{key}-millions", f"{millions[configuration]} M", display=False)
     share = counts.loc["LSI", configuration] / counts.loc["all", configuration]
     glue(f"{key}-lsi", f"{100 * share:.0f} %", display=False)
-    share = counts.loc["node embedding", configuration] / counts.loc["all", configuration]
+    share = (
+        counts.loc["node embedding", configuration]
+        / counts.loc["all", configuration]
+    )
     glue(f"{key}-embedding", f"{100 * share:.0f} %", display=False)
 counts.map("{:,}".format)
 
@@ -470,7 +539,8 @@ for form, build in (("equations", LSNTP.equations), ("released", LSNTP.released)
 pd.DataFrame(
     {
         form: {
-            "attentions a cell": f"{len(op.nsa)}, over {' and '.join(map(str, op.split))} channels",
+            "attentions a cell": f"{len(op.nsa)}, over "
+            f"{' and '.join(map(str, op.split))} channels",
             "GroupNorm in NSA": "GroupNorm" in str(op.nsa),
             "bias in LS-Conv": op.lsi.bias is not None,
             "ReLU before the gates": op.relu,
@@ -494,17 +564,26 @@ opened = {}
 for name, x in tensors.items():
     height, width = x.shape[-2:]
     values = {}
-    for form, build in (("equations", LSNTP.equations), ("released", LSNTP.released)):
+    for form, build in (
+        ("equations", LSNTP.equations),
+        ("released", LSNTP.released),
+    ):
         torch.manual_seed(seed)
-        values[f"lsntp-{form}"] = method.gates(build(height, width, **laptop), x[:, :, None])
+        values[f"lsntp-{form}"] = method.gates(
+            build(height, width, **laptop), x[:, :, None]
+        )
         opened[name, form] = {
-            f"{gate} ≥ {'0' if gate == 'C̃' else '½'}": (v >= (0 if gate == "C̃" else 0.5)).mean()
+            f"{gate} ≥ {'0' if gate == 'C̃' else '½'}": (
+                v >= (0 if gate == "C̃" else 0.5)
+            ).mean()
             for gate, v in values[f"lsntp-{form}"].items()
         }
     axes = method.gate_histograms(values)
     axes[0].figure.suptitle(f"{name}, untrained")
 opened = pd.DataFrame(opened).T
-assert (opened.xs("released", level=1) == 1).all(axis=None), "the ReLU keeps every gate half open"
+assert (opened.xs("released", level=1) == 1).all(axis=None), (
+    "the ReLU keeps every gate half open"
+)
 opened.map("{:.1f}".format)
 
 # %% [markdown]
@@ -545,7 +624,10 @@ short = {
 }
 for key, way in short.items():
     glue(f"auc-{key}", f"{means[way]:.2f}", display=False)
-weights, truth = study.adjacency.to_numpy() * study.sizes["node"], study.links.to_numpy()
+weights, truth = (
+    study.adjacency.to_numpy() * study.sizes["node"],
+    study.links.to_numpy(),
+)
 forwards, backwards = weights[truth].mean(), weights[truth.swapaxes(1, 2)].mean()
 glue("forwards", f"{forwards:.1f}", display=False)
 glue("backwards", f"{backwards:.1f}", display=False)
@@ -585,7 +667,11 @@ axes = method.learned_rows(study.sel(seed=seeds[0]))
 # %%
 assert means["LS-Conv, next frame"] > 0.8, "the planted links are found"
 assert abs(means["untrained graph"] - 0.5) < 0.1, "before training they are not"
-assert means["LS-Conv, next frame"] > means["control: no links"] + 0.2, "nor where there are none"
-assert means["own Θ for links, change"] > means["LS-Conv, change"] + 0.2, "own weights help"
+assert means["LS-Conv, next frame"] > means["control: no links"] + 0.2, (
+    "nor where there are none"
+)
+assert means["own Θ for links, change"] > means["LS-Conv, change"] + 0.2, (
+    "own weights help"
+)
 assert np.allclose(study.adjacency.sum("node_from"), 1, atol=1e-5), "rows sum to 1"
 print("links found, controls at about one half")

@@ -22,7 +22,10 @@
 # and seven networks from the literature.
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 models = [
     "persistence",
     "climatology",
@@ -62,13 +65,18 @@ figures.style()
 datasets = parameters.main_table(
     dataset, preset, seeds, rerun, models, recipes, focus, against, rotated
 )
-rows = {d: studies.load(studies.main(d, preset, seeds, models, recipes), rerun) for d in datasets}
+rows = {
+    d: studies.load(studies.main(d, preset, seeds, models, recipes), rerun)
+    for d in datasets
+}
 runs = [run for study in rows.values() for row in study.values() for run in row]
 table = records.tabulate(runs)
 fields = field_records.studies(datasets)
 hours = {d: fields[d].attrs["step_hours"] for d in datasets}
 trained = [m for m in models if m in NETWORKS]
-rivals = [m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("lsntp")]
+rivals = [
+    m for m in studies.TRAINED_ALIKE if m == focus or not m.startswith("lsntp")
+]
 
 # %% [markdown]
 # ## What came out
@@ -215,7 +223,10 @@ pd.Series(size.model_dump() if size else {}, name="preset", dtype=object).to_fra
 # [further down](what-the-recipe-does).
 
 # %%
-first = {d: {k: row for k, row in rows[d].items() if k in LABELS.values()} for d in datasets}
+first = {
+    d: {k: row for k, row in rows[d].items() if k in LABELS.values()}
+    for d in datasets
+}
 main = {d: tables.study_table(first[d], LABELS["ridge"]) for d in datasets}
 for d in datasets:
     display(Markdown(f"**{d}**"))
@@ -230,8 +241,15 @@ for d in datasets:
 costs = {d: tables.main_table(table[table["dataset"] == d]) for d in datasets}
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    seconds = costs[d]["training (s)"].droplevel("recipe").groupby(level=0, sort=False).first()
-    beside = main[d][["change (K)", "95 % interval", "verdict", "seeds", "parameters"]]
+    seconds = (
+        costs[d]["training (s)"]
+        .droplevel("recipe")
+        .groupby(level=0, sort=False)
+        .first()
+    )
+    beside = main[d][
+        ["change (K)", "95 % interval", "verdict", "seeds", "parameters"]
+    ]
     epochs = claims.best_epochs(first[d])
     display(beside.join(seconds).join(epochs).fillna("–"))
 
@@ -246,7 +264,11 @@ for d in datasets:
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    display(tables.with_published(costs[d], {"era5-uk": "ERA5", "ncep-na": "NCEP"}.get(d, "none")))
+    display(
+        tables.with_published(
+            costs[d], {"era5-uk": "ERA5", "ncep-na": "NCEP"}.get(d, "none")
+        )
+    )
 
 # %% [markdown]
 # ## The scores at each lead
@@ -260,7 +282,11 @@ for d in datasets:
     figure, axes = plt.subplots(4, 1, figsize=(figures.WIDTH, 20))
     for metric, ax in zip(["mae", "rmse", "ssim", "psnr"], axes.flat, strict=True):
         figures.scores_by_lead(
-            shown[shown["dataset"] == d], metric, step_hours=hours[d], labels=LABELS, ax=ax
+            shown[shown["dataset"] == d],
+            metric,
+            step_hours=hours[d],
+            labels=LABELS,
+            ax=ax,
         )
     figure.suptitle(f"{d}, recipe {recipes[0]}")
 
@@ -283,7 +309,9 @@ for d in datasets:
 still = LABELS["persistence"]
 twice = {still, *(LABELS[m] for m in studies.RELEASED_TOO)}
 for d in datasets:
-    both = {label: row for label, row in rows[d].items() if label.split(",")[0] in twice}
+    both = {
+        label: row for label, row in rows[d].items() if label.split(",")[0] in twice
+    }
     display(Markdown(f"**{d}**"))
     compared = ["MAE (K)", "RMSE (K)", "change (K)", "95 % interval", "verdict"]
     display(tables.study_table(both, still)[compared])
@@ -329,7 +357,9 @@ comparisons.round(3)
 
 # %% tags=["hide-output"]
 said = comparisons[comparisons["recipe"] == recipes[0]]
-display(Markdown("\n".join(f"- {compare.sentence(row)}" for _, row in said.iterrows())))
+display(
+    Markdown("\n".join(f"- {compare.sentence(row)}" for _, row in said.iterrows()))
+)
 
 # %% [markdown]
 # The talk's claim is that LS-NTP errs less than all of the networks it is compared with. Here, among
@@ -337,7 +367,11 @@ display(Markdown("\n".join(f"- {compare.sentence(row)}" for _, row in said.iterr
 
 # %%
 alike = {
-    d: {LABELS[m]: compare.pick(runs, d, m, recipes[0]) for m in trained if m in rivals}
+    d: {
+        LABELS[m]: compare.pick(runs, d, m, recipes[0])
+        for m in trained
+        if m in rivals
+    }
     for d in datasets
 }
 for d in datasets:
@@ -351,7 +385,9 @@ for d in datasets:
 at_every_lead = pd.DataFrame(
     {
         (d, recipe): {
-            LABELS[m]: compare.beats_at_every_lead(runs, d, m, "persistence", recipe)
+            LABELS[m]: compare.beats_at_every_lead(
+                runs, d, m, "persistence", recipe
+            )
             for m in trained
             if recipe == recipes[0] or m in studies.RELEASED_TOO
         }
@@ -370,10 +406,16 @@ at_every_lead.fillna("–")
 # %%
 for d in datasets:
     ours = compare.seed_mean(compare.pick(runs, d, focus, recipes[0]), "mae_map")
-    theirs = compare.seed_mean(compare.pick(runs, d, against, recipes[0]), "mae_map")
+    theirs = compare.seed_mean(
+        compare.pick(runs, d, against, recipes[0]), "mae_map"
+    )
     figure, axes = plt.subplots(2, 1, figsize=(6, 8.5))
     figures.error_map(ours.rename("mae"), axes[0], title=f"MAE of {LABELS[focus]}")
-    change = (ours - theirs).mean("lead").assign_attrs(units="K", long_name="change in MAE")
+    change = (
+        (ours - theirs)
+        .mean("lead")
+        .assign_attrs(units="K", long_name="change in MAE")
+    )
     top = float(abs(change).max())
     figures.field_map(
         change,
@@ -415,7 +457,11 @@ heads = {
     "far": "share from far",
     "far_uniform": "… if uniform",
 }
-means = graphs.replace(LABELS).groupby(["dataset", "recipe", "model"], sort=False).mean()
+means = (
+    graphs.replace(LABELS)
+    .groupby(["dataset", "recipe", "model"], sort=False)
+    .mean()
+)
 means.rename(columns=heads).round(2)
 
 # %% [markdown]
@@ -432,7 +478,9 @@ for d in datasets:
         LABELS[m]: compare.pick(runs, d, m, recipes[0])[0]["case_prediction"]
         for m in [against, focus]
     }
-    truth = truth.drop_vars("case_time").assign_coords(lead=forecasts[LABELS[focus]]["lead"])
+    truth = truth.drop_vars("case_time").assign_coords(
+        lead=forecasts[LABELS[focus]]["lead"]
+    )
     figures.forecast_case(truth, forecasts)[0, 0].figure.suptitle(d)
 
 # %% [markdown]
@@ -444,7 +492,9 @@ for d in datasets:
 # %%
 for d in datasets:
     shared = [m for m in trained if m in studies.RELEASED_TOO]
-    histories = {r: {m: compare.pick(runs, d, m, r) for m in shared} for r in recipes}
+    histories = {
+        r: {m: compare.pick(runs, d, m, r) for m in shared} for r in recipes
+    }
     figures.training_curves(histories, LABELS)[0].figure.suptitle(d)
 
 # %% [markdown]
@@ -479,10 +529,14 @@ for d in datasets:
     same_recipe = studies.load(studies.tuned_recipe(d, preset, seeds), rerun)
     display(Markdown(f"**{d}**"))
     against_tuned = tables.study_table(same_recipe, LABELS["lsntp-tuned"])
-    display(against_tuned[["MAE (K)", "best", "change (K)", "95 % interval", "verdict"]])
+    display(
+        against_tuned[["MAE (K)", "best", "change (K)", "95 % interval", "verdict"]]
+    )
     for label, mae in claims.mean_errors(same_recipe).items():
         glue(f"{d} same recipe {label}", float(mae), display=False)
-    for label, row in claims.differences(same_recipe, LABELS["lsntp-tuned"]).iterrows():
+    for label, row in claims.differences(
+        same_recipe, LABELS["lsntp-tuned"]
+    ).iterrows():
         glue(f"{d} {label} v tuned", row["verdict"], display=False)
         glue(f"{d} {label} v tuned change", float(row["difference"]), display=False)
 
@@ -495,14 +549,18 @@ for d in datasets:
     parts = studies.load(studies.tuned_ablation(d, preset, seeds), rerun)
     found = compare.difference(parts["LS-Conv"], parts["convolution"])
     display(
-        tables.study_table(parts, "LS-Conv")[["MAE (K)", "change (K)", "95 % interval", "verdict"]]
+        tables.study_table(parts, "LS-Conv")[
+            ["MAE (K)", "change (K)", "95 % interval", "verdict"]
+        ]
     )
     plain = claims.mean_errors(parts)["convolution"]
     glue(f"{d} tuned with a convolution", float(plain), display=False)
     display(Markdown("- " + claims.compared(found, "LS-Conv", "a convolution", d)))
     glue(f"{d} tuned by lsconv", claims.ERRS_LESS[found["verdict"]], display=False)
     glue(f"{d} tuned by lsconv change", float(found["difference"]), display=False)
-    why = claims.compared(found, "LS-Conv in LS-NTP (tuned)", "a convolution there", d)
+    why = claims.compared(
+        found, "LS-Conv in LS-NTP (tuned)", "a convolution there", d
+    )
     glue(f"{d} tuned by lsconv why", why, display=False)
 
 # %% [markdown]
@@ -537,7 +595,11 @@ for d, periods in weeks.items():
         for label, row in over.iterrows():
             words = f"{row['change (K)']} K, 95 % interval {row['95 % interval']} K"
             glue(f"{d} weeks {label} v {rival}", words, display=False)
-            glue(f"{d} weeks {label} v {rival} verdict", row["verdict"], display=False)
+            glue(
+                f"{d} weeks {label} v {rival} verdict",
+                row["verdict"],
+                display=False,
+            )
 
 # %% [markdown]
 # ## Limits
@@ -564,11 +626,15 @@ for d, periods in weeks.items():
 # ## The numbers of the text
 
 # %%
-for (d, m, r), mae in table.groupby(["dataset", "model", "recipe"])["mae"].mean().items():
+for (d, m, r), mae in (
+    table.groupby(["dataset", "model", "recipe"])["mae"].mean().items()
+):
     glue(f"{d} {m} {r}", float(mae), display=False)
 for (d, m), group in shown.groupby(["dataset", "model"]):
     for k in (1, 6):
-        glue(f"{d} {m} lead {k}", float(group[f"mae_lead_{k}"].mean()), display=False)
+        glue(
+            f"{d} {m} lead {k}", float(group[f"mae_lead_{k}"].mean()), display=False
+        )
 for d, group in table[table["recipe"] == recipes[-1]].groupby("dataset"):
     glue(f"{d} worst seed", float(group["mae"].max()), display=False)
 for (d, r, m), means in (
@@ -587,13 +653,23 @@ claimed = [
     ("lsntp-tuned", "convlstm"),
 ]
 for d in datasets:
-    glue(f"{d} lowest", claims.lowest(alike[d], LABELS[focus])["verdict"], display=False)
+    glue(
+        f"{d} lowest",
+        claims.lowest(alike[d], LABELS[focus])["verdict"],
+        display=False,
+    )
     glue(f"{d} lowest why", claims.standing(alike[d], LABELS[focus]), display=False)
     for ours, theirs in [pair for pair in claimed if {*pair} <= {*models}]:
         found = compare.compare(runs, d, ours, theirs, recipes[0])
-        glue(f"{d} {ours} v {theirs}", claims.ERRS_LESS[found["verdict"]], display=False)
+        glue(
+            f"{d} {ours} v {theirs}",
+            claims.ERRS_LESS[found["verdict"]],
+            display=False,
+        )
         glue(f"{d} {ours} v {theirs} why", compare.sentence(found), display=False)
-        glue(f"{d} {ours} v {theirs} percent", float(found["percent"]), display=False)
+        glue(
+            f"{d} {ours} v {theirs} percent", float(found["percent"]), display=False
+        )
 
 # %% [markdown]
 # ## Checks, and the records behind this page
@@ -606,9 +682,15 @@ for d in datasets:
 # %% tags=["hide-output"]
 for config, run in zip(configs, runs, strict=True):
     field, mae = fields[config.dataset], run["mae"]
-    assert run.attrs["fingerprint"] == field.attrs["fingerprint"], "another data set"
-    assert np.allclose(run["mae_map"].mean(["lat", "lon"]), mae, rtol=1e-3), "maps and scores"
-    assert np.allclose(run["window_mae"].mean("window"), mae, rtol=1e-3), "windows and scores"
+    assert run.attrs["fingerprint"] == field.attrs["fingerprint"], (
+        "another data set"
+    )
+    assert np.allclose(run["mae_map"].mean(["lat", "lon"]), mae, rtol=1e-3), (
+        "maps and scores"
+    )
+    assert np.allclose(run["window_mae"].mean("window"), mae, rtol=1e-3), (
+        "windows and scores"
+    )
     assert (run["rmse"] >= mae).all(), "RMSE is never below MAE"
     assert run["case_time"] == field["case_time"].sel(step=0), "another case"
 pd.concat({d: claims.keys(rows[d]) for d in datasets}, names=["dataset"])

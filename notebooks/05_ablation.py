@@ -23,7 +23,10 @@
 # What is tested is the claim, on this book's two data sets.
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
@@ -40,10 +43,17 @@ from lsntp.results import claims, studies, tables
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
-rows = {d: studies.load(studies.ablation(d, preset, seeds), rerun) for d in datasets}
-field = {d: studies.load(studies.field_ablation(d, preset, seeds), rerun) for d in datasets}
+rows = {
+    d: studies.load(studies.ablation(d, preset, seeds), rerun) for d in datasets
+}
+field = {
+    d: studies.load(studies.field_ablation(d, preset, seeds), rerun)
+    for d in datasets
+}
 released = {
-    d: studies.load(studies.ablation(d, preset, seeds, model="lsntp-released"), rerun)
+    d: studies.load(
+        studies.ablation(d, preset, seeds, model="lsntp-released"), rerun
+    )
     for d in datasets
 }
 
@@ -135,7 +145,13 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    display(Markdown(claims.claim("The full network has the lowest error", rows[d], "full", d)))
+    display(
+        Markdown(
+            claims.claim(
+                "The full network has the lowest error", rows[d], "full", d
+            )
+        )
+    )
     display(Markdown(claims.report_parts(rows[d], d)))
 
 # %% [markdown]
@@ -150,7 +166,11 @@ for d in datasets:
 # %%
 for d in datasets:
     display(Markdown(f"**{d}**, forecasting the field"))
-    display(tables.study_table(field[d], against="full")[[*scores[:1], *changes, "seeds"]])
+    display(
+        tables.study_table(field[d], against="full")[
+            [*scores[:1], *changes, "seeds"]
+        ]
+    )
     display(Markdown(claims.report_parts(field[d], d)))
 
 # %% [markdown]
@@ -171,7 +191,9 @@ for d in datasets:
 # full network by more than its operator.
 
 # %%
-released_table = {d: tables.study_table(released[d], against="full") for d in datasets}
+released_table = {
+    d: tables.study_table(released[d], against="full") for d in datasets
+}
 for d in datasets:
     display(Markdown(f"**{d}**, released form"))
     display(released_table[d][scores])
@@ -193,13 +215,27 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    for form, several in {"equations": rows, "field": field, "released": released}.items():
-        glue(f"{d} {form} claim", claims.lowest(several[d], "full")["verdict"], display=False)
+    for form, several in {
+        "equations": rows,
+        "field": field,
+        "released": released,
+    }.items():
+        glue(
+            f"{d} {form} claim",
+            claims.lowest(several[d], "full")["verdict"],
+            display=False,
+        )
         for label, mae in claims.mean_errors(several[d]).items():
             glue(f"{d} {form} {label}", float(mae), display=False)
         for label, part in claims.parts(several[d]).iterrows():
-            why = claims.compared(part, claims.PARTS[label][1], "the full network", d)
-            glue(f"{d} {form} {label} holds", claims.CLAIM[part["verdict"]], display=False)
+            why = claims.compared(
+                part, claims.PARTS[label][1], "the full network", d
+            )
+            glue(
+                f"{d} {form} {label} holds",
+                claims.CLAIM[part["verdict"]],
+                display=False,
+            )
             glue(f"{d} {form} {label} why", why, display=False)
 
 # %% [markdown]
@@ -222,6 +258,10 @@ for d in datasets:
 keys = {
     (d, form): claims.keys(several[d])
     for d in datasets
-    for form, several in {"equations": rows, "field": field, "released": released}.items()
+    for form, several in {
+        "equations": rows,
+        "field": field,
+        "released": released,
+    }.items()
 }
 pd.concat(keys, names=["dataset", "form"])

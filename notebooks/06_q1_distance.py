@@ -23,7 +23,10 @@
 # the cut, and with the cut made in the network once it is trained.
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
@@ -45,7 +48,9 @@ from lsntp.runs.experiment import build_network
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
 fields = field_records.studies(datasets)
-rows = {d: studies.load(studies.distance(d, preset, seeds), rerun) for d in datasets}
+rows = {
+    d: studies.load(studies.distance(d, preset, seeds), rerun) for d in datasets
+}
 distances = {d: sorted(q1_distance.cut_rows(rows[d])) for d in datasets}
 
 # %% [markdown]
@@ -96,7 +101,8 @@ for d in datasets:
     field, largest = fields[d]["case"], distances[d][-1]
     config = RunConfig(dataset=d, model=studies.LSNTP, preset="smoke")
     whole, cut, alone = (
-        build_network(config.model_copy(update={"cut_km": km}), field) for km in (None, largest, 0)
+        build_network(config.model_copy(update={"cut_km": km}), field)
+        for km in (None, largest, 0)
     )
     random = torch.Generator().manual_seed(0)
     x = torch.randn(2, config.input_steps, 1, *field.shape[1:], generator=random)
@@ -105,7 +111,9 @@ for d in datasets:
         assert torch.equal(cut(x), whole(x)), "the largest cut is no cut"
         assert not torch.equal(alone(x), whole(x)), "at 0 km the cut matters"
         own = alone.adjacency().diagonal().reshape(alone.inner)
-        torch.testing.assert_close(lagc(state, alone.graph.adjacency()), (1 + own) * state)
+        torch.testing.assert_close(
+            lagc(state, alone.graph.adjacency()), (1 + own) * state
+        )
 
 # %% [markdown]
 # The same for the trained networks behind this page: their recorded error at the largest cut is their
@@ -114,7 +122,9 @@ for d in datasets:
 # %%
 for d in datasets:
     for record in rows[d]["whole"]:
-        np.testing.assert_allclose(record["cut_mae"][-1], record["mae"], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            record["cut_mae"][-1], record["mae"], rtol=0, atol=1e-9
+        )
 
 # %% [markdown]
 # ## The error against the distance
@@ -130,7 +140,11 @@ curves = {d: q1_distance.distance_curves(rows[d]) for d in datasets}
 for d in datasets:
     without = claims.errors({"w/o LAGC": rows[d]["w/o LAGC"]})["mae"]
     ax = study_figures.swept(
-        curves[d], "mae", "MAE (K)", "distance of the cut (km)", levels={"w/o LAGC": without}
+        curves[d],
+        "mae",
+        "MAE (K)",
+        "distance of the cut (km)",
+        levels={"w/o LAGC": without},
     )
     ax.figure.suptitle(d)
 
@@ -167,7 +181,9 @@ weights = {
     for d in datasets
 }
 for d in datasets:
-    ax = study_figures.swept(weights[d], "share", "share of the weight within", "distance (km)")
+    ax = study_figures.swept(
+        weights[d], "share", "share of the weight within", "distance (km)"
+    )
     ax.set_ylim(0, 1.05)
     ax.figure.suptitle(d)
 
@@ -188,15 +204,25 @@ for d in datasets:
 # %%
 for d in datasets:
     for way, row in q1_distance.distance_verdicts(rows[d]).iterrows():
-        why = claims.compared(row, "The graph of self-links alone", "the whole graph", d)
+        why = claims.compared(
+            row, "The graph of self-links alone", "the whole graph", d
+        )
         glue(f"{d} links help {way}", row["holds"], display=False)
         glue(f"{d} links help {way} why", why, display=False)
     glue(f"{d} reach", q1_distance.reach(rows[d]), display=False)
     glue(f"{d} largest", distances[d][-1], display=False)
-    for (curve, at), mae in curves[d].groupby(["curve", "at"])["mae"].mean().items():
+    for (curve, at), mae in (
+        curves[d].groupby(["curve", "at"])["mae"].mean().items()
+    ):
         glue(f"{d} {curve} {distances[d].index(at)}", float(mae), display=False)
-    for (curve, at), share in weights[d].groupby(["curve", "at"])["share"].mean().items():
-        glue(f"{d} weight {curve} {distances[d].index(at)}", float(share), display=False)
+    for (curve, at), share in (
+        weights[d].groupby(["curve", "at"])["share"].mean().items()
+    ):
+        glue(
+            f"{d} weight {curve} {distances[d].index(at)}",
+            float(share),
+            display=False,
+        )
 
 # %% [markdown]
 # ## Limits

@@ -21,7 +21,10 @@
 # Table 5 compares 1×1, 3×3, 5×5 and 7×7, written 1@1 to 7@7, and claims that **3@3 is best**.
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
@@ -79,7 +82,9 @@ for d in datasets:
 
 # %%
 heads = {"mae": "MAE (K)", "rmse": "RMSE (K)", "ssim_released": "SSIM, paper's"}
-paper = paper.TABLE_5.rename(columns={**heads, "psnr_released": "PSNR, paper's (dB)"})
+paper = paper.TABLE_5.rename(
+    columns={**heads, "psnr_released": "PSNR, paper's (dB)"}
+)
 paper["kernel"] = [f"{k}@{k}" for k in paper["kernel"]]
 paper.set_index(["dataset", "kernel"])
 

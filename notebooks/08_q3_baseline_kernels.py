@@ -24,7 +24,10 @@
 # kernels to begin with, on either data set, which limits what this page can show.
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
@@ -42,18 +45,29 @@ from lsntp.zoo import LABELS
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
-rows = {d: studies.load(studies.baseline_kernels(d, preset, seeds), rerun) for d in datasets}
+rows = {
+    d: studies.load(studies.baseline_kernels(d, preset, seeds), rerun)
+    for d in datasets
+}
 rivals = {d: q3_baseline_kernels.by_rival(rows[d]) for d in datasets}
 
 name = f"{LABELS[studies.LSNTP]} 3×3"
 ours = {
     d: studies.load(
-        {name: studies.seeded(seeds, dataset=d, model=studies.LSNTP, preset=preset)}, rerun
+        {
+            name: studies.seeded(
+                seeds, dataset=d, model=studies.LSNTP, preset=preset
+            )
+        },
+        rerun,
     )
     for d in datasets
 }
 everyone = {
-    d: {**ours[d], **{label: row for r in rivals[d].values() for label, row in r.items()}}
+    d: {
+        **ours[d],
+        **{label: row for r in rivals[d].values() for label, row in r.items()},
+    }
     for d in datasets
 }
 
@@ -130,7 +144,10 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    own = [tables.study_table(several, next(iter(several))) for several in rivals[d].values()]
+    own = [
+        tables.study_table(several, next(iter(several)))
+        for several in rivals[d].values()
+    ]
     display(Markdown(f"**{d}**, each against the same rival with 3×3"))
     display(pd.concat(own)[["RMSE (K)", "SSIM", *change]])
 
@@ -160,18 +177,32 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    display(Markdown(q3_baseline_kernels.report_rivals(rivals[d], ours[d][name], d, name)))
+    display(
+        Markdown(
+            q3_baseline_kernels.report_rivals(rivals[d], ours[d][name], d, name)
+        )
+    )
 
 # %%
 for d in datasets:
-    three = {label: row for label, row in everyone[d].items() if tables.kernel_of(row[0]) == 3}
-    larger = {label: row for label, row in everyone[d].items() if label not in three} | ours[d]
+    three = {
+        label: row
+        for label, row in everyone[d].items()
+        if tables.kernel_of(row[0]) == 3
+    }
+    larger = {
+        label: row for label, row in everyone[d].items() if label not in three
+    } | ours[d]
     for words, among in (
         ("at every kernel", everyone[d]),
         ("of equal kernels", three),
         ("of larger kernels", larger),
     ):
-        glue(f"{d} ahead {words}", claims.lowest(among, name)["verdict"], display=False)
+        glue(
+            f"{d} ahead {words}",
+            claims.lowest(among, name)["verdict"],
+            display=False,
+        )
         glue(f"{d} ahead {words} why", claims.standing(among, name), display=False)
     errors = claims.mean_errors(everyone[d])
     for label, mae in errors.items():
@@ -182,8 +213,14 @@ for d in datasets:
             tables.kernel_of(several[label][0]),
             q3_baseline_kernels.LARGER_KERNEL[found["verdict"]],
         )
-        glue(f"{d} {rival} larger", f"{errors[label]:.3f} with {k}×{k}: {does}", display=False)
-        glue(f"{d} {rival} gains", claims.ERRS_LESS[found["verdict"]], display=False)
+        glue(
+            f"{d} {rival} larger",
+            f"{errors[label]:.3f} with {k}×{k}: {does}",
+            display=False,
+        )
+        glue(
+            f"{d} {rival} gains", claims.ERRS_LESS[found["verdict"]], display=False
+        )
         why = claims.compared(found, label, next(iter(several)), d)
         glue(f"{d} {rival} gains why", why, display=False)
 

@@ -24,7 +24,10 @@
 # whose links are known, a fifth: are they found?
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 models = ["lsntp-equations", "lsntp-released"]  # the first is the one on the maps
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
@@ -44,9 +47,12 @@ from lsntp.runs.experiment import inner_cells
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = parameters.study(dataset, preset, seeds, rerun, models, studies.WITH_GRAPH)
+datasets = parameters.study(
+    dataset, preset, seeds, rerun, models, studies.WITH_GRAPH
+)
 rows = {
-    d: studies.load(studies.main(d, preset, seeds, models, ["modern"]), rerun) for d in datasets
+    d: studies.load(studies.main(d, preset, seeds, models, ["modern"]), rerun)
+    for d in datasets
 }
 fields = field_records.studies(datasets)
 
@@ -92,16 +98,23 @@ fields = field_records.studies(datasets)
 
 # %%
 runs = {d: {m: rows[d][LABELS[m]] for m in models} for d in datasets}
-nodes = {d: inner_cells(records.config_of(runs[d][models[0]][0]), fields[d].case) for d in datasets}
+nodes = {
+    d: inner_cells(records.config_of(runs[d][models[0]][0]), fields[d].case)
+    for d in datasets
+}
 correlations = {d: pearson.of_nodes(d, nodes[d]) for d in datasets}
 graphs = {
-    d: {m: q4_learned_graph.study(runs[d][m], fields[d].case, correlations[d]) for m in models}
+    d: {
+        m: q4_learned_graph.study(runs[d][m], fields[d].case, correlations[d])
+        for m in models
+    }
     for d in datasets
 }
 pd.DataFrame(
     {
         d: {
-            "nodes": f"{nodes[d].sizes['lat']} × {nodes[d].sizes['lon']} = {g.sizes['node']}",
+            "nodes": f"{nodes[d].sizes['lat']} × {nodes[d].sizes['lon']} = "
+            f"{g.sizes['node']}",
             "nearest nodes": f"{g.km.values[g.km.values > 0].min():.0f} km",
             "furthest nodes": f"{g.km.values.max():.0f} km",
             "weight added up beyond": ", ".join(f"{x} km" for x in g.far_km.values),
@@ -155,7 +168,9 @@ for d in datasets:
     graph, pair = graphs[d][models[0]], fields[d].sel(series="anomaly")
     ends = [
         q4_learned_graph.nearest_node(nodes[d], float(lat), float(lon))
-        for lat, lon in zip(pair.far_strongest_lat, pair.far_strongest_lon, strict=True)
+        for lat, lon in zip(
+            pair.far_strongest_lat, pair.far_strongest_lon, strict=True
+        )
     ]
     axes = q4_learned_graph.row_and_pearson(graph, correlations[d], *ends)
     axes[0].figure.suptitle(f"{d}, {LABELS[models[0]]}")
@@ -190,14 +205,25 @@ for d in datasets:
         mean = 100 * study[["beyond", "beyond_others", "own"]].mean("seed")
         for g in study["graph"].values if m == models[0] else ["learned"]:
             s = mean.sel(graph=g)
-            name = LABELS[m] if g == "learned" else {"untrained": "at initialisation"}.get(g, g)
+            name = (
+                LABELS[m]
+                if g == "learned"
+                else {"untrained": "at initialisation"}.get(g, g)
+            )
             reach[d, name] = {
                 **{f"> {k} km": v for k, v in s["beyond"].to_series().items()},
-                **{f"of others > {k} km": v for k, v in s["beyond_others"].to_series().items()},
+                **{
+                    f"of others > {k} km": v
+                    for k, v in s["beyond_others"].to_series().items()
+                },
                 "own": s["own"].item(),
             }
 for d in datasets:
-    display(pd.DataFrame({n: v for (e, n), v in reach.items() if e == d}).T.round(1).rename_axis(d))
+    display(
+        pd.DataFrame({n: v for (e, n), v in reach.items() if e == d})
+        .T.round(1)
+        .rename_axis(d)
+    )
 
 # %% [markdown]
 # ## Does it mean anything?
@@ -241,7 +267,9 @@ agreement = [
     for pair in study["pair"].values
 ]
 keys = ["data set", "model", "seeds"]
-pd.DataFrame(agreement).set_index(keys) if agreement else "one seed: nothing to compare"
+pd.DataFrame(agreement).set_index(
+    keys
+) if agreement else "one seed: nothing to compare"
 
 # %% [markdown]
 # ## What came out
@@ -269,7 +297,9 @@ for d in datasets:
 # with the smallest network that has a graph.
 
 # %%
-planted = q4_learned_graph.recovery(studies.load(studies.planted(preset, seeds), rerun))
+planted = q4_learned_graph.recovery(
+    studies.load(studies.planted(preset, seeds), rerun)
+)
 ax = figures.auc_dots(planted["auc"])
 
 # %%
@@ -292,12 +322,30 @@ for d in datasets:
         far = study["beyond"].sel(far_km=study.attrs["far"])
         rank = study["rank"].sel(series="anomaly").mean("seed")
         glue(f"{d} {m} far km", study.attrs["far"], display=False)
-        glue(f"{d} {m} far", 100 * float(far.sel(graph="learned").mean()), display=False)
-        glue(f"{d} {m} far uniform", 100 * float(far.sel(graph="uniform").mean()), display=False)
-        glue(f"{d} {m} given distance", float(rank.sel(measure="given distance")), display=False)
-        glue(f"{d} {m} mirrored", float(rank.sel(measure="mirrored")), display=False)
+        glue(
+            f"{d} {m} far",
+            100 * float(far.sel(graph="learned").mean()),
+            display=False,
+        )
+        glue(
+            f"{d} {m} far uniform",
+            100 * float(far.sel(graph="uniform").mean()),
+            display=False,
+        )
+        glue(
+            f"{d} {m} given distance",
+            float(rank.sel(measure="given distance")),
+            display=False,
+        )
+        glue(
+            f"{d} {m} mirrored", float(rank.sel(measure="mirrored")), display=False
+        )
         if study.sizes["pair"]:
-            glue(f"{d} {m} agreement", float(study["agreement"].mean()), display=False)
+            glue(
+                f"{d} {m} agreement",
+                float(study["agreement"].mean()),
+                display=False,
+            )
 for way, (verdict, why) in q4_learned_graph.planted_verdicts(planted).items():
     glue(f"planted {way}", float(planted["auc"].sel(way=way).mean()), display=False)
     glue(f"planted {way} holds", verdict, display=False)
@@ -330,9 +378,15 @@ for d in datasets:
         assert np.allclose(a.sum(-1), 1), "rows add up to 1"
         uniform = study["beyond"].sel(graph="uniform")[0].values
         share = [(study.km.values > k).mean() for k in study.far_km.values]
-        assert np.allclose(uniform, share), "the uniform graph's share is the share of pairs"
+        assert np.allclose(uniform, share), (
+            "the uniform graph's share is the share of pairs"
+        )
         start = study["untrained"].values * n
         off = ~np.eye(n, dtype=bool)
-        assert abs(np.median(start[:, off]) - 1) < 0.1, "the first graph is nearly uniform"
-        assert study["rank"].sel(measure="untrained").max() < 0.1, "and knows nothing of the data"
+        assert abs(np.median(start[:, off]) - 1) < 0.1, (
+            "the first graph is nearly uniform"
+        )
+        assert study["rank"].sel(measure="untrained").max() < 0.1, (
+            "and knows nothing of the data"
+        )
 pd.concat({d: claims.keys(rows[d]) for d in datasets}, names=["dataset"])

@@ -23,7 +23,10 @@
 # all test windows stand beside the three that are shown.
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 models = ["ridge", "convlstm", "lsntp-equations", "lsntp-tuned"]  # some of these
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network, in the second part
@@ -42,13 +45,18 @@ from lsntp.results import claims, studies
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = parameters.study(dataset, preset, seeds, rerun, models, studies.CASE_MODELS)
+datasets = parameters.study(
+    dataset, preset, seeds, rerun, models, studies.CASE_MODELS
+)
 labels = [LABELS[m] for m in models]
 chosen = {
-    d: {k: row for k, row in studies.cases(d, preset).items() if k in labels} for d in datasets
+    d: {k: row for k, row in studies.cases(d, preset).items() if k in labels}
+    for d in datasets
 }
 shown = {d: studies.load(study, rerun) for d, study in chosen.items()}
-everything = {d: studies.load(studies.rows(d, models, preset, seeds), rerun) for d in datasets}
+everything = {
+    d: studies.load(studies.rows(d, models, preset, seeds), rerun) for d in datasets
+}
 
 # %% [markdown]
 # ## In short
@@ -75,7 +83,10 @@ for d in datasets:
     display(Markdown(f"**{d}**"))
     display(
         Markdown(
-            "\n".join(f"- {q5_forecasts.describe(shown[d], case)}" for case in q5_forecasts.CASES)
+            "\n".join(
+                f"- {q5_forecasts.describe(shown[d], case)}"
+                for case in q5_forecasts.CASES
+            )
         )
     )
 
@@ -131,7 +142,9 @@ for d in datasets:
 # ({func}`lsntp.chapters.q5_forecasts.by_change`, drawn by {func}`lsntp.chapters.q5_forecasts.change_dots`).
 
 # %%
-fifths = {d: q5_forecasts.by_change(everything[d], LABELS["ridge"]) for d in datasets}
+fifths = {
+    d: q5_forecasts.by_change(everything[d], LABELS["ridge"]) for d in datasets
+}
 for d in datasets:
     q5_forecasts.change_dots(fifths[d], LABELS["ridge"]).set_title(d)
     plt.show()
@@ -139,7 +152,17 @@ for d in datasets:
 # %% tags=["hide-output"]
 for d in datasets:
     display(Markdown(f"**{d}**"))
-    columns = ["model", "share", "windows", "days", "change", "mae", "difference", "low", "high"]
+    columns = [
+        "model",
+        "share",
+        "windows",
+        "days",
+        "change",
+        "mae",
+        "difference",
+        "low",
+        "high",
+    ]
     display(fifths[d][[*columns, "seed_sd", "verdict"]].round(3))
 
 # %% [markdown]
@@ -149,7 +172,10 @@ for d in datasets:
 # %%
 display(
     Markdown(
-        "\n".join(q5_forecasts.change_verdict(fifths[d], d, LABELS["ridge"]) for d in datasets)
+        "\n".join(
+            q5_forecasts.change_verdict(fifths[d], d, LABELS["ridge"])
+            for d in datasets
+        )
     )
 )
 
@@ -177,14 +203,20 @@ display(
 
 # %% tags=["hide-output"]
 for d in datasets:
-    still = everything[d][q5_forecasts.PERSISTENCE][0]["window_mae"].mean("lead").to_series()
+    still = (
+        everything[d][q5_forecasts.PERSISTENCE][0]["window_mae"]
+        .mean("lead")
+        .to_series()
+    )
     for label, (record,) in shown[d].items():
         times = pd.DatetimeIndex(record["cases_time"])
         for when, share in zip(times, q5_forecasts.CASES.values(), strict=True):
             ruled = np.quantile(still, share, method="nearest")
             assert np.isclose(still[when], ruled, rtol=0.01), "another case"
         same = everything[d][label][0]
-        assert np.isclose(record["mae"].mean(), same["mae"].mean(), rtol=1e-3), "another run"
+        assert np.isclose(record["mae"].mean(), same["mae"].mean(), rtol=1e-3), (
+            "another run"
+        )
 keys = {
     (d, part): claims.keys(found[d])
     for d in datasets

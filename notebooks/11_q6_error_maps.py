@@ -24,8 +24,15 @@
 # seen?
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
-models = ["lsntp-equations", "convlstm", "lsntp-tuned"]  # the first one: lead by lead
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
+models = [
+    "lsntp-equations",
+    "convlstm",
+    "lsntp-tuned",
+]  # the first one: lead by lead
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
@@ -45,9 +52,13 @@ from lsntp.zoo import LABELS
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun, models)
 focus = LABELS[models[0]]
-runs = {d: studies.load(studies.rows(d, models, preset, seeds), rerun) for d in datasets}
+runs = {
+    d: studies.load(studies.rows(d, models, preset, seeds), rerun) for d in datasets
+}
 asked = {d: q6_error_maps.quantities(runs[d], models) for d in datasets}
-cells = {d: q6_error_maps.geography(asked[d]["MAE of Persistence"]) for d in datasets}
+cells = {
+    d: q6_error_maps.geography(asked[d]["MAE of Persistence"]) for d in datasets
+}
 
 # %% [markdown]
 # ## In short
@@ -73,7 +84,11 @@ cells = {d: q6_error_maps.geography(asked[d]["MAE of Persistence"]) for d in dat
 
 # %%
 for d in datasets:
-    by_lead = q6_error_maps.maps(runs[d][focus]).mean("seed", keep_attrs=True).isel(lead=[0, 2, 5])
+    by_lead = (
+        q6_error_maps.maps(runs[d][focus])
+        .mean("seed", keep_attrs=True)
+        .isel(lead=[0, 2, 5])
+    )
     q6_error_maps.error_maps(by_lead, f"{d}, MAE of {focus}")
     plt.show()
 
@@ -97,7 +112,9 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    changes = {LABELS[m]: asked[d][f"{LABELS[m]} minus Ridge"].mean("seed") for m in models}
+    changes = {
+        LABELS[m]: asked[d][f"{LABELS[m]} minus Ridge"].mean("seed") for m in models
+    }
     q6_error_maps.change_maps(changes, "MAE minus that of Ridge (K)", d)
     plt.show()
 
@@ -240,13 +257,19 @@ for d in datasets:
     for label, several in runs[d].items():
         for record in several:
             mean = record["mae_map"].mean(["lat", "lon"])
-            assert np.allclose(mean, record["mae"], rtol=1e-3), f"{label}: maps and scores"
+            assert np.allclose(mean, record["mae"], rtol=1e-3), (
+                f"{label}: maps and scores"
+            )
     for record in runs[d][focus]:
-        assert record.attrs["fingerprint"] == runs[d][LABELS["ridge"]][0].attrs["fingerprint"]
+        assert (
+            record.attrs["fingerprint"]
+            == runs[d][LABELS["ridge"]][0].attrs["fingerprint"]
+        )
     rim = cells[d]["rim"].to_numpy()
     assert (
         not rim[
-            q6_error_maps.RIM : -q6_error_maps.RIM, q6_error_maps.RIM : -q6_error_maps.RIM
+            q6_error_maps.RIM : -q6_error_maps.RIM,
+            q6_error_maps.RIM : -q6_error_maps.RIM,
         ].any()
         and rim[0].all()
     )

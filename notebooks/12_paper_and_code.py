@@ -22,7 +22,10 @@
 # of a score moves it, with the forecast left as it is.
 
 # %% tags=["parameters"]
-dataset = ["ncep-na", "era5-uk"]  # a name, or a list; also "synthetic" or a file of your own
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each row
 rerun = False  # True: train everything now instead of reading the records
@@ -41,7 +44,10 @@ from lsntp.results import claims, field_records, studies, tables
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
-rows = {d: studies.load(studies.paper_and_code(d, preset, seeds), rerun) for d in datasets}
+rows = {
+    d: studies.load(studies.paper_and_code(d, preset, seeds), rerun)
+    for d in datasets
+}
 fields = field_records.studies(datasets)
 
 # %% [markdown]
@@ -105,9 +111,13 @@ for d in datasets:
 
 # %%
 for d in datasets:
-    near = {label: row for label, row in rows[d].items() if label != "min-max scaling"}
+    near = {
+        label: row for label, row in rows[d].items() if label != "min-max scaling"
+    }
     table = claims.differences(near, paper_and_code.REFERENCE)
-    axes = study_figures.variants(claims.errors(near), table, paper_and_code.REFERENCE)
+    axes = study_figures.variants(
+        claims.errors(near), table, paper_and_code.REFERENCE
+    )
     axes[0].figure.suptitle(d)
     plt.show()
 
@@ -121,7 +131,9 @@ for d in datasets:
     effects = paper_and_code.summary(rows[d])
     display(Markdown(f"**{d}**: {effects}."))
     glue(f"{d} switches", effects, display=False)
-    still = studies.load({"": studies.seeded(1, dataset=d, model="persistence")}, rerun)[""]
+    still = studies.load(
+        {"": studies.seeded(1, dataset=d, model="persistence")}, rerun
+    )[""]
     glue(f"{d} persistence", float(still[0]["mae"].mean()), display=False)
     scaled = claims.mean_errors(rows[d])["min-max scaling"]
     glue(f"{d} min-max", float(scaled), display=False)
@@ -148,7 +160,9 @@ for d in datasets:
 for d in datasets:
     display(Markdown(f"**{d}**"))
     display(paper_and_code.leak(rows[d]).round(3))
-display(Markdown("\n".join(paper_and_code.leak_verdict(rows[d], d) for d in datasets)))
+display(
+    Markdown("\n".join(paper_and_code.leak_verdict(rows[d], d) for d in datasets))
+)
 
 # %% [markdown]
 # (one-forecast)=
@@ -178,7 +192,9 @@ scored = {}
 for d in datasets:
     record = rows[d][paper_and_code.REFERENCE][0]
     truth = fields[d]["case"].sel(step=slice(1, None)).to_numpy()
-    case = paper_and_code.scored(record["case_prediction"].to_numpy()[None], truth[None])
+    case = paper_and_code.scored(
+        record["case_prediction"].to_numpy()[None], truth[None]
+    )
     whole = paper_and_code.of_record(record)
     parts = [whole[whole["score"] != "ssim"], case[case["score"] == "ssim"]]
     scored[d] = pd.concat(parts, ignore_index=True)
@@ -207,9 +223,13 @@ for d in datasets:
 for d in datasets:
     display(Markdown(f"**{d}**"))
     display(paper_and_code.spread(scored[d]).round(3))
-    display(Markdown(paper_and_code.spread_verdict(scored[d], f"one forecast of {d}")))
+    display(
+        Markdown(paper_and_code.spread_verdict(scored[d], f"one forecast of {d}"))
+    )
     for name, row in paper_and_code.spread(scored[d]).iterrows():
-        glue(f"{d} {name} by convention", float(row["by convention"]), display=False)
+        glue(
+            f"{d} {name} by convention", float(row["by convention"]), display=False
+        )
 
 # %% [markdown]
 # This does not say that the paper's differences are wrong: within one convention, used for all
@@ -226,7 +246,13 @@ for d in datasets:
 
 # %%
 display(paper_and_code.allowed().round(3))
-display(Markdown(paper_and_code.allowed_verdict(rows[datasets[0]][paper_and_code.REFERENCE][0])))
+display(
+    Markdown(
+        paper_and_code.allowed_verdict(
+            rows[datasets[0]][paper_and_code.REFERENCE][0]
+        )
+    )
+)
 
 # %% [markdown]
 # A mean of one RMSE for each cell *can* lie below, since each of its roots is taken over a long
@@ -277,5 +303,7 @@ for d in datasets:
     values = scored[d].set_index(["score", "convention"])["value"]
     for score in ("mae", "rmse", "psnr"):
         mean = float(record[score].mean())
-        assert np.isclose(values[(score, paper_and_code.OURS[score])], mean, rtol=1e-4), score
+        assert np.isclose(
+            values[(score, paper_and_code.OURS[score])], mean, rtol=1e-4
+        ), score
 pd.concat({d: claims.keys(rows[d]) for d in datasets}, names=["dataset"])

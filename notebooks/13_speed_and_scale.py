@@ -23,8 +23,10 @@
 
 # %% tags=["parameters"]
 machine = "amd-epyc-2threads"  # whose records; data/records/bench lists them
-rerun = False  # True: measure growth now, at small sizes, and what `clone` gives; else as recorded
-clone = ""  # with rerun, a clone of the released code; without one its record is read
+# True: measure growth now, at small sizes, and what `clone` gives; else as recorded
+rerun = False
+# with rerun, a clone of the released code; without one its record is read
+clone = ""
 
 # %%
 import sys
@@ -79,7 +81,8 @@ steps_taken = store.load_all("steps")
 words = side_by_side.machine
 display(
     Markdown(
-        f"**{words.get('gpu', words['processor'])}**, {words['threads']} of {words['cores']} cores, "
+        f"**{words.get('gpu', words['processor'])}**, {words['threads']} of "
+        f"{words['cores']} cores, "
         f"{words['memory_gib']} GiB of memory, {words['system']}; PyTorch "
         f"{side_by_side.versions['torch']}."
     )
@@ -90,7 +93,10 @@ peaks = {
 }
 pd.DataFrame(
     {
-        name: {f"{library}, Gflop/s": round(value) for library, value in r.peak_gflops.items()}
+        name: {
+            f"{library}, Gflop/s": round(value)
+            for library, value in r.peak_gflops.items()
+        }
         | {"threads": r.machine["threads"]}
         for name, r in peaks.items()
     }
@@ -125,7 +131,9 @@ pd.DataFrame(
 # %%
 table = released.table(side_by_side)
 cases = {
-    row.case: flops.Case(**{k: getattr(row, k) for k in flops.Case.__dataclass_fields__})
+    row.case: flops.Case(
+        **{k: getattr(row, k) for k in flops.Case.__dataclass_fields__}
+    )
     for row in table.drop_duplicates("case").itertuples()
 }
 counts = pd.DataFrame(
@@ -141,7 +149,9 @@ counts = pd.DataFrame(
 counts.loc["all"] = counts.sum()
 ratios = counts.loc["all"].unstack().loc[list(cases)]
 display(counts.T.round(1))
-(ratios["released code"] / ratios["fewest"]).round(2).to_frame("released code / fewest")
+(ratios["released code"] / ratios["fewest"]).round(2).to_frame(
+    "released code / fewest"
+)
 
 # %% [markdown]
 # ## Beside the released code
@@ -156,11 +166,18 @@ display(counts.T.round(1))
 
 # %%
 elsewhere = store.load_all("released")
-everywhere = pd.concat([released.table(r).assign(processor=r.where) for r in elsewhere])
-everywhere = everywhere[everywhere["model"] == released.OURS].query("precision == 'float32'")
+everywhere = pd.concat(
+    [released.table(r).assign(processor=r.where) for r in elsewhere]
+)
+everywhere = everywhere[everywhere["model"] == released.OURS].query(
+    "precision == 'float32'"
+)
 steps = everywhere[everywhere["task"] == "step"]
 draw.case_bars(
-    steps, "speedup", "training step: times as fast as the released code", by="processor"
+    steps,
+    "speedup",
+    "training step: times as fast as the released code",
+    by="processor",
 )
 plt.show()
 
@@ -171,8 +188,14 @@ glue("least memory", 100 * float(steps["memory_ratio"].min()), display=False)
 glue("greatest memory", 100 * float(steps["memory_ratio"].max()), display=False)
 for place, rows in steps.groupby("processor"):
     for name, factor in (("speedup", 1), ("share", 100)):
-        glue(f"{place} least {name}", factor * float(rows[name].min()), display=False)
-        glue(f"{place} greatest {name}", factor * float(rows[name].max()), display=False)
+        glue(
+            f"{place} least {name}", factor * float(rows[name].min()), display=False
+        )
+        glue(
+            f"{place} greatest {name}",
+            factor * float(rows[name].max()),
+            display=False,
+        )
 own, own_forward = (
     everywhere[everywhere["task"] == task].set_index(["processor", "case"])
     for task in ("step", "forward")
@@ -210,9 +233,13 @@ glue("machine", side_by_side.where, display=False)
 step = table[(table["task"] == "step") & (table["precision"] == "float32")]
 forward = table[(table["task"] == "forward") & (table["precision"] == "float32")]
 ours = step["model"] != released.THEIRS
-draw.case_bars(step[ours], "speedup", "training step: times as fast as the released code")
 draw.case_bars(
-    forward[ours.to_numpy()], "speedup", "forward pass: times as fast as the released code"
+    step[ours], "speedup", "training step: times as fast as the released code"
+)
+draw.case_bars(
+    forward[ours.to_numpy()],
+    "speedup",
+    "forward pass: times as fast as the released code",
 )
 plt.show()
 
@@ -223,7 +250,8 @@ plt.show()
 # %%
 shown = step.assign(
     time=[
-        f"{m:.3g} ({a:.3g}–{b:.3g})" for m, a, b in step[["median_s", "low_s", "high_s"]].to_numpy()
+        f"{m:.3g} ({a:.3g}–{b:.3g})"
+        for m, a, b in step[["median_s", "low_s", "high_s"]].to_numpy()
     ]
 )
 shown[["case", "model", "time", "count"]].set_index(["case", "model"]).rename(
@@ -247,7 +275,9 @@ plt.show()
 
 # %%
 draw.case_bars(
-    step.assign(percent=100 * step["share"]), "percent", "share of the peak, training step (%)"
+    step.assign(percent=100 * step["share"]),
+    "percent",
+    "share of the peak, training step (%)",
 )
 plt.show()
 
@@ -288,7 +318,9 @@ for record in levers:
 # %% tags=["hide-input"]
 for record in steps_taken:
     frame = store.frame(record)
-    seconds = frame.pivot(index=["case", "model"], columns="edition", values="median_s")
+    seconds = frame.pivot(
+        index=["case", "model"], columns="edition", values="median_s"
+    )
     seconds = seconds[["first", "before", "this"]]
     seconds["this / first"] = seconds["this"] / seconds["first"]
     seconds["this / before"] = seconds["this"] / seconds["before"]
@@ -371,16 +403,28 @@ columns = {
     "share": "share (%)",
     "share_plain": "share, plain (%)",
 }
-percent = both.assign(share=100 * both["share"], share_plain=100 * both["share_plain"])
-percent.set_index(["nodes", "method"])[list(columns)].rename(columns=columns).round(3).sort_index()
+percent = both.assign(
+    share=100 * both["share"], share_plain=100 * both["share_plain"]
+)
+percent.set_index(["nodes", "method"])[list(columns)].rename(columns=columns).round(
+    3
+).sort_index()
 
 # %%
-wide = both.pivot(index="nodes", columns="method", values=["median_s", "peak_memory_mib"])
+wide = both.pivot(
+    index="nodes", columns="method", values=["median_s", "peak_memory_mib"]
+)
 shared = wide.dropna().iloc[-1]  # the largest size at which both were measured
 largest = both[both["method"] == "tiled"].iloc[-1]
 glue("shared nodes", int(shared.name), display=False)
-glue("time ratio", float(shared["median_s", "tiled"] / shared["median_s", "dense"]), display=False)
-memory_ratio = shared["peak_memory_mib", "tiled"] / shared["peak_memory_mib", "dense"]
+glue(
+    "time ratio",
+    float(shared["median_s", "tiled"] / shared["median_s", "dense"]),
+    display=False,
+)
+memory_ratio = (
+    shared["peak_memory_mib", "tiled"] / shared["peak_memory_mib", "dense"]
+)
 glue("memory percent", 100 * float(memory_ratio), display=False)
 glue("largest nodes", int(largest["nodes"]), display=False)
 glue("largest seconds", float(largest["median_s"]), display=False)
@@ -416,11 +460,16 @@ fields = field_records.studies(sets)
 errors = {}
 for run in [run for study in rows for row in study.values() for run in row]:
     config = records.RunConfig.model_validate_json(run.attrs["config"])
-    frames = fields[config.dataset]["case"][:, 1::2, 1::2]  # the cells of the halved grid
-    x = torch.tensor((frames - frames.mean()).values.reshape(len(frames), -1).T.astype("float32"))
+    frames = fields[config.dataset]["case"][
+        :, 1::2, 1::2
+    ]  # the cells of the halved grid
+    x = torch.tensor(
+        (frames - frames.mean()).values.reshape(len(frames), -1).T.astype("float32")
+    )
     embedding = torch.tensor(run["embedding"].values.astype("float32"))
     errors[config.dataset, LABELS[config.model]] = {
-        links: 100 * StrongestLinks(embedding, links).error(x) for links in (4, 16, 64)
+        links: 100 * StrongestLinks(embedding, links).error(x)
+        for links in (4, 16, 64)
     }
 error_table = pd.DataFrame(errors).T.rename_axis(columns="links kept")
 error_table.round(1)
@@ -430,9 +479,9 @@ error_table.round(1)
 # exact product and of the approximation once its links are found.
 
 # %%
-scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[["median_s"]].rename(
-    columns=columns
-).round(4)
+scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[
+    ["median_s"]
+].rename(columns=columns).round(4)
 
 # %% [markdown]
 # (what-another-machine-changes)=
@@ -447,7 +496,9 @@ scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[[
 # %%
 arithmetic = store.load("arithmetic-intel-xeon-processor-avx512-1threads")
 remade = pd.DataFrame(arithmetic.rows)
-paths = {path.stem.rpartition("-")[2]: path for path in records.store_dir().glob("*.nc")}
+paths = {
+    path.stem.rpartition("-")[2]: path for path in records.store_dir().glob("*.nc")
+}
 recorded = [records.read(paths[key]) for key in remade["key"]]
 configs = [records.config_of(run) for run in recorded]
 remade["run"] = [
@@ -556,12 +607,22 @@ shown.map("{:.2g}".format)
 
 # %%
 theirs = table[table["model"] == released.THEIRS]
-assert np.array_equal(theirs["spent_flops"], theirs["counted_flops"]), "the count is wrong"
-assert (agreement <= side_by_side.settings["tolerance"]).all(axis=None), "results differ"
+assert np.array_equal(theirs["spent_flops"], theirs["counted_flops"]), (
+    "the count is wrong"
+)
+assert (agreement <= side_by_side.settings["tolerance"]).all(axis=None), (
+    "results differ"
+)
 assert (remade["share"] <= 1).all(), "a run made again is outside what is allowed"
-assert not remade.loc[remade["run"].str.contains("ridge"), "difference"].any(), "ridge is not exact"
-assert (table["share"] < 1).all() and (both["share"] < 1).all(), "faster than the measured peak"
-assert all(float32_peak(r.peak_gflops) > 0 for r in [*elsewhere, *levers, growing]), "no peak"
+assert not remade.loc[remade["run"].str.contains("ridge"), "difference"].any(), (
+    "ridge is not exact"
+)
+assert (table["share"] < 1).all() and (both["share"] < 1).all(), (
+    "faster than the measured peak"
+)
+assert all(
+    float32_peak(r.peak_gflops) > 0 for r in [*elsewhere, *levers, growing]
+), "no peak"
 pd.DataFrame(
     {
         r.name: {
