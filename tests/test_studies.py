@@ -239,3 +239,12 @@ def test_what_a_study_alters_is_validated() -> None:
             studies.altered(**wrong)
     with pytest.raises(ValueError, match="kernel"):
         studies.with_kernel("laptop", 4)
+
+
+@pytest.mark.parametrize("channels", [16, 64, 128])
+def test_a_study_of_size_grows_the_hidden_channels_alone(channels: int) -> None:
+    study = studies.size("ncep-na")
+    for model in ("ConvLSTM", "LS-NTP (equations)"):
+        row = study[f"{model}, {channels} channels"]
+        assert [c.preset.hidden for c in row] == [channels] * 3
+        assert all(records.path_of(c).exists() for c in row)  # trained on a GPU, but for 16
