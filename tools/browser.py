@@ -3,9 +3,9 @@
     python -m tools.browser _build/html [--screenshots DIR]
 
 A fault is a console error, any request that leaves the disk, a broken image, a link to a page or
-a heading that does not exist, mathematics that did not render, or a page wider than its window. On
-the page of learned graphs it is, too, a map that does not follow clicks, keys and menus, or that
-does not show what the record holds.
+a heading that does not exist, mathematics that did not render, a page wider than its window, or
+one that shows a path of the machine that built it. On the page of learned graphs it is, too, a map
+that does not follow clicks, keys and menus, or that does not show what the record holds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from lsntp.chapters import q4_learned_graph
 from lsntp.runs import records
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOCAL = ("file", "data", "blob", "about")
@@ -124,6 +125,8 @@ def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
         page.wait_for_url(lambda url: url != path.as_uri(), wait_until="load")
     faults += [f"mathematics not rendered: {text}" for text in page.evaluate(MATHS)]
     faults += [f"broken image: {source}" for source in page.evaluate(BROKEN_IMAGES)]
+    if str(CHECKOUT) in page.inner_text("body"):
+        faults.append(f"shows a path of this machine, {CHECKOUT}")
     if path.name == "learned-graph.html":
         faults += check_learned_graph(page)
     width = (page.viewport_size or {"width": 0})["width"]

@@ -26,7 +26,10 @@ import xarray as xr
 from safetensors import SafetensorError
 
 RECORDS = Path(__file__).resolve().parents[2] / "data" / "records"
-"""Folder of the book's records, in the checkout the library runs from."""
+"""Folder of the book's records, in the checkout the library runs from.
+
+:meta hide-value:
+"""
 SMALL = 1024
 """Variables of fewer bytes are stored as they are: compressing them would need more."""
 DAY_S = 86_400
