@@ -46,7 +46,7 @@ from myst_nb import glue
 
 from lsntp import figures
 from lsntp.chapters import parameters, q6_error_maps
-from lsntp.results import claims, studies
+from lsntp.results import studies, tables
 from lsntp.zoo import LABELS
 
 figures.style()
@@ -168,8 +168,8 @@ for d in datasets:
 # ## What came out
 #
 # The means of the two groups, by model: of its error, of its cells' errors as shares of persistence's,
-# and of its error minus ridge's. Between them stands > or < where they are separable, and ~ where they
-# are not at this scale ({func}`lsntp.chapters.q6_error_maps.answers`).
+# and of its error minus ridge's. Between them stands > or < where they differ, and ~ where no difference is seen
+# ({func}`lsntp.chapters.q6_error_maps.answers`).
 
 # %%
 for d in datasets:
@@ -273,4 +273,4 @@ for d in datasets:
         ].any()
         and rim[0].all()
     )
-pd.concat({d: claims.keys(runs[d]) for d in datasets}, names=["dataset"])
+pd.concat({d: tables.keys(runs[d]) for d in datasets}, names=["dataset"])

@@ -40,7 +40,7 @@ from myst_nb import glue
 from lsntp import figures
 from lsntp.chapters import paper_and_code, parameters
 from lsntp.figures import studies as study_figures
-from lsntp.results import claims, field_records, studies, tables
+from lsntp.results import field_records, studies, tables
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
@@ -53,9 +53,10 @@ fields = field_records.studies(datasets)
 # %% [markdown]
 # ## In short
 #
-# Turned one at a time in LS-NTP as the equations print it, the switches of the released code and of its
-# recipe do this to the mean absolute error. On `ncep-na` {glue:text}`ncep-na switches`. On `era5-uk`
-# {glue:text}`era5-uk switches`.
+# **Of the eight things that the released code and its recipe do otherwise, turned one at a time, two are seen to
+# raise the error on `ncep-na`: the ReLU before the gates and min-max scaling. On `era5-uk` it is one attention
+# for input and state.** Forecasting the field instead of its change lowers the error on `ncep-na` and raises it
+# on `era5-uk`. Of the others no difference is seen, or the seeds scatter.
 #
 # One forecast of `ncep-na` can be scored with an RMSE anywhere in a span of
 # {glue:text}`ncep-na RMSE (K) by convention:.2f` K, an SSIM in one of
@@ -93,7 +94,7 @@ fields = field_records.studies(datasets)
 #
 # LS-NTP (equations) with the `modern` recipe and one thing done as the released code does it.
 # Mean ± standard deviation over seeds; the change in MAE is from the first row, with its 95 %
-# interval for the weeks or days of the test period and the seeds together; "not separable" if that holds zero
+# interval for the weeks or days of the test period and the seeds together
 # ({func}`lsntp.results.tables.study_table`).
 
 # %%
@@ -114,28 +115,24 @@ for d in datasets:
     near = {
         label: row for label, row in rows[d].items() if label != "min-max scaling"
     }
-    table = claims.differences(near, paper_and_code.REFERENCE)
+    table = tables.differences(near, paper_and_code.REFERENCE)
     axes = study_figures.variants(
-        claims.errors(near), table, paper_and_code.REFERENCE
+        tables.errors(near), table, paper_and_code.REFERENCE
     )
     axes[0].figure.suptitle(d)
     plt.show()
 
 # %% [markdown]
-# What each change does, in one line ({func}`lsntp.chapters.paper_and_code.summary`). These are effects one at a
-# time, from the equations' side and at this size. They need not add up: a ReLU before the gates may do
+# These are effects one at a time, from the equations' side and at this size. They need not add up: a ReLU before the gates may do
 # more harm, or less, in a network that has no bias either.
 
 # %%
 for d in datasets:
-    effects = paper_and_code.summary(rows[d])
-    display(Markdown(f"**{d}**: {effects}."))
-    glue(f"{d} switches", effects, display=False)
     still = studies.load(
         {"": studies.seeded(1, dataset=d, model="persistence")}, rerun
     )[""]
     glue(f"{d} persistence", float(still[0]["mae"].mean()), display=False)
-    scaled = claims.mean_errors(rows[d])["min-max scaling"]
+    scaled = tables.mean_errors(rows[d])["min-max scaling"]
     glue(f"{d} min-max", float(scaled), display=False)
 
 # %% [markdown]
@@ -160,9 +157,10 @@ for d in datasets:
 for d in datasets:
     display(Markdown(f"**{d}**"))
     display(paper_and_code.leak(rows[d]).round(3))
-display(
-    Markdown("\n".join(paper_and_code.leak_verdict(rows[d], d) for d in datasets))
-)
+
+# %% [markdown]
+# On both sets the validation loss comes within 2.5 % of the training loss when its windows are drawn at random,
+# and the test error is no worse.
 
 # %% [markdown]
 # (one-forecast)=
@@ -223,16 +221,14 @@ for d in datasets:
 for d in datasets:
     display(Markdown(f"**{d}**"))
     display(paper_and_code.spread(scored[d]).round(3))
-    display(
-        Markdown(paper_and_code.spread_verdict(scored[d], f"one forecast of {d}"))
-    )
     for name, row in paper_and_code.spread(scored[d]).iterrows():
         glue(
             f"{d} {name} by convention", float(row["by convention"]), display=False
         )
 
 # %% [markdown]
-# This does not say that the paper's differences are wrong: within one convention, used for all
+# Each of these conventions, but for the MAE, moves the score further than the paper's best kernel is ahead of
+# its second. This does not say that the paper's differences are wrong: within one convention, used for all
 # models, they can be real. It says that scores from two sources cannot be compared before their
 # conventions are.
 
@@ -246,15 +242,17 @@ for d in datasets:
 
 # %%
 display(paper_and_code.allowed().round(3))
-display(
-    Markdown(
-        paper_and_code.allowed_verdict(
-            rows[datasets[0]][paper_and_code.REFERENCE][0]
-        )
-    )
-)
+own = rows[datasets[0]][paper_and_code.REFERENCE][0]
+least = paper_and_code.least_rmse(own["psnr_released"].to_numpy())
+for name in ("rmse", "rmse_per_cell"):
+    glue(f"{name} by least", float((own[name] / least).mean()), display=False)
 
 # %% [markdown]
+# In five of eight rows the printed RMSE is below what the PSNR of the same row allows for a pooled one: the two
+# cannot come from the same fields by the released code's rule. In our own record the pooled RMSE is
+# {glue:text}`rmse by least:.3f` times that least value, and the mean of one RMSE for each cell
+# {glue:text}`rmse_per_cell by least:.3f` times.
+#
 # A mean of one RMSE for each cell *can* lie below, since each of its roots is taken over a long
 # series. That is our reading of the paper's RMSE; the authors' own notebook prints pooled values,
 # 1.258 K (ERA5) and 2.528 K (NCEP), which are above.
@@ -298,6 +296,28 @@ for name, value in start.items():
 # (`lsntp verify KEY`).
 
 # %% tags=["hide-output"]
+if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
+    seen = {
+        d: tables.differences(rows[d], paper_and_code.REFERENCE)["verdict"]
+        for d in rows
+    }
+    higher = {d: [*v[v == "higher"].index] for d, v in seen.items()}
+    assert higher["ncep-na"] == ["ReLU before the gates", "min-max scaling"]
+    assert higher["era5-uk"] == [
+        "one attention over [X, H]",
+        "forecast of the field",
+    ]
+    assert seen["ncep-na"]["forecast of the field"] == "lower"
+    for d in datasets:
+        leaky = paper_and_code.leak(rows[d]).loc[paper_and_code.LEAKY]
+        blocked = paper_and_code.leak(rows[d]).loc[paper_and_code.BLOCKED]
+        assert abs(leaky["ratio"] - 1) < 0.025
+        assert leaky["test MAE (K)"] < blocked["test MAE (K)"]
+        moved = paper_and_code.spread(scored[d]).drop("MAE (K)")
+        assert (
+            moved["by convention"] > moved.filter(like="paper").max(axis=1)
+        ).all()
+    assert (~paper_and_code.allowed()["possible"]).sum() == 5
 for d in datasets:
     record = rows[d][paper_and_code.REFERENCE][0]
     values = scored[d].set_index(["score", "convention"])["value"]
@@ -306,4 +326,4 @@ for d in datasets:
         assert np.isclose(
             values[(score, paper_and_code.OURS[score])], mean, rtol=1e-4
         ), score
-pd.concat({d: claims.keys(rows[d]) for d in datasets}, names=["dataset"])
+pd.concat({d: tables.keys(rows[d]) for d in datasets}, names=["dataset"])

@@ -31,7 +31,7 @@ def test_variants_show_seeds_means_and_intervals():
             "difference": [0.5, 0.0],
             "low": [0.4, -0.1],
             "high": [0.6, 0.1],
-            "verdict": ["higher", "not separable"],
+            "verdict": ["higher", "no difference seen"],
         },
         index=["less", "other"],
     )
@@ -53,7 +53,7 @@ def test_variants_show_seeds_means_and_intervals():
     }
     assert dots[0.0] == "white" and dots[0.5] != "white"  # filled where separable
     legend = [t.get_text() for t in left.figure.legends[0].get_texts()]
-    assert legend == ["lower error", "higher error", "not separable"]
+    assert legend == ["lower error", "higher error", "no difference seen"]
 
 
 def curves():

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 from lsntp import RunConfig
 from lsntp.chapters import q1_distance, q2_kernel, q3_baseline_kernels
 from lsntp.chapters.q1_distance import TESTED_CUT, TRAINED_CUT
 from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import claims, paper, studies, tables
-from lsntp.results.claims import FAILS, HOLDS, OPEN
+from lsntp.results.claims import FAILS, HOLDS
+from lsntp.results.compare import UNSEEN as OPEN
 from lsntp.runs import records
 
 CUTS = (0, 100, 200, 400)
@@ -61,16 +63,16 @@ def distance_rows(*trained: float, factors: tuple[float, ...] = (2, 1.5, 1.1, 1)
 
 def test_errors_and_their_means() -> None:
     rows = {"a": row(1.0), "b": row(2.0, seeds=1)}
-    table = claims.errors(rows)
+    table = tables.errors(rows)
     assert table["row"].tolist() == ["a", "a", "a", "b"]
     np.testing.assert_allclose(table["mae"], [1.0, 1.002, 1.004, 2.0])
-    np.testing.assert_allclose(claims.mean_errors(rows), [1.002, 2.0])
+    np.testing.assert_allclose(tables.mean_errors(rows), [1.002, 2.0])
 
 
 def test_differences_leave_the_reference_out() -> None:
-    table = claims.differences({"a": row(1.0), "b": row(1.5), "c": row(1.0)}, "a")
+    table = tables.differences({"a": row(1.0), "b": row(1.5), "c": row(1.0)}, "a")
     assert table.index.tolist() == ["b", "c"]
-    assert table["verdict"].tolist() == ["higher", "not separable"]
+    assert table["verdict"].tolist() == ["higher", OPEN]
     assert table.loc["b", "difference"] == pytest.approx(0.5)
 
 
@@ -85,36 +87,22 @@ def test_differences_leave_the_reference_out() -> None:
 )
 def test_lowest_can_come_out_each_way(others: tuple[float, float], verdict: str) -> None:
     rows = {"ours": row(1.0), "x": row(others[0]), "y": row(others[1])}
-    found = claims.lowest(rows, "ours")
-    assert found["verdict"] == verdict
-    assert sorted(found["higher"] + found["lower"] + found["open"]) == ["x", "y"]
-    said = claims.claim("Ours is best", rows, "ours", "era5-uk")
-    assert said.startswith(f"**Ours is best, on era5-uk: {verdict}.**")
-    assert f"{1.002:.3f} K" in said
+    assert claims.lowest("ours")(rows)["verdict"] == verdict
+    assert claims.lowest("ours", ["x"])(rows)["verdict"] == (HOLDS if others[0] > 1 else OPEN)
+    assert claims.lowest("theirs")(rows) is None
 
 
 def test_one_seed_separates_nothing() -> None:
     rows = {"ours": row(1.0, seeds=1), "x": row(1.5, seeds=1)}
-    assert claims.lowest(rows, "ours")["verdict"] == OPEN
+    assert claims.lowest("ours")(rows)["verdict"] == "no interval"
 
 
-def test_parts_can_help_or_not() -> None:
-    rows = {
-        "full": row(1.0),
-        "w/o NSA": row(1.5, parts={"nsa": False}),
-        "w/o LAGC": row(0.5, parts={"lagc": False}),
-        "w/o LSI": row(1.0),
-    }
-    table = claims.parts(rows)
-    assert table["part"].tolist() == ["NSA", "LAGC", "LSI"]
-    assert table["does"].tolist() == ["helps", "harms", OPEN]
-    said = claims.report_parts(rows, "era5-uk").splitlines()
-    assert said[0].startswith("- **NSA: helps.** LS-NTP without NSA has a higher error than the")
-    assert "−0.500 K" in said[1]
-
-
-def test_every_row_of_the_ablation_has_its_part() -> None:
-    assert set(studies.ablation("era5-uk")) - {"full"} == set(claims.PARTS)
+def test_a_part_can_help_or_harm() -> None:
+    rows = {"full": row(1.0), "worse": row(1.5), "better": row(0.5), "same": row(1.0)}
+    said = {label: claims.lower("full", label)(rows) for label in rows}
+    assert [said[k]["verdict"] for k in ("worse", "better", "same")] == [HOLDS, FAILS, OPEN]
+    assert said["worse"]["effect"] == pytest.approx(-0.5)
+    assert claims.lower("full", "w/o NSA")(rows) is None
 
 
 def test_distance_curves_meet_at_the_whole() -> None:
@@ -129,11 +117,13 @@ def test_distance_curves_meet_at_the_whole() -> None:
 
 def test_the_cut_once_trained_is_compared_seed_by_seed() -> None:
     whole = cut(row(1.0), (1.01, 1.005, 1.002, 1))
-    found = q1_distance.cut_difference(whole)
-    assert found["difference"] == pytest.approx(0.01002)
-    assert found["seed_sd"] == pytest.approx(0.00002)  # of the difference, not 0.002 of a run
-    assert found["verdict"] == "higher"
-    assert q1_distance.cut_difference(whole[:1])["verdict"] == "not separable"
+    found = claims.uncut({"whole": whole})
+    assert found["effect"] == pytest.approx(-0.01002)
+    seeds = [-0.01, -0.01002, -0.01004]
+    reach = stats.t.ppf(0.975, 2) * np.std(seeds, ddof=1) / np.sqrt(3)
+    assert found["high"] - found["effect"] >= reach  # of the difference, not 0.002 of a run
+    assert found["high"] - found["effect"] < 0.001 and found["verdict"] == HOLDS
+    assert claims.uncut({"whole": whole[:1]})["verdict"] == "no interval"
 
 
 @pytest.mark.parametrize(
@@ -150,13 +140,9 @@ def test_distance_verdicts_can_come_out_each_way(
     trained: tuple, factors: tuple, holds: tuple, km: int
 ) -> None:
     rows = distance_rows(*trained, factors=factors)
-    table = q1_distance.distance_verdicts(rows)
-    assert tuple(table.loc[[TRAINED_CUT, TESTED_CUT], "holds"]) == holds
+    table = claims.table({"era5-uk": {"distance": rows}})["verdict"]
+    assert tuple(table) == holds
     assert q1_distance.reach(rows) == km
-    said = q1_distance.report_distance(rows, "era5-uk").splitlines()
-    assert f"trained with the cut: {holds[0]}.**" in said[0]
-    assert f"relies on its links, which are cut once it is trained: {holds[1]}.**" in said[1]
-    assert f"{km} km" in said[2]
 
 
 def test_the_graph_is_that_of_the_main_table(
@@ -228,10 +214,7 @@ def test_kernel_curves_and_ratios() -> None:
 )
 def test_kernels_can_come_out_each_way(errors: tuple, verdict: str) -> None:
     rows = kernel_rows(*errors)
-    said = q2_kernel.report_kernels(rows, "era5-uk", "ERA5")
-    assert f"on era5-uk: {verdict}.**" in said
-    assert "the paper's worst on ERA5, 7@7, 24.6 % more" in said
-    assert "paper" not in q2_kernel.report_kernels(rows, "own.nc", None)
+    assert claims.table({"": {"kernel": rows}})["verdict"].tolist() == [verdict]
 
 
 def test_rivals_with_larger_kernels() -> None:
@@ -243,16 +226,13 @@ def test_rivals_with_larger_kernels() -> None:
     rivals = q3_baseline_kernels.by_rival(rows)
     assert list(rivals) == ["ConvLSTM", "PredRNN"]
     assert list(rivals["ConvLSTM"]) == ["convlstm 3×3", "convlstm 5×5"]
-    said = q3_baseline_kernels.report_rivals(rivals, row(1.0), "era5-uk", "LS-NTP").splitlines()
-    assert len(said) == 4
-    assert f"on era5-uk: {HOLDS}.**" in said[0]
-    assert f"LS-NTP is ahead of convlstm 3×3: {HOLDS}.**" in said[1]
-    assert "for ConvLSTM, convlstm 5×5 chosen on validation windows: helps.**" in said[2]
-    assert "convlstm 5×5 has a higher error than LS-NTP on era5-uk: +0.200 K" in said[2]
-    assert "for PredRNN, predrnn 5×5 chosen on validation windows: harms.**" in said[3]
-    behind = q3_baseline_kernels.report_rivals(rivals, row(1.35), "era5-uk", "LS-NTP").splitlines()
-    assert f"on era5-uk: {FAILS}.**" in behind[0]
-    assert "convlstm 5×5 has a lower error than LS-NTP" in behind[2]
+    said = claims.table({"": {"baseline-kernels": {claims.LSNTP: row(1.0), **rows}}})["verdict"]
+    said = said.droplevel("dataset")
+    assert said["LS-NTP errs less than rivals of any kernel", "3×3 to 9×9"] == HOLDS
+    assert said["A larger kernel helps a rival", "ConvLSTM"] == HOLDS
+    assert said["A larger kernel helps a rival", "PredRNN"] == FAILS
+    behind = claims.lowest(claims.LSNTP)({claims.LSNTP: row(1.35), **rows})
+    assert behind["verdict"] == FAILS and behind["theirs"] == pytest.approx(1.202)
 
 
 def test_a_larger_kernel_is_chosen_by_its_lowest_validation_loss_over_seeds() -> None:
@@ -269,8 +249,7 @@ def test_a_larger_kernel_is_chosen_by_its_lowest_validation_loss_over_seeds() ->
         ]
         for k, (e, losses) in of_kernel.items()
     }
-    said = q3_baseline_kernels.report_rivals({"ConvLSTM": rows}, row(1.0), "era5-uk", "LS-NTP")
-    assert "for ConvLSTM, 5×5 chosen on validation windows: helps.** 5×5 has a lower error" in said
+    assert claims.larger_kernel("convlstm")(rows)["ours"] == pytest.approx(1.301)
 
 
 def test_a_larger_kernel_is_never_the_first_row() -> None:
@@ -278,9 +257,9 @@ def test_a_larger_kernel_is_never_the_first_row() -> None:
         f"{k}×{k}": row(e, model="convlstm", preset=studies.with_kernel("laptop", k), losses=[v])
         for k, e, v in ((3, 1.0, 0.1), (5, 1.0, 0.3), (7, 1.5, 0.2))
     }
-    label, found = q3_baseline_kernels.chosen_kernel(rows)
-    assert (label, found["verdict"]) == ("7×7", "higher")
-    np.testing.assert_allclose(found["difference"], 0.5)
+    found = claims.larger_kernel("convlstm")(rows)
+    assert found["verdict"] == FAILS
+    np.testing.assert_allclose(found["effect"], 0.5)
 
 
 def test_a_kernel_lies_inside_where_it_does_not_reach_beyond_the_rim() -> None:
@@ -297,11 +276,11 @@ def test_best_epochs_are_those_of_the_lowest_validation_loss_counted_from_one() 
     rows = {"a": [record(1.0, s, of_seed) for s, of_seed in enumerate(losses)], "b": row(1.0)}
     for r in rows["b"]:
         del r["validation_loss"]
-    assert claims.best_epochs(rows).to_dict() == {"a": "2, 1, 3"}
+    assert tables.best_epochs(rows).to_dict() == {"a": "2, 1, 3"}
 
 
 def test_keys_by_seed() -> None:
     rows = {"a": row(1.0), "b": row(1.0, parts={"nsa": False})}
-    table = claims.keys(rows)
+    table = tables.keys(rows)
     assert table.shape == (2, 3)
     assert table.loc["b", 2] == rows["b"][2].attrs["key"]

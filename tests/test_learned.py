@@ -1,4 +1,4 @@
-"""learned, learned_verdicts, pearson, their figures, and the data of the interactive page."""
+"""Learned graphs, the claims on them, Pearson's r, figures, the data of the interactive page."""
 
 import json
 
@@ -15,12 +15,11 @@ from matplotlib.axes import Axes
 from scipy.stats import spearmanr
 
 from lsntp import RunConfig, figures
-from lsntp.chapters import q4_learned_graph
 from lsntp.chapters import q4_learned_graph as graph_figures
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
 from lsntp.model.graph import great_circle_km, grid_nodes
-from lsntp.results import field_records, pearson, studies
+from lsntp.results import claims, field_records, learned_graphs, pearson, studies
 from lsntp.results.planted import far_auc
 from lsntp.runs.experiment import build_network, inner_cells
 from tools import learned_page
@@ -63,10 +62,10 @@ def embedding_of(similarity: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def graphs(field, matrices) -> xr.Dataset:
-    """Two seeds of a graph that is Pearson's r of the anomalies."""
+    """Three seeds of a graph that is Pearson's r of the anomalies."""
     r = matrices["r"].sel(series="anomaly").values
-    runs = [record(embedding_of(4 * r), seed) for seed in range(2)]
-    return q4_learned_graph.study(runs, field, matrices)
+    runs = [record(embedding_of(4 * r), seed) for seed in range(3)]
+    return learned_graphs.study(runs, field, matrices)
 
 
 # ---- measurements
@@ -76,9 +75,9 @@ def test_share_beyond_by_hand():
     km = np.array([[0.0, 1, 2], [1, 0, 1], [2, 1, 0]])
     a = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.6, 0.0, 0.4]])
     expected = [(0.5 + 0.2 + 0.6) / 3, (0.2 + 0.0 + 0.6) / 3]
-    np.testing.assert_allclose(q4_learned_graph.share_beyond(a, km, [0, 1]), expected)
+    np.testing.assert_allclose(learned_graphs.share_beyond(a, km, [0, 1]), expected)
     others = [1.0, (0.4 + 0.0 + 1.0) / 3]
-    np.testing.assert_allclose(q4_learned_graph.share_beyond(a, km, [0, 1], others=True), others)
+    np.testing.assert_allclose(learned_graphs.share_beyond(a, km, [0, 1], others=True), others)
 
 
 def test_row_ranks_give_spearman():
@@ -86,7 +85,7 @@ def test_row_ranks_give_spearman():
     a, b = rng.normal(size=(2, 20, 20)).round(1)  # with ties
     among = ~np.eye(20, dtype=bool)
     among[3, 5:] = False  # too few cells in a row
-    rho = (q4_learned_graph.row_ranks(a, among) * q4_learned_graph.row_ranks(b, among)).sum(axis=1)
+    rho = (learned_graphs.row_ranks(a, among) * learned_graphs.row_ranks(b, among)).sum(axis=1)
     assert np.isnan(rho[3])
     for n in (0, 7, 19):
         expected = spearmanr(a[n, among[n]], b[n, among[n]]).statistic
@@ -103,25 +102,25 @@ def test_partial_is_that_of_residuals():
 
     r = np.corrcoef([a, b, d])
     expected = np.corrcoef(off(a), off(b))[0, 1]
-    assert q4_learned_graph.partial(r[0, 1], r[0, 2], r[1, 2]) == pytest.approx(expected)
+    assert learned_graphs.partial(r[0, 1], r[0, 2], r[1, 2]) == pytest.approx(expected)
 
 
 def test_far_distances_suit_the_region():
-    assert q4_learned_graph.far_distances(np.array([0, 8000.0])) == (500, 1000, 2000)
-    assert q4_learned_graph.far_distances(np.array([0, 1120.0])) == (100, 250, 500)
-    assert q4_learned_graph.far_distances(np.array([0, 400.0])) == (40, 100, 200)
+    assert learned_graphs.far_distances(np.array([0, 8000.0])) == (500, 1000, 2000)
+    assert learned_graphs.far_distances(np.array([0, 1120.0])) == (100, 250, 500)
+    assert learned_graphs.far_distances(np.array([0, 400.0])) == (40, 100, 200)
 
 
 def test_nearest_node(field):
     lat, lon = grid_nodes(field)
-    assert q4_learned_graph.nearest_node(field, lat[37] + 0.1, lon[37] - 0.1) == 37
+    assert graph_figures.nearest_node(field, lat[37] + 0.1, lon[37] - 0.1) == 37
 
 
 def test_untrained_is_what_the_run_starts_from(field):
     config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke", seed=5)
     with torch.no_grad():
         expected = build_network(config, field).graph()
-    np.testing.assert_allclose(q4_learned_graph.untrained(config, field), expected, rtol=1e-5)
+    np.testing.assert_allclose(learned_graphs.untrained(config, field), expected, rtol=1e-5)
 
 
 def test_a_graph_of_correlations_is_found_to_be_one(graphs):
@@ -144,8 +143,8 @@ def test_the_mirrored_map_is_turned_east_for_west():
             (row, column), (row_from, column_from) = divmod(n, 4), divmod(m, 4)
             r[0, n, m] = graph[4 * row + 3 - column, 4 * row_from + 3 - column_from]
     pearson_map = xr.Dataset({"r": (("series", "node", "node_from"), r)}, {"lon": lon[0]})
-    ranks, _ = q4_learned_graph.ranks_with(graph, graph, km, pearson_map)
-    found = dict(zip(q4_learned_graph.MEASURES, ranks[:, 0], strict=True))
+    ranks, _ = learned_graphs.ranks_with(graph, graph, km, pearson_map)
+    found = dict(zip(learned_graphs.MEASURES, ranks[:, 0], strict=True))
     assert found["mirrored"] == pytest.approx(1)
     assert found["far mirrored"] == pytest.approx(1)
     assert abs(found["given distance"]) < 0.5 and abs(found["far"]) < 0.5
@@ -155,13 +154,13 @@ def test_a_graph_of_distances_is_no_more_than_that(field, matrices):
     config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
     km = great_circle_km(*grid_nodes(inner_cells(config, field)))
     near = embedding_of(8 * np.exp(-((km / 2000) ** 2)))
-    study = q4_learned_graph.study([record(near)], field, matrices)
+    study = learned_graphs.study([record(near)], field, matrices)
     assert study["nearness"].item() > 0.9
     assert study["beyond"].sel(graph="learned", far_km=2000) < 0.5
     rank = study["rank"].sel(series="anomaly", seed=0)
     assert abs(rank.sel(measure="given distance")) < rank.sel(measure="learned") / 2
-    table = q4_learned_graph.verdicts(study).set_index("claim")["verdict"]
-    assert (table == "one seed cannot tell").all()  # one seed tells nothing
+    table = verdicts(study)
+    assert (table == "no interval").all()  # one seed tells nothing
 
 
 def test_uniform_share_is_the_share_of_pairs(graphs):
@@ -173,39 +172,21 @@ def test_uniform_share_is_the_share_of_pairs(graphs):
 # ---- verdicts
 
 
-@pytest.mark.parametrize(
-    ("true", "seeds", "expected"),
-    [
-        ([True, True, True], 3, "holds"),
-        ([False, False, False], 3, "does not hold"),
-        ([True, False, True], 3, "the seeds disagree"),
-        ([True], 1, "one seed cannot tell"),
-    ],
-)
-def test_verdict(true, seeds, expected):
-    assert q4_learned_graph.verdict(np.array(true), seeds) == expected
+def verdicts(graphs, name="lsntp-equations"):
+    return claims.table({"": {name: graphs}}).droplevel(["form", "dataset"])["verdict"]
 
 
 def test_verdicts_come_out_either_way(graphs):
-    table = q4_learned_graph.verdicts(graphs).set_index("claim")["verdict"]
-    assert table["meaning"] == table["same"] == "holds"
-    assert table["reach"] == "does not hold"
+    said = verdicts(graphs)
+    assert said["Its links follow the weather"] == said["Trainings find similar graphs"] == "holds"
+    assert said["The learned graph reaches far"] == "does not hold"
     turned = graphs.copy(deep=True)
     turned["rank"].loc[{"measure": ["given distance", "far"]}] = 0.0
     turned["beyond"].loc[{"graph": "learned"}] = 0.99
     turned["agreement"][:] = 0.2
-    table = q4_learned_graph.verdicts(turned).set_index("claim")["verdict"]
-    assert table["meaning"] == table["far"] == table["same"] == "does not hold"
-    assert table["reach"] == "holds"
-    said = q4_learned_graph.report(turned)
-    assert said.startswith("**synthetic, LS-NTP (equations)**")
-    assert said.count("does not hold") == 3
-
-
-def test_numbers_are_written_well():
-    assert q4_learned_graph.number(-0.004) == "0.00"
-    assert q4_learned_graph.number(-0.12) == "−0.12"
-    assert q4_learned_graph.spread(np.array([10.0, 30]), 0, " %") == "20 % (seeds: 10 % to 30 %)"
+    said = verdicts(turned)
+    assert said.pop("The learned graph reaches far") == "holds"
+    assert set(said) == {"does not hold"}
 
 
 # ---- planted links
@@ -214,7 +195,7 @@ def test_numbers_are_written_well():
 def test_recovery_finds_a_graph_of_the_planted_links():
     world = synthetic()
     config = RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
-    inner = q4_learned_graph.inner_world(world, config)
+    inner = learned_graphs.inner_world(world, config)
     links = inner["links"].values
     assert len(links) == inner["t2m"][0].size
     cells = world["t2m"][0].copy(data=np.arange(world["t2m"][0].size).reshape(16, 24))
@@ -230,15 +211,14 @@ def test_recovery_finds_a_graph_of_the_planted_links():
         "guesses": [record(noise, seed) for seed in range(2)],
         "is silent": [record(noise).drop_vars("embedding")],
     }
-    found = q4_learned_graph.recovery(rows)
+    found = learned_graphs.recovery(rows)
     assert (found["auc"].sel(way="knows") == 1).all()
     assert far_auc(both, inner) == 1
     assert found["chance"].quantile([0.05, 0.95]).to_numpy() == pytest.approx([0.5, 0.5], abs=0.15)
     assert (found["auc"].sel(way="Pearson at lag, anomalies") > 0.9).all()
-    said = q4_learned_graph.planted_report(found)
-    assert "*Links are found by the network that knows*: **holds**" in said
-    assert "**holds**" not in said.split("guesses")[1]
-    assert "the network that is silent keep no graph" in said
+    ways = [claims.finds_links(way)(found) for way in ("knows", "guesses", "is silent")]
+    assert [w["verdict"] for w in ways[:2]] != ["holds", "holds"] and ways[0]["verdict"] == "holds"
+    assert ways[2] is None
 
 
 # ---- Pearson's r of the nodes
@@ -300,7 +280,7 @@ def test_matrix_and_maps(graphs, matrices):
     np.testing.assert_allclose(values, graphs["adjacency"][0] * n)
 
     axes = graph_figures.columns(graphs, 5)
-    assert [a.get_title() for a in axes] == ["seed 0", "seed 1", "at initialisation"]
+    assert [a.get_title() for a in axes] == ["seed 0", "seed 1", "seed 2", "at initialisation"]
     column = axes[0].collections[0].get_array().ravel()
     np.testing.assert_allclose(column, graphs["adjacency"][0, :, 5] * n)
 
@@ -322,7 +302,7 @@ def test_lines_and_dots(graphs):
     labels = [t.get_text() for t in ax.get_legend().get_texts()]
     assert labels == ["uniform graph", "at initialisation", "LS-NTP (equations)"]
     ax = graph_figures.rank_dots({"lsntp-equations": graphs})
-    assert len(ax.get_yticklabels()) == len(q4_learned_graph.MEASURES)
+    assert len(ax.get_yticklabels()) == len(learned_graphs.MEASURES)
     np.testing.assert_allclose(
         ax.lines[0].get_xdata(), graphs["rank"].sel(measure="learned", series="anomaly")
     )
@@ -337,8 +317,8 @@ def test_packing_keeps_the_weights():
     json.dumps(packed)
     back = learned_page.unpack(packed, 30)
     np.testing.assert_allclose(back, embedding, atol=packed["scale"])
-    exact = q4_learned_graph.adjacency(embedding)
-    np.testing.assert_allclose(q4_learned_graph.adjacency(back), exact, rtol=1e-3)
+    exact = learned_graphs.adjacency(embedding)
+    np.testing.assert_allclose(learned_graphs.adjacency(back), exact, rtol=1e-3)
 
 
 def test_coast_lies_in_its_region():

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lsntp.chapters import observations
 from lsntp.data.datasets import DataError
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
 from lsntp.model.graph import great_circle_km, grid_nodes
-from lsntp.results import field_records
+from lsntp.results import claims, field_records
 from lsntp.runs.experiment import case_window
 
 
@@ -95,23 +94,31 @@ def test_a_shared_cycle_is_seen_and_taken_off():
     )
 
 
+STRONG_FAR, CHANCE = "Some far cells correlate strongly", "Far cells correlate more than by chance"
+
+
+def verdicts(record):
+    return claims.table({"": {"field": record}}).droplevel("dataset")["verdict"]
+
+
 def test_verdicts_can_fail():
     """Independent cells: nothing correlates, near or far, and no verdict says it does."""
     field = weather(days=60, length_km=1.0)
-    table = observations.verdicts(field_records.study(field)).set_index(["observation", "series"])
-    assert (table.loc[["near", "far"], "holds"] == "no").all()
+    said = verdicts(field_records.study(field))
+    assert (
+        said.loc[["Near cells correlate strongly", STRONG_FAR, CHANCE]] == "does not hold"
+    ).all()
     everywhere = weather(days=60, length_km=1e7)  # one series, nearly, at every cell
-    table = observations.verdicts(field_records.study(everywhere))
-    assert set(table.query("observation == 'far'").holds) == {"yes"}
+    said = verdicts(field_records.study(everywhere))
+    assert (said[STRONG_FAR] == "holds").all()
+    assert (said["Pairs at one distance differ"] == "does not hold").all()
 
 
 def test_planted_links_show_as_far_pairs():
     world = synthetic(seed=1)["t2m"]
     made = field_records.study(world)
-    held = observations.verdicts(made).set_index(["observation", "series"]).holds
-    assert held["far", "anomaly"] == "yes"
-    assert "holds" in observations.survivors(made)
-    assert observations.report(made).count("\n- ") == 5
+    said = verdicts(made)
+    assert (said.loc[[STRONG_FAR, CHANCE], "anomalies from climatology"] == "holds").all()
 
 
 def test_the_case_is_that_of_the_runs():

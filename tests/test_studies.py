@@ -209,7 +209,7 @@ def test_study_table_marks_the_best_and_what_is_not_separable() -> None:
     }
     table = tables.study_table(rows, "base")
     assert list(table["best"]) == ["best", "", "≈ best"]
-    assert list(table["verdict"]) == ["–", "higher", "not separable"]
+    assert list(table["verdict"]) == ["–", "higher", "no difference seen"]
     assert table.loc["worse", "change (K)"] == "+0.205"
     assert table.loc["worse", "MAE (K)"] == "1.205 ± 0.007"
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from lsntp.chapters import q4_learned_graph
+from lsntp.results import learned_graphs
 from lsntp.runs import records
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -92,7 +92,7 @@ def check_learned_graph(page: Page) -> list[str]:
                 if before[part] == after[part]:
                     faults.append(f"learned graph of {name}: {what} does not change the {part}")
         cell = 2 + columns  # node 1, one to the right, one down
-        exact = q4_learned_graph.adjacency(records.find_by_key(after["key"])["embedding"].values)
+        exact = learned_graphs.adjacency(records.find_by_key(after["key"])["embedding"].values)
         if not np.allclose(after["weights"], exact[cell], rtol=1e-3, atol=0):
             faults.append(
                 f"learned graph of {name}: the row of node {cell} is not the recorded one"

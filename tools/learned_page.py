@@ -20,11 +20,10 @@ import xarray as xr
 from skimage.measure import approximate_polygon, find_contours
 from sphinx.application import Sphinx
 
-from lsntp.chapters import q4_learned_graph
 from lsntp.data.land import land_mask
 from lsntp.data.store import write_text
 from lsntp.model.graph import great_circle_km, grid_nodes
-from lsntp.results import field_records, studies
+from lsntp.results import field_records, learned_graphs, studies
 from lsntp.runs.experiment import inner_cells
 from lsntp.zoo import LABELS
 
@@ -74,10 +73,10 @@ def data_of(dataset: str) -> dict[str, Any]:
     runs = []
     for model in MODELS:
         for record in studies.load({"": rows[LABELS[model]]})[""]:
-            exact = q4_learned_graph.adjacency(record["embedding"].values)
+            exact = learned_graphs.adjacency(record["embedding"].values)
             packed = pack(record["embedding"].values)
-            shown = q4_learned_graph.adjacency(unpack(packed, len(exact)))
-            config = q4_learned_graph.config_of(record)
+            shown = learned_graphs.adjacency(unpack(packed, len(exact)))
+            config = learned_graphs.config_of(record)
             nodes = inner_cells(config, field)
             runs.append(
                 {
@@ -98,7 +97,7 @@ def grid_of(nodes: xr.DataArray) -> dict[str, Any]:
 
 def far_km(nodes: xr.DataArray) -> int:
     """Distance beyond which the notebook calls a cell far, km."""
-    return q4_learned_graph.far_distances(great_circle_km(*grid_nodes(nodes)))[-1]
+    return learned_graphs.far_distances(great_circle_km(*grid_nodes(nodes)))[-1]
 
 
 def write(path: Path) -> None:

@@ -17,34 +17,13 @@ from skimage.metrics import structural_similarity
 
 from lsntp.figures.style import WIDTH
 from lsntp.model.graph import AdaptiveGraph
-from lsntp.results.claims import Rows, differences
-from lsntp.results.compare import signed
+from lsntp.results.compare import Rows
 from lsntp.results.paper import TABLE_5
 from lsntp.runs import metrics
 
 REFERENCE = "as the equations"
 """The row of the study that the others differ from by one thing."""
 BLOCKED, LEAKY = REFERENCE, "validation at random"
-EFFECTS = {
-    "higher": "the error rises with",
-    "lower": "it falls with",
-    "not separable": "not separable at this scale are",
-}
-"""What a change does, by the verdict on its row's error against the reference's."""
-
-
-def summary(rows: Rows) -> str:
-    """Say which changes of the study raise the MAE and which lower it.
-
-    With the difference of each, K, from the first row.
-    """
-    table = differences(rows, REFERENCE)
-    said = []
-    for verdict, effect in EFFECTS.items():
-        changes = table[table["verdict"] == verdict]["difference"].items()
-        named = [f"{label} ({signed(float(change))} K)" for label, change in changes]
-        said.append(f"{effect} {', '.join(named) or 'none'}")
-    return "; ".join(said)
 
 
 def leak(rows: Rows) -> pd.DataFrame:
@@ -68,20 +47,6 @@ def leak(rows: Rows) -> pd.DataFrame:
         found[label] = np.mean(per_seed, axis=0)
     columns = ["training", "validation", "ratio", "test MAE (K)"]
     return pd.DataFrame.from_dict(found, orient="index", columns=columns)
-
-
-def leak_verdict(rows: Rows, dataset: str) -> str:
-    """Say in words what random validation windows make of the validation loss."""
-    table = leak(rows)
-    ratio = table["ratio"]
-    lower = table.loc[LEAKY, "validation"] / table.loc[BLOCKED, "validation"] - 1
-    return (
-        f"- On **{dataset}** the validation loss is {ratio[BLOCKED]:.2f} times the training loss "
-        f"with blocks and {ratio[LEAKY]:.2f} times with random windows; drawn at random it is "
-        f"{abs(100 * lower):.0f} % {'lower' if lower < 0 else 'higher'} than with blocks, while "
-        f"the test error goes from {table.loc[BLOCKED, 'test MAE (K)']:.3f} to "
-        f"{table.loc[LEAKY, 'test MAE (K)']:.3f} K."
-    )
 
 
 def first_graph(nodes: int, size: int, seed: int = 0) -> pd.Series:
@@ -305,32 +270,6 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def spread_verdict(table: pd.DataFrame, forecast: str) -> str:
-    """Say in words which scores a convention moves further than the paper's kernels lie apart.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`scored` or :func:`of_record`.
-    forecast : str
-        What was scored, for the sentence.
-    """
-    said = []
-    for name, row in spread(table).iterrows():
-        if row["conventions"] == 1:
-            said.append(f"- **{name}** is the same by every convention.")
-            continue
-        apart = row.filter(like="paper").max()
-        more = row["by convention"] > apart
-        said.append(
-            f"- **{name}** of {forecast} lies between {row['lowest']:.3f} and "
-            f"{row['highest']:.3f}, as the convention goes: {row['by convention']:.3f}, "
-            f"{'more' if more else 'less'} than the {apart:.3f} by which the paper's best kernel "
-            "is ahead of its second."
-        )
-    return "\n".join(said)
-
-
 def least_rmse(psnr: float | np.ndarray) -> float | np.ndarray:
     """Lowest pooled RMSE, K, that a PSNR with data range 255 allows.
 
@@ -358,29 +297,6 @@ def allowed() -> pd.DataFrame:
             "least pooled RMSE (K)": least_rmse(TABLE_5["psnr_released"].to_numpy()),
             "possible": TABLE_5["rmse"] + 0.0005 >= favoured,
         }
-    )
-
-
-def allowed_verdict(ours: xr.Dataset) -> str:
-    """Say in words what :func:`allowed` finds, and where one of our own records lies.
-
-    Parameters
-    ----------
-    ours : Dataset
-        A record of the main table.
-    """
-    table = allowed()
-    below = int((~table["possible"]).sum())
-    ratio = float((ours["rmse_per_cell"] / least_rmse(ours["psnr_released"].to_numpy())).mean())
-    pooled = float((ours["rmse"] / least_rmse(ours["psnr_released"].to_numpy())).mean())
-    theirs = table["printed RMSE (K)"] / table["least pooled RMSE (K)"]
-    return (
-        f"In {below} of {len(table)} rows of the paper's Table 5 the printed RMSE is below what "
-        "the PSNR of the same row allows for a pooled RMSE: the two cannot come from the same "
-        "fields by the released code's rule. The printed RMSE is "
-        f"{theirs.min():.3f} to {theirs.max():.3f} times that least value; in our record the "
-        f"pooled RMSE is {pooled:.3f} times it, the mean of one RMSE for each cell {ratio:.3f} "
-        "times."
     )
 
 

@@ -15,6 +15,9 @@ from lsntp.data.datasets import NAMES, Datasets, located
 from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
+PRINTED = (["ncep-na", "era5-uk"], "laptop", 3, False)
+"""Data sets, preset, seeds and ``rerun`` of the book: what its sentences are about."""
+
 
 @checked
 def background(

@@ -7,25 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 
 from lsntp.model.graph import adaptive_adjacency, great_circle_km, grid_nodes
-from lsntp.results.claims import CLAIM, Rows, compared
-from lsntp.results.compare import difference, interval, seed_mean
+from lsntp.results.compare import HIGHER, Rows, difference
 from lsntp.runs import records
 from lsntp.runs.config import RunConfig
 from lsntp.runs.experiment import inner_cells
 
 TRAINED_CUT, TESTED_CUT = "trained with the cut", "cut once trained"
 """The two ways of Q1."""
-TESTED = {
-    TRAINED_CUT: "Links help, by networks trained with the cut",
-    TESTED_CUT: "A trained network relies on its links, which are cut once it is trained",
-}
-"""What each way tests. That a network relies on links does not say that they were worth having."""
 
 
 def cut_rows(rows: Rows) -> dict[int, Sequence[xr.Dataset]]:
@@ -49,71 +42,18 @@ def distance_curves(rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(trained + tested, columns=["curve", "at", "mae"])
 
 
-def cut_difference(whole: Sequence[xr.Dataset]) -> pd.Series:
-    """Difference in MAE of trained networks between their graph cut at 0 and whole, K.
-
-    As of :func:`lsntp.results.compare.difference`; ``seed_sd`` is the standard deviation over seeds
-    of the difference, since each seed's network is its own rival.
-    """
-    by_window = seed_mean(whole, "cut_window_mae")
-    change = [float((r["cut_mae"][0] - r["cut_mae"][-1]).mean()) for r in whole]
-    return interval(by_window.isel(cut=0, drop=True), by_window.isel(cut=-1, drop=True), [change])
-
-
 def reach(rows: Rows) -> int:
     """Return the shortest distance, km, from which on no cut has a higher error than the whole.
 
-    Of the rows trained with a cut. 0: self-links alone are not separably worse.
+    Of the rows trained with a cut. 0: self-links alone are not seen to be worse.
     """
     by_km = cut_rows(rows)
     shortest = max(by_km)
     for km in sorted(by_km, reverse=True)[1:]:
-        if difference(by_km[km], rows["whole"])["verdict"] == "higher":
+        if difference(by_km[km], rows["whole"])["verdict"] == HIGHER:
             break
         shortest = km
     return shortest
-
-
-def distance_verdicts(rows: Rows) -> pd.DataFrame:
-    """Whether links help, tested both ways: error with self-links alone against the whole graph.
-
-    Returns
-    -------
-    DataFrame
-        A line per way (`TRAINED_CUT`, `TESTED_CUT`): ``holds``, and the difference.
-    """
-    alone = cut_rows(rows)[0]
-    found = {
-        TRAINED_CUT: difference(alone, rows["whole"]),
-        TESTED_CUT: cut_difference(rows["whole"]),
-    }
-    table = pd.DataFrame.from_dict(found, orient="index")
-    table.insert(0, "holds", table["verdict"].map(CLAIM))
-    return table
-
-
-def report_distance(rows: Rows, dataset: str) -> str:
-    """Write :func:`distance_verdicts` as Markdown, with how the curves fall and :func:`reach`."""
-    curves = distance_curves(rows)
-    items = []
-    for way, row in distance_verdicts(rows).iterrows():
-        means = curves[curves["curve"] == way].groupby("at")["mae"].mean()
-        falls = int((np.diff(means) < 0).sum())
-        items.append(
-            f"- **{TESTED[way]}: {row['holds']}.** "
-            + compared(row, "The graph of self-links alone", "the whole graph", dataset)
-            + f" The mean error falls in {falls} of the {len(means) - 1} steps of growing distance "
-            f"and is lowest at {means.idxmin()} km."
-        )
-    km = reach(rows)
-    said = (
-        "not even self-links alone have a separably higher error than the whole graph"
-        if km == 0
-        else f"no cut at {km} km or further has a separably higher error than the whole graph"
-        if km < max(cut_rows(rows))
-        else "already the longest cut that removes links has a separably higher error"
-    )
-    return "\n".join([*items, f"- **Reach, {TRAINED_CUT}: {km} km.** On {dataset}, {said}."])
 
 
 def with_graph(whole: Sequence[xr.Dataset]) -> list[xr.Dataset]:

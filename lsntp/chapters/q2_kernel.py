@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lsntp.results.claims import Rows, claim, mean_errors
+from lsntp.results.compare import Rows
 from lsntp.results.paper import TABLE_5
 from lsntp.results.tables import kernel_curves
 
@@ -37,18 +37,3 @@ def kernel_ratios(rows: Rows, dataset: str, source: str | None) -> pd.DataFrame:
         ratio=theirs["mae"] / theirs.loc[theirs["at"] == 3, "mae"].mean(),
     )
     return pd.concat([ours, theirs], ignore_index=True)[["curve", "at", "ratio"]]
-
-
-def report_kernels(rows: Rows, dataset: str, source: str | None) -> str:
-    """Say whether 3@3 is best, and which kernel is best in the paper's Table 5."""
-    said = claim("The 3×3 kernel is best", rows, "3@3", dataset)
-    theirs = TABLE_5[TABLE_5["dataset"] == source].set_index("kernel")["mae"]
-    if theirs.empty:
-        return f"- {said}"
-    ours = mean_errors(rows)
-    worst = str(ours.idxmax())
-    return (
-        f"- {said} The worst kernel, {worst}, errs {100 * (ours[worst] / ours['3@3'] - 1):.1f} % "
-        f"more than 3@3; the paper's worst on {source}, {theirs.idxmax()}@{theirs.idxmax()}, "
-        f"{100 * (theirs.max() / theirs[3] - 1):.1f} % more."
-    )

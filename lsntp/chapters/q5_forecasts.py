@@ -15,19 +15,15 @@ from matplotlib.axes import Axes
 
 from lsntp.figures.maps import _lead_title, _panels, field_map
 from lsntp.figures.style import DIVERGING, SEQUENTIAL, WIDTH, label_colours
-from lsntp.results.compare import interval, signed
+from lsntp.results.compare import Rows, interval
 from lsntp.runs.experiment import CASES
 from lsntp.zoo import LABELS
 
 PERSISTENCE = LABELS["persistence"]
 SHARES = ("calmest", "second", "middle", "fourth", "most eventful")
-FEWEST_DAYS = 10
-"""Below so many days an interval means little."""
-
-Records = Mapping[str, Sequence[xr.Dataset]]
 
 
-def frames(found: Records, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+def frames(found: Rows, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
     """Truth and forecasts of one case, (lead, lat, lon), K.
 
     Parameters
@@ -61,22 +57,28 @@ def frames(found: Records, case: str) -> tuple[xr.DataArray, dict[str, xr.DataAr
     return truth.assign_coords(lead=leads), forecasts
 
 
-def last_input(found: Records, case: str) -> xr.DataArray:
+def last_input(found: Rows, case: str) -> xr.DataArray:
     """Return the last input frame of a case, (lat, lon), K: what persistence repeats."""
     truth = next(iter(found.values()))[0]["cases_truth"]
     return truth.sel(case=case, step=0, drop=True)
 
 
-def describe(found: Records, case: str) -> str:
-    """Name a case: when its last input is, and how much the temperature changes."""
-    truth, _ = frames(found, case)
-    first = next(iter(found.values()))[0]
-    when = pd.Timestamp(first["cases_time"].sel(case=case).item())
-    change = float(abs(truth - last_input(found, case)).mean())
-    return f"{case}: last input {when:%Y-%m-%d %H} h UTC, mean change {change:.2f} K"
+def cases(found: Rows) -> pd.DataFrame:
+    """When the last input of each case is, and how much the temperature changes, mean, K."""
+    times = next(iter(found.values()))[0]["cases_time"]
+    rows = {
+        case: {
+            "last input (UTC)": pd.Timestamp(times.sel(case=case).item()).strftime(
+                "%Y-%m-%d %H:%M"
+            ),
+            "mean change (K)": float(abs(frames(found, case)[0] - last_input(found, case)).mean()),
+        }
+        for case in CASES
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("case")
 
 
-def scores(found: Records) -> pd.DataFrame:
+def scores(found: Rows) -> pd.DataFrame:
     """MAE of each case and model by lead and on average, K; persistence first.
 
     Parameters
@@ -104,33 +106,7 @@ def scores(found: Records) -> pd.DataFrame:
     return table
 
 
-def verdict(found: Records, dataset: str) -> str:
-    """Say in words which model is best in each case, and what that is worth.
-
-    Parameters
-    ----------
-    found : mapping
-        Records of :func:`lsntp.results.studies.cases`.
-    dataset : str
-        Its name, for the sentence.
-    """
-    table = scores(found)["mean"].round(2)
-    said = []
-    for case in CASES:
-        errors = table.loc[case]
-        best = errors.index[errors == errors.min()]
-        said.append(f"in the {case} case that of {' and '.join(best)} ({errors.min():.2f} K)")
-    overall = {label: float(several[0]["mae"].mean()) for label, several in found.items()}
-    first = min(overall, key=overall.__getitem__)
-    windows = next(iter(found.values()))[0].sizes["window"]
-    return (
-        f"On {dataset} the lowest error is {', '.join(said)}. These are {len(CASES)} windows of "
-        f"{windows} and no evidence of which model is better: over all of them the same runs put "
-        f"{first} first, with {overall[first]:.3f} K."
-    )
-
-
-def by_change(found: Records, against: str) -> pd.DataFrame:
+def by_change(found: Rows, against: str) -> pd.DataFrame:
     """Difference in MAE from one row, by fifths of the windows in the order of their change.
 
     The order is that of the mean absolute change from the last input frame, over all leads and
@@ -177,33 +153,6 @@ def by_change(found: Records, against: str) -> pd.DataFrame:
             found_here = interval(ours.mean("seed"), theirs.mean("seed"), seeds)
             rows.append(row | found_here.to_dict())
     return pd.DataFrame(rows)
-
-
-def change_verdict(table: pd.DataFrame, dataset: str, against: str) -> str:
-    """Say in words in which fifths each model of :func:`by_change` beats the one compared with."""
-    said = []
-    for label, group in table.groupby("model", sort=False):
-        words = []
-        for v in ("lower", "higher", "not separable"):
-            names = [SHARES[int(k)] for k in group.loc[group["verdict"] == v, "fifth"]]
-            if names:
-                listed = " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
-                where = f"the {listed} fifth" if len(names) < len(SHARES) else "every fifth"
-                words.append(f"{v} in {where}")
-        ends = [group.iloc[k] for k in (0, -1)]
-        said.append(
-            f"- **{dataset}, {label}**: its error against that of {against} is "
-            f"{'; '.join(words)}. From the calmest to the most eventful fifth the difference goes "
-            f"from {signed(ends[0]['difference'])} to "
-            f"{signed(ends[1]['difference'])} K."
-        )
-    fewest = int(table["days"].min())
-    if fewest < FEWEST_DAYS:
-        said.append(
-            f"- **{dataset}**: a fifth holds windows of as few as {fewest} "
-            f"day{'s' if fewest > 1 else ''}; its intervals mean little."
-        )
-    return "\n".join(said)
 
 
 def case_maps(

@@ -19,7 +19,7 @@ from lsntp.data.land import land_mask
 from lsntp.figures.maps import _degrees_north, _lead_title, _panels, field_map
 from lsntp.figures.style import DIVERGING, WIDTH, label_colours
 from lsntp.model.graph import EARTH_RADIUS_KM
-from lsntp.results.compare import half_width, signed, variance
+from lsntp.results.compare import HIGHER, LOWER, UNSEEN, half_width, signed, variance, verdict
 from lsntp.zoo import LABELS
 
 RIM = 3
@@ -140,8 +140,8 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
     Series
         ``one``, ``other``: mean of either group; ``difference``, ``low``, ``high``, ``seed_sd``
         (of the difference; of one seed nan, without a seed 0), ``p`` (nan without a null),
-        ``verdict``: "higher" or "lower" (in the first group) or "not separable": the interval, of
-        chance and seeds together, holds 0, or p > 0.05, or there is one seed only.
+        ``verdict``: `HIGHER` or `LOWER` (in the first group) or `UNSEEN`: the interval, of chance
+        and seeds together, holds 0, or p > 0.05, or there is one seed only.
     """
     seeds = _by_seed(values).to_numpy().astype(float)
     area = cells["area"].to_numpy()
@@ -159,7 +159,6 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
         parts.append((variance(by_seed) / len(by_seed), len(by_seed) - 1))
     half = half_width(parts)
     p = _share_of_shifts(mean, area, one, difference) if name in SHIFTED else np.nan
-    separable = abs(difference) > half and not p > 0.05
     return pd.Series(
         {
             "one": ends[0],
@@ -169,7 +168,7 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
             "high": difference + half,
             "seed_sd": np.sqrt(variance(by_seed)) if "seed" in values.dims else 0.0,
             "p": p,
-            "verdict": ("higher" if difference > 0 else "lower") if separable else "not separable",
+            "verdict": UNSEEN if p > 0.05 else verdict(difference, half, np.inf),
         }
     )
 
@@ -301,9 +300,9 @@ def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     -------
     DataFrame
         One row per question and model. Cells are "mean of one group > mean of the other" (or <)
-        where the two are separable, and "one ~ other" where they are not.
+        where there is a difference, and "one ~ other" where none is seen.
     """
-    signs = {"higher": ">", "lower": "<", "not separable": "~"}
+    signs = {HIGHER: ">", LOWER: "<", UNSEEN: "~"}
     asked = table.index.unique("contrast")
 
     def cell(what: str, name: str, digits: int) -> str:

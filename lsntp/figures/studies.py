@@ -13,11 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from lsntp.figures.style import COLOURS, OTHER_COLOURS, WIDTH, model_colours
+from lsntp.results.compare import ALONE, HIGHER, LOWER, SCATTER, UNSEEN
 
 VERDICTS = {
-    "lower": (COLOURS["convlstm"], "lower error"),
-    "higher": (COLOURS["lsntp-equations"], "higher error"),
-    "not separable": ("#777777", "not separable"),
+    LOWER: (COLOURS["convlstm"], "lower error"),
+    HIGHER: (COLOURS["lsntp-equations"], "higher error"),
+    UNSEEN: ("#777777", UNSEEN),
+    SCATTER: ("#777777", SCATTER),
+    ALONE: ("#777777", ALONE),
 }
 """Colour and name of each verdict of :func:`lsntp.results.compare.difference`."""
 
@@ -29,14 +32,14 @@ def variants(errors: pd.DataFrame, differences: pd.DataFrame, reference: str) ->
     """Draw one row per variant: the error of each seed, and the difference from a reference.
 
     Left, a dot per seed and a bar at their mean; right, the difference and its interval, filled
-    where it is separable. The dotted lines mark the reference.
+    where it excludes zero. The dotted lines mark the reference.
 
     Parameters
     ----------
     errors : DataFrame
-        Of :func:`lsntp.results.claims.errors`: ``row``, ``mae`` (K), a line per run.
+        Of :func:`lsntp.results.tables.errors`: ``row``, ``mae`` (K), a line per run.
     differences : DataFrame
-        Of :func:`lsntp.results.claims.differences` from the reference.
+        Of :func:`lsntp.results.tables.differences` from the reference.
     reference : str
         The row that the others are compared with.
 
@@ -58,7 +61,7 @@ def variants(errors: pd.DataFrame, differences: pd.DataFrame, reference: str) ->
             continue
         d = differences.loc[label]
         right.plot([d["low"], d["high"]], [y, y], "|-", color=colour, lw=2.5, markersize=9, mew=2)
-        fill = "white" if d["verdict"] == "not separable" else colour
+        fill = colour if d["verdict"] in (LOWER, HIGHER) else "white"
         right.plot(d["difference"], y, "o", color=colour, markerfacecolor=fill, markersize=8, mew=2)
     right.axvline(0, color="black", linestyle=":", linewidth=1, zorder=0)
     left.set_yticks(range(len(labels)), labels)
@@ -69,8 +72,9 @@ def variants(errors: pd.DataFrame, differences: pd.DataFrame, reference: str) ->
     for ax in (left, right):
         ax.margins(x=0.08)
         ax.xaxis.set_major_locator(MaxNLocator(4))
-    for colour, name in VERDICTS.values():
-        fill = "white" if name == "not separable" else colour
+    for verdict in (LOWER, HIGHER, UNSEEN):
+        colour, name = VERDICTS[verdict]
+        fill = "white" if verdict == UNSEEN else colour
         right.plot([], [], "o-", color=colour, markerfacecolor=fill, mew=2, lw=2.5, label=name)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return np.array([left, right])

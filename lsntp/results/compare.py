@@ -1,30 +1,28 @@
-"""Differences between models: their intervals, their verdicts, and these in words."""
+"""Differences between models: one interval, one verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from lsntp.results.studies import RELEASED_TOO, TRAINED_ALIKE
+from lsntp.results.studies import TRAINED_ALIKE
 from lsntp.runs.records import config_of
-from lsntp.zoo import LABELS, NETWORKS, REFERENCES
 
+Rows = Mapping[str, Sequence[xr.Dataset]]
+"""Records by the label of their row, one per seed, as :func:`lsntp.results.studies.load` gives."""
+
+LOWER, HIGHER, UNSEEN, SCATTER = "lower", "higher", "no difference seen", "seeds scatter"
+ALONE = "no interval"
+"""The verdicts on a difference."""
+LARGE = 0.05
+"""Above this share of theirs, a difference whose interval holds 0 is no sign of equality."""
 RESAMPLES = 10_000
 ENOUGH = 15
 """Blocks that a bootstrap over weeks needs; with fewer it is over days."""
-
-PAIRS = (
-    *((m, "persistence") for m in NETWORKS),
-    *((m, "ridge") for m in NETWORKS),
-    *((m, "convlstm") for m in ("lsntp-equations", "lsntp-released")),
-    *(("lsntp-equations", m) for m in TRAINED_ALIKE if m not in RELEASED_TOO),
-    *(("lsntp-tuned", m) for m in TRAINED_ALIKE),
-)
-"""Who is compared with whom: all networks with the simple forecasts, LS-NTP with its rivals."""
 
 
 def pick(
@@ -108,10 +106,10 @@ def interval(
     Returns
     -------
     Series
-        ``verdict``: "lower" or "higher" if the interval is all on one side of 0, else "not
-        separable", as with a single block or seed, for which there is no interval; ``difference``
-        (K, negative: ours is lower), ``low``, ``high`` (K), ``percent`` of theirs, ``seed_sd`` (K,
-        standard deviation of the difference of single runs).
+        ``verdict``: `LOWER` or `HIGHER` if the interval is all on one side of 0; else `SCATTER` if
+        the difference is `LARGE`, and `UNSEEN` if not; `ALONE` with a single block or seed.
+        ``difference`` (K, negative: ours is lower), ``low``, ``high`` (K), ``percent`` of
+        theirs, ``seed_sd`` (K, standard deviation of the difference of single runs).
 
     Raises
     ------
@@ -126,20 +124,66 @@ def interval(
     parts: list[tuple[float, float]] = [weather_variance(change)]
     parts += [(variance(errors) / len(errors), len(errors) - 1) for errors in seeds]
     reach = half_width(parts)
-    separable = abs(mean) > reach  # of a nan: no
+    theirs_mean = float(theirs.mean())
     return pd.Series(
         {
-            "verdict": ("lower" if mean < 0 else "higher") if separable else "not separable",
+            "verdict": verdict(mean, reach, LARGE * theirs_mean),
             "difference": mean,
             "low": mean - reach,
             "high": mean + reach,
             "seed_sd": float(np.sqrt(sum(variance(errors) for errors in seeds))),
-            "percent": 100 * mean / float(theirs.mean()),
+            "percent": 100 * mean / theirs_mean,
         }
     )
 
 
-def variance(values: Sequence[float]) -> float:
+def verdict(difference: float, reach: float, large: float) -> str:
+    """Return the verdict on a difference from half its interval (nan: `ALONE`)."""
+    if np.isnan(reach):
+        return ALONE
+    if abs(difference) > reach:
+        return LOWER if difference < 0 else HIGHER
+    return SCATTER if abs(difference) > large else UNSEEN
+
+
+def exceeds(ours: np.ndarray, theirs: np.ndarray) -> pd.Series:
+    """Difference of two measurements: ``verdict``, ``difference``, ``low``, ``high``.
+
+    Parameters
+    ----------
+    ours, theirs : arrays (seed,)
+        Of each seed, whose differences give Student's interval; or (), where nothing was trained
+        and the difference is what it is.
+    """
+    change = np.asarray(ours - theirs)
+    mean, n = float(change.mean()), change.size
+    reach = half_width([(variance(change) / n, n - 1)]) if change.ndim else 0.0
+    said = verdict(mean, reach, LARGE * abs(float(np.mean(theirs))))
+    return pd.Series(
+        {"verdict": said, "difference": mean, "low": mean - reach, "high": mean + reach}
+    )
+
+
+def over_periods(periods: Sequence[Rows], ours: str, theirs: str) -> pd.Series:
+    """:func:`interval` of two rows over several test periods that do not overlap.
+
+    Days are drawn from all periods; a seed's error is its mean over the periods.
+    """
+
+    def errors(label: str) -> xr.DataArray:
+        return xr.concat(
+            [seed_mean(period[label], "window_mae").mean("lead") for period in periods], "window"
+        )
+
+    seeds = [
+        list(np.mean([mae_of(period[label]) for period in periods], axis=0))
+        for label in (ours, theirs)
+        if by_seed(periods[0][label])
+    ]
+    return interval(errors(ours), errors(theirs), seeds)
+
+
+def variance(values: Sequence[float] | np.ndarray) -> float:
     """Return the variance, nan of a single value."""
     return float(np.var(values, ddof=1)) if len(values) > 1 else float("nan")
 
@@ -167,35 +211,6 @@ def half_width(parts: Sequence[tuple[float, float]]) -> float:
     return float(stats.t.ppf(0.975, freedom) * np.sqrt(total))
 
 
-def compare(
-    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
-) -> pd.Series:
-    """:func:`difference` between two models among the records of several, with their names."""
-    ours, theirs = pick(several, dataset, model, recipe), pick(several, dataset, rival, recipe)
-    config = config_of(ours[0])
-    recipe = config.recipe.name if config.recipe else recipe
-    names = {"dataset": dataset, "recipe": recipe, "model": LABELS[model], "against": LABELS[rival]}
-    return pd.concat([pd.Series(names), difference(ours, theirs)])
-
-
-def comparisons(
-    several: Sequence[xr.Dataset],
-    datasets: Sequence[str],
-    models: Sequence[str],
-    recipes: Sequence[str],
-) -> pd.DataFrame:
-    """One row for each of `PAIRS` among ``models``, data set and recipe: see :func:`compare`."""
-    rows = [
-        compare(several, dataset, model, rival, recipe)
-        for dataset in datasets
-        for recipe in recipes
-        for model, rival in PAIRS
-        if model in models and rival in models
-        if recipe == recipes[0] or {model, rival} <= {*RELEASED_TOO, *REFERENCES}
-    ]
-    return pd.DataFrame(rows).reset_index(drop=True)
-
-
 def beats_at_every_lead(
     several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
 ) -> bool:
@@ -204,22 +219,6 @@ def beats_at_every_lead(
     return all(bool((r["mae"] < bar).all()) for r in pick(several, dataset, model, recipe))
 
 
-def sentence(comparison: pd.Series) -> str:
-    """Say in words what a comparison found."""
-    c = comparison
-    spread = "one seed" if np.isnan(c["seed_sd"]) else f"seed s.d. {c['seed_sd']:.3f} K"
-    numbers = (
-        f"{c['difference']:+.3f} K ({c['percent']:+.1f} %; 95 % interval {c['low']:+.3f} to "
-        f"{c['high']:+.3f} K; {spread})"
-    ).replace("-", "−")
-    verdict = {
-        "lower": "has a lower error than",
-        "higher": "has a higher error than",
-        "not separable": "is not separable from",
-    }[c["verdict"]]
-    return f"{c['model']} {verdict} {c['against']} on {c['dataset']}: {numbers}."
-
-
-def signed(value: float) -> str:
-    """Write a difference in K to three places, with its sign."""
-    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")  # + 0.0: no minus zero
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference with its sign, to three places, as suits K."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0: no minus zero

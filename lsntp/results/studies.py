@@ -273,6 +273,8 @@ def _both(build: Callable[..., Study], **settings: Any) -> Callable[[str, int], 
 
 
 REAL_SETS = ("ncep-na", "era5-uk")
+ROTATED = ("era5-uk",)
+"""The data sets whose test period is rotated."""
 STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
     "main": _both(main),
     "ablation": _both(ablation),
@@ -287,7 +289,7 @@ STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
     "ablation-field": _both(field_ablation),
     "ablation-released": _both(ablation, model="lsntp-released"),
     "weeks": lambda preset, seeds: [
-        rotated("era5-uk", r, preset, seeds) for r in range(1, ROTATIONS)
+        rotated(d, r, preset, seeds) for d in ROTATED for r in range(1, ROTATIONS)
     ],
     "baseline-kernels": _both(baseline_kernels),
 }

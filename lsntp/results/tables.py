@@ -10,8 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from lsntp.data.checks import checked, one_of
-from lsntp.results import paper
-from lsntp.results.compare import difference, interval, mae_of, seed_mean, signed
+from lsntp.results import compare, paper
+from lsntp.results.compare import UNSEEN, Rows, difference, mae_of, signed
 from lsntp.runs.records import config_of, tabulate
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -149,7 +149,7 @@ def mean_and_spread(values: Sequence[float] | pd.Series, digits: int) -> str:
     return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
 
 
-def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.DataFrame:
+def study_table(rows: Rows, against: str) -> pd.DataFrame:
     """One row for each row of a study: its scores, and its difference in MAE from one of the rows.
 
     Parameters
@@ -163,8 +163,8 @@ def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.Da
     -------
     DataFrame
         Mean ± standard deviation over seeds of MAE, RMSE, SSIM and PSNR; ``best``: "best" at the
-        row of the lowest mean MAE and "≈ best" at those not separable from it; ``change (K)`` with
-        its ``95 % interval`` and ``verdict`` as of :func:`difference`; seeds and parameters.
+        row of the lowest mean MAE and "≈ best" where no difference from it is seen; ``change (K)``
+        with its ``95 % interval`` and ``verdict`` as of :func:`difference`; seeds and parameters.
     """
     errors = {label: np.mean(mae_of(group)) for label, group in rows.items()}
     best = min(errors, key=errors.__getitem__)
@@ -177,21 +177,16 @@ def study_table(rows: Mapping[str, Sequence[xr.Dataset]], against: str) -> pd.Da
             if not score.endswith("_released")
         }
         behind = difference(group, rows[best])["verdict"]
-        cells["best"] = "best" if label == best else "≈ best" if behind == "not separable" else ""
+        cells["best"] = "best" if label == best else "≈ best" if behind == UNSEEN else ""
         if label != against:
-            d = difference(group, rows[against])
-            cells["change (K)"] = signed(d["difference"])
-            cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
-            cells["verdict"] = d["verdict"]
+            cells |= change(difference(group, rows[against]))
         cells["seeds"] = str(len(group)) if "train_loss" in group[0] else "–"
         cells["parameters"] = f"{int(runs['parameters'].iloc[0]):,}"
         table[label] = cells
     return pd.DataFrame.from_dict(table, orient="index").fillna("–")
 
 
-def over_periods(
-    periods: Sequence[Mapping[str, Sequence[xr.Dataset]]], against: str
-) -> pd.DataFrame:
+def over_periods(periods: Sequence[Rows], against: str) -> pd.DataFrame:
     """One row per model, one column per test period: MAE; over all of them the difference from one.
 
     Parameters
@@ -206,41 +201,35 @@ def over_periods(
     -------
     DataFrame
         Mean ± standard deviation over seeds of the MAE (K) in each period, headed by its first day;
-        the mean of the periods; its ``change (K)`` from the row ``against``, and ``95 % interval``
-        and ``verdict`` as of :func:`difference`, days drawn from all periods, a seed's error its
-        mean over the periods.
+        the mean of the periods; its ``change (K)`` from the row ``against``, ``95 % interval`` and
+        ``verdict``, of :func:`lsntp.results.compare.over_periods`.
     """
-
-    def errors(label: str) -> tuple[xr.DataArray, list[float]]:
-        windows = [seed_mean(period[label], "window_mae").mean("lead") for period in periods]
-        seeds = [mae_of(period[label]) for period in periods]
-        return xr.concat(windows, "window"), list(np.mean(seeds, axis=0))
-
-    def trained(label: str) -> bool:
-        return "train_loss" in periods[0][label][0]
-
-    base, base_seeds = errors(against)
     table = {}
     for label in periods[0]:
-        ours, ours_seeds = errors(label)
+        errors = [mae_of(period[label]) for period in periods]
         cells = {
             f"{period[label][0]['window'].dt.strftime('%Y-%m-%d').item(0)} on": mean_and_spread(
-                mae_of(period[label]), 3
+                e, 3
             )
-            for period in periods
+            for period, e in zip(periods, errors, strict=True)
         }
-        cells["mean"] = mean_and_spread(ours_seeds, 3)
+        cells["mean"] = mean_and_spread(np.mean(errors, axis=0), 3)
         if label != against:
-            rows = (label, ours_seeds), (against, base_seeds)
-            d = interval(ours, base, [seeds for name, seeds in rows if trained(name)])
-            cells["change (K)"] = signed(d["difference"])
-            cells["95 % interval"] = f"{signed(d['low'])} to {signed(d['high'])}"
-            cells["verdict"] = d["verdict"]
+            cells |= change(compare.over_periods(periods, label, against))
         table[label] = cells
     return pd.DataFrame.from_dict(table, orient="index").fillna("–")
 
 
-def search_table(searches: Mapping[str, Mapping[str, Sequence[xr.Dataset]]]) -> pd.DataFrame:
+def change(found: pd.Series) -> dict[str, str]:
+    """Cells of a difference of :func:`lsntp.results.compare.interval`."""
+    return {
+        "change (K)": signed(found["difference"]),
+        "95 % interval": f"{signed(found['low'])} to {signed(found['high'])}",
+        "verdict": found["verdict"],
+    }
+
+
+def search_table(searches: Mapping[str, Rows]) -> pd.DataFrame:
     """One row a candidate of a search: its lowest validation error, beside that of the first row.
 
     Parameters
@@ -271,7 +260,7 @@ def kernel_of(record: xr.Dataset) -> int:
     return config.preset.kernel
 
 
-def kernel_curves(rows: Mapping[str, Sequence[xr.Dataset]]) -> pd.DataFrame:
+def kernel_curves(rows: Rows) -> pd.DataFrame:
     """MAE against the kernel, a curve a model: ``curve`` (its name in the zoo), ``at``, ``mae``."""
     lines = [
         (
@@ -283,3 +272,42 @@ def kernel_curves(rows: Mapping[str, Sequence[xr.Dataset]]) -> pd.DataFrame:
         for r in group
     ]
     return pd.DataFrame(lines, columns=["curve", "at", "mae"])
+
+
+def errors(rows: Rows) -> pd.DataFrame:
+    """One line per run: its ``row`` and its ``mae``, K, mean over the leads."""
+    return pd.DataFrame(
+        [(label, mae) for label, group in rows.items() for mae in mae_of(group)],
+        columns=["row", "mae"],
+    )
+
+
+def mean_errors(rows: Rows) -> pd.Series:
+    """MAE of each row, K, mean over leads and seeds, in the order of the rows."""
+    return errors(rows).groupby("row", sort=False)["mae"].mean()
+
+
+def differences(rows: Rows, against: str) -> pd.DataFrame:
+    """:func:`~lsntp.results.compare.difference` of every other row from one, a line per row."""
+    others = {k: difference(row, rows[against]) for k, row in rows.items() if k != against}
+    return pd.DataFrame.from_dict(others, orient="index")
+
+
+def keys(rows: Rows) -> pd.DataFrame:
+    """Return the keys of the records: a line per row, a column per seed."""
+    table = {label: [r.attrs["key"] for r in group] for label, group in rows.items()}
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis(index="row", columns="seed")
+
+
+def best_epochs(rows: Rows) -> pd.Series:
+    """Return the epochs, from 1, whose weights were kept: by row, a number a seed, ``"4, 6, 5"``.
+
+    Those of the lowest validation loss. Where it is the last, longer training might have helped.
+    Rows that nothing was trained for are left out.
+    """
+    kept = {
+        label: ", ".join(str(1 + int(r["validation_loss"].to_numpy().argmin())) for r in group)
+        for label, group in rows.items()
+        if "validation_loss" in group[0]
+    }
+    return pd.Series(kept, name="best epoch", dtype=object)
