@@ -233,15 +233,15 @@ def verify(
                     f"{difference:.2g} of {field_records.AGREEMENT:g}"
                 )
         for record in named + (records.sample(sample) if sample else []):
-            found = verification.verify(record)
-            answers.append(found.answer)
+            outcome = verification.verify(record)
+            answers.append(outcome.answer)
             made_on.add(record.attrs.get("processor", f"{record.attrs['device']} of no name"))
             typer.echo(
-                f"{record.attrs['key']} {records.config_of(record).title}: {found.answer}"
-                + "".join(f"; {name} is not what was recorded" for name in found.unlike)
+                f"{record.attrs['key']} {records.config_of(record).title}: {outcome.answer}"
+                + "".join(f"; {name} is not what was recorded" for name in outcome.unlike)
             )
-            if not found.table.empty:
-                typer.echo(found.table.to_string(float_format="{:.2g}".format))
+            if not outcome.table.empty:
+                typer.echo(outcome.table.to_string(float_format="{:.2g}".format))
     except (records.RecordError, DataError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

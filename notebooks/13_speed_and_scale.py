@@ -291,11 +291,11 @@ plt.show()
 # - **Adjacency once a pass.** All layers and steps share one graph, so one $N \times N$ matrix will do.
 # - **One library of products, not the other.** Which one is measured where it runs
 #   ({func}`lsntp.model.product.library`).
-# - **Zeros skipped.** No work on the decoder's missing input (in these records also none on the first hidden state).
+# - **Zeros skipped.** No work on the decoder's missing input.
 #
-# Two more were tried and are gone, as they did not pay on either kind of machine: *gates fused by hand*, in the
-# AMD record, and *its gradient added in place*, in the Intel records and in those beside the released code above. Drawn by
-# {func}`benchmarks.draw.lever_bars`.
+# These records are of the edition before `LSConv.forward` became what runs: there no work was done on the first
+# hidden state, either. Two of their levers are gone, as they did not pay on either kind of machine: *gates fused
+# by hand* and *its gradient added in place*. Drawn by {func}`benchmarks.draw.lever_bars`.
 
 # %%
 for record in levers:
@@ -333,7 +333,7 @@ glue("greatest price", float(prices.max()), display=False)
 # %% [markdown]
 # That the equation is also what runs costs {glue:text}`least price:.0f` to {glue:text}`greatest price:.0f` % of a
 # step: the input's part is no longer done for all steps at once, and the first hidden states, which are zero, are
-# multiplied like any other. The records beside the released code above were made *before*.
+# multiplied like any other. The AMD records above were made *before*, the Intel ones by *this* edition.
 
 # %% [markdown]
 # ## As the grid grows

@@ -27,6 +27,7 @@ def test_every_claim_is_measured_and_its_verdict_follows_from_its_interval() -> 
     table = claims.table({**evidence, "synthetic": {"planted": planted}})
     measured = {(says, form) for says, form, _ in table.index}
     assert measured == {(c.says, c.form) for c in claims.CLAIMS}
+    assert len(claims.shown(table).index) == len(claims.CLAIMS)
     best_of_several = ("LS-NTP errs less than its rivals", "Every part helps")
     for (says, _, _), c in table.iterrows():
         assert c["effect"] == pytest.approx(c["ours"] - c["theirs"], abs=2e-3)

@@ -22,13 +22,13 @@ MARKS = {claims.HOLDS: "#009e73", claims.FAILS: "#d55e00"}
 """Colours of the verdicts; those of the others are grey."""
 
 
-def evidence(dataset: str, preset: str, seeds: int) -> dict[str, Any]:
-    """Load what the claims on one data set are measured on, by the names of `claims.SECTIONS`.
+def evidence(dataset: str, preset: str, seeds: int, rerun: bool = False) -> dict[str, Any]:
+    """Load, or make, what the claims on one data set are measured on, by `claims.SECTIONS`.
 
     Raises
     ------
     RecordError
-        If a record is missing.
+        If a record is missing and ``rerun`` is false.
     """
     main, released = studies.main(dataset, preset, seeds), "lsntp-released"
     field = field_records.studies([dataset])[dataset]
@@ -45,10 +45,10 @@ def evidence(dataset: str, preset: str, seeds: int) -> dict[str, Any]:
             **studies.baseline_kernels(dataset, preset, seeds),
         },
     }
-    loaded: dict[str, Any] = {name: studies.load(study) for name, study in chosen.items()}
+    loaded: dict[str, Any] = {name: studies.load(study, rerun) for name, study in chosen.items()}
     if dataset in studies.ROTATED:
         loaded["weeks"] = [
-            studies.load(studies.rotated(dataset, back, preset, seeds))
+            studies.load(studies.rotated(dataset, back, preset, seeds), rerun)
             for back in range(studies.ROTATIONS)
         ]
     for model in ("lsntp-equations", released):
@@ -76,14 +76,15 @@ def forest(table: pd.DataFrame) -> np.ndarray:
     datasets = errors.index.unique("dataset")
     names = list(dict.fromkeys(zip(*map(errors.index.get_level_values, (0, 1)), strict=True)))
     size = (WIDTH, 1.2 + 0.3 * len(names))
-    _, axes = plt.subplots(1, len(datasets), figsize=size, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(datasets), figsize=size, sharey=True, squeeze=False)
     for ax, dataset in zip(axes[0], datasets, strict=True):
         here = errors.xs(dataset, level="dataset")
         for y, name in enumerate(names):
             if name in here.index:
                 _interval(ax, here.loc[name], y)
         ax.axvline(0, color="#777777", linewidth=1, zorder=0)
-        ax.set(title=dataset, xlabel="ours minus theirs (K)")
+        ax.set_title(dataset)
+    figure.supxlabel("ours minus theirs (K)")
     labels = [f"{says} ({form})" if form else says for says, form in names]
     axes[0, 0].set_yticks(range(len(names)), labels)
     axes[0, 0].set_ylim(len(names) - 0.5, -0.5)

@@ -35,7 +35,7 @@ def leak(rows: Rows) -> pd.DataFrame:
         Means over seeds, at the epoch of the lowest validation loss: ``training`` and
         ``validation`` loss in scaled units, their ``ratio``, and ``test MAE (K)``.
     """
-    found = {}
+    losses = {}
     for label in (BLOCKED, LEAKY):
         per_seed = []
         for record in rows[label]:
@@ -44,9 +44,9 @@ def leak(rows: Rows) -> pd.DataFrame:
                 float(record[f"{part}_loss"][best]) for part in ("train", "validation")
             )
             per_seed.append((train, held_out, held_out / train, float(record["mae"].mean())))
-        found[label] = np.mean(per_seed, axis=0)
+        losses[label] = np.mean(per_seed, axis=0)
     columns = ["training", "validation", "ratio", "test MAE (K)"]
-    return pd.DataFrame.from_dict(found, orient="index", columns=columns)
+    return pd.DataFrame.from_dict(losses, orient="index", columns=columns)
 
 
 def first_graph(nodes: int, size: int, seed: int = 0) -> pd.Series:
@@ -191,7 +191,7 @@ def _ssim(p: np.ndarray, t: np.ndarray) -> dict[tuple[str, str], float]:
     p01, t01 = (p - lowest) / data_range, (t - lowest) / data_range
     fields, truths = (a.reshape(-1, *a.shape[2:]) for a in (p, t))
     leads = range(p.shape[1])
-    found: dict[str, float | np.floating] = {
+    scores: dict[str, float | np.floating] = {
         RELEASED["ssim"]: metrics.ssim_released(fields, truths),
         "kelvin, range of each field": np.mean(
             [metrics.ssim(a[None], b[None], np.ptp(b)) for a, b in zip(fields, truths, strict=True)]
@@ -205,7 +205,7 @@ def _ssim(p: np.ndarray, t: np.ndarray) -> dict[tuple[str, str], float]:
     }
     if min(p.shape[2:]) >= GAUSSIAN_WINDOW:
         smooth = p01.reshape(fields.shape), t01.reshape(fields.shape)
-        found["the same, Gaussian window"] = np.mean(
+        scores["the same, Gaussian window"] = np.mean(
             [
                 structural_similarity(
                     b, a, data_range=1, gaussian_weights=True, use_sample_covariance=False
@@ -213,7 +213,7 @@ def _ssim(p: np.ndarray, t: np.ndarray) -> dict[tuple[str, str], float]:
                 for a, b in zip(*smooth, strict=True)
             ]
         )
-    return {("ssim", name): float(value) for name, value in found.items()}
+    return {("ssim", name): float(value) for name, value in scores.items()}
 
 
 def _table(values: dict[tuple[str, str], float]) -> pd.DataFrame:

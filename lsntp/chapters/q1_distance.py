@@ -66,22 +66,22 @@ def with_graph(whole: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     RecordError
         If the main table has no record of one of them.
     """
-    found = []
+    graphs = []
     for record in whole:
         config = records.config_of(record)
         main = RunConfig(**{**dict(config), "test_cuts_km": ()})
-        found.append(record if "embedding" in record else records.find(main))
-    return found
+        graphs.append(record if "embedding" in record else records.find(main))
+    return graphs
 
 
 def weight_within(
-    several: Sequence[xr.Dataset], field: xr.DataArray, distances_km: Iterable[float]
+    runs: Sequence[xr.Dataset], field: xr.DataArray, distances_km: Iterable[float]
 ) -> pd.DataFrame:
     """Share of a learned graph's weight that stays within a distance, mean over nodes.
 
     Parameters
     ----------
-    several : sequence of Dataset
+    runs : sequence of Dataset
         Records with the node ``embedding``, one per seed.
     field : DataArray (..., lat, lon)
         Gives the coordinates of the full grid.
@@ -94,13 +94,13 @@ def weight_within(
         ``curve`` ("after training", a line per seed, and "all nodes alike", 1/N each), ``at`` (km),
         ``share``.
     """
-    config = records.config_of(several[0])
+    config = records.config_of(runs[0])
     between = great_circle_km(*grid_nodes(inner_cells(config, field)))
     lines = []
     for km in distances_km:
         kept = between <= km + 1e-3  # as lsntp.model.graph.DistanceCut
         lines.append(("all nodes alike", int(km), kept.mean()))
-        for record in several:
+        for record in runs:
             embedding = torch.from_numpy(record["embedding"].to_numpy().astype(float))
             weights = adaptive_adjacency(embedding).numpy()
             lines.append(("after training", int(km), (weights * kept).sum(1).mean()))

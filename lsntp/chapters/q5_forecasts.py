@@ -23,12 +23,12 @@ PERSISTENCE = LABELS["persistence"]
 SHARES = ("calmest", "second", "middle", "fourth", "most eventful")
 
 
-def frames(found: Rows, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+def frames(study: Rows, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
     """Truth and forecasts of one case, (lead, lat, lon), K.
 
     Parameters
     ----------
-    found : mapping
+    study : mapping
         Records of :func:`lsntp.results.studies.cases`, by label; of each label the first is shown.
     case : str
         One of `CASES`.
@@ -43,10 +43,10 @@ def frames(found: Rows, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray
     ValueError
         If the records do not show the same windows.
     """
-    first = next(iter(found.values()))[0]
+    first = next(iter(study.values()))[0]
     forecasts = {}
-    for label, several in found.items():
-        record = several[0]
+    for label, row in study.items():
+        record = row[0]
         same = np.array_equal(record["cases_time"], first["cases_time"])
         if not same or not np.allclose(record["cases_truth"], first["cases_truth"]):
             raise ValueError(f"the cases of {label} are not those of the other rows")
@@ -57,33 +57,33 @@ def frames(found: Rows, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray
     return truth.assign_coords(lead=leads), forecasts
 
 
-def last_input(found: Rows, case: str) -> xr.DataArray:
+def last_input(study: Rows, case: str) -> xr.DataArray:
     """Return the last input frame of a case, (lat, lon), K: what persistence repeats."""
-    truth = next(iter(found.values()))[0]["cases_truth"]
+    truth = next(iter(study.values()))[0]["cases_truth"]
     return truth.sel(case=case, step=0, drop=True)
 
 
-def cases(found: Rows) -> pd.DataFrame:
+def cases(study: Rows) -> pd.DataFrame:
     """When the last input of each case is, and how much the temperature changes, mean, K."""
-    times = next(iter(found.values()))[0]["cases_time"]
+    times = next(iter(study.values()))[0]["cases_time"]
     rows = {
         case: {
             "last input (UTC)": pd.Timestamp(times.sel(case=case).item()).strftime(
                 "%Y-%m-%d %H:%M"
             ),
-            "mean change (K)": float(abs(frames(found, case)[0] - last_input(found, case)).mean()),
+            "mean change (K)": float(abs(frames(study, case)[0] - last_input(study, case)).mean()),
         }
         for case in CASES
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("case")
 
 
-def scores(found: Rows) -> pd.DataFrame:
+def scores(study: Rows) -> pd.DataFrame:
     """MAE of each case and model by lead and on average, K; persistence first.
 
     Parameters
     ----------
-    found : mapping
+    study : mapping
         Records of :func:`lsntp.results.studies.cases`.
 
     Returns
@@ -93,8 +93,8 @@ def scores(found: Rows) -> pd.DataFrame:
     """
     rows = {}
     for case in CASES:
-        truth, forecasts = frames(found, case)
-        still = last_input(found, case).expand_dims(lead=truth["lead"])
+        truth, forecasts = frames(study, case)
+        still = last_input(study, case).expand_dims(lead=truth["lead"])
         for label, forecast in {PERSISTENCE: still, **forecasts}.items():
             by_lead = abs(forecast - truth).mean(["lat", "lon"])
             cells = {
@@ -106,7 +106,7 @@ def scores(found: Rows) -> pd.DataFrame:
     return table
 
 
-def by_change(found: Rows, against: str) -> pd.DataFrame:
+def by_change(study: Rows, against: str) -> pd.DataFrame:
     """Difference in MAE from one row, by fifths of the windows in the order of their change.
 
     The order is that of the mean absolute change from the last input frame, over all leads and
@@ -114,7 +114,7 @@ def by_change(found: Rows, against: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    found : mapping
+    study : mapping
         Records of a study by label, with persistence among them.
     against : str
         Label of the row to compare with.
@@ -127,8 +127,8 @@ def by_change(found: Rows, against: str) -> pd.DataFrame:
         :func:`lsntp.results.compare.interval`.
     """
     by_window = {
-        label: xr.concat([r["window_mae"].mean("lead") for r in several], "seed", join="exact")
-        for label, several in found.items()
+        label: xr.concat([r["window_mae"].mean("lead") for r in row], "seed", join="exact")
+        for label, row in study.items()
     }
     change = by_window[PERSISTENCE].isel(seed=0)
     fifth = np.empty(change.size, int)
@@ -143,15 +143,15 @@ def by_change(found: Rows, against: str) -> pd.DataFrame:
             ours, theirs = errors[:, fifth == k], by_window[against][:, fifth == k]
             seeds = [
                 errors.mean("window").to_numpy().tolist()
-                for errors, row in ((ours, found[label]), (theirs, found[against]))
+                for errors, row in ((ours, study[label]), (theirs, study[against]))
                 if "train_loss" in row[0]
             ]
             days = pd.DatetimeIndex(ours["window"].to_numpy()).normalize().nunique()
             row = {"fifth": k, "share": share, "model": label, "mae": float(ours.mean())}
             row |= {"change": float(change[fifth == k].mean())}
             row |= {"windows": int((fifth == k).sum()), "days": days}
-            found_here = interval(ours.mean("seed"), theirs.mean("seed"), seeds)
-            rows.append(row | found_here.to_dict())
+            difference = interval(ours.mean("seed"), theirs.mean("seed"), seeds)
+            rows.append(row | difference.to_dict())
     return pd.DataFrame(rows)
 
 

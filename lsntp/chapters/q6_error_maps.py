@@ -39,20 +39,20 @@ SHIFTED = ("land", "rim")
 """The contrasts whose cells are also laid elsewhere, as a null."""
 
 
-def maps(several: Sequence[xr.Dataset]) -> xr.DataArray:
+def maps(runs: Sequence[xr.Dataset]) -> xr.DataArray:
     """MAE by cell of a row of a study, K (seed, lead, lat, lon)."""
-    found = xr.concat([r["mae_map"] for r in several], "seed", join="exact")
-    return found.assign_attrs(units="K", long_name="MAE")
+    by_seed = xr.concat([r["mae_map"] for r in runs], "seed", join="exact")
+    return by_seed.assign_attrs(units="K", long_name="MAE")
 
 
 def quantities(
-    found: Mapping[str, Sequence[xr.Dataset]], models: Sequence[str]
+    rows: Mapping[str, Sequence[xr.Dataset]], models: Sequence[str]
 ) -> dict[str, xr.DataArray]:
     """What is asked of each cell, mean over leads: (seed, lat, lon) each.
 
     Parameters
     ----------
-    found : mapping
+    rows : mapping
         Records of :func:`rows`.
     models : sequence of str
         Names in :data:`lsntp.zoo.LABELS`.
@@ -64,7 +64,7 @@ def quantities(
         persistence's, that is of how much the temperature of the cell changes. First of all
         persistence's MAE, which has no seed.
     """
-    mean = {label: maps(several).mean("lead", keep_attrs=True) for label, several in found.items()}
+    mean = {label: maps(row).mean("lead", keep_attrs=True) for label, row in rows.items()}
     still, linear = (mean[LABELS[m]].isel(seed=0, drop=True) for m in ("persistence", "ridge"))
     asked = {"MAE of Persistence": still}
     for m in models:
@@ -213,8 +213,8 @@ def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> tuple[
 
 def _by_seed(values: xr.DataArray) -> xr.DataArray:
     """Put the map of each seed first; a map without a seed is one."""
-    several = values if "seed" in values.dims else values.expand_dims("seed")
-    return several.transpose("seed", "lat", "lon")
+    stacked = values if "seed" in values.dims else values.expand_dims("seed")
+    return stacked.transpose("seed", "lat", "lon")
 
 
 def _mean(values: np.ndarray, area: np.ndarray, where: np.ndarray) -> float:
@@ -252,13 +252,13 @@ def contrasts(asked: Mapping[str, xr.DataArray], cells: xr.Dataset) -> pd.DataFr
     DataFrame
         As of :func:`contrast`, one row per quantity and contrast.
     """
-    found = {
+    compared = {
         (what, name): contrast(values, cells, name)
         for what, values in asked.items()
         for name in CONTRASTS
         if all(group.any() for group in groups(cells, name))
     }
-    table = pd.DataFrame.from_dict(found, orient="index")
+    table = pd.DataFrame.from_dict(compared, orient="index")
     table.index = table.index.set_names(["quantity", "contrast"])
     return table
 
@@ -335,13 +335,13 @@ def by_latitude(values: xr.DataArray) -> pd.DataFrame:
     """
     values = _by_seed(values)
     count = min(BANDS, values.sizes["lat"])
-    found = []
+    bands = []
     for part in np.array_split(np.arange(values.sizes["lat"]), count):
         band = values.isel(lat=part)
         means = band.weighted(_area(band)).mean(["lat", "lon"]).to_numpy()
         sd = float(means.std(ddof=1)) if len(means) > 1 else 0.0
-        found.append({"latitude": float(band["lat"].mean()), "mean": means.mean(), "sd": sd})
-    return pd.DataFrame(found)
+        bands.append({"latitude": float(band["lat"].mean()), "mean": means.mean(), "sd": sd})
+    return pd.DataFrame(bands)
 
 
 def by_distance(values: xr.DataArray) -> pd.DataFrame:
@@ -364,7 +364,7 @@ def by_distance(values: xr.DataArray) -> pd.DataFrame:
     values = _by_seed(values)
     lat, lon = values["lat"].to_numpy(), values["lon"].to_numpy()
     degree = np.radians(1) * EARTH_RADIUS_KM
-    found = []
+    lines = []
     for side in ("west", "east", "north", "south"):
         along, across = ("lon", "lat") if side in ("west", "east") else ("lat", "lon")
         size = values.sizes[across]
@@ -376,10 +376,10 @@ def by_distance(values: xr.DataArray) -> pd.DataFrame:
         step = degree * (spacing if along == "lon" else abs(lat[1] - lat[0]))
         for k in range((lines.shape[1] + 1) // 2):
             sd = float(lines[:, k].std(ddof=1)) if len(lines) > 1 else 0.0
-            found.append(
+            lines.append(
                 {"side": side, "km": (k + 0.5) * step, "mean": lines[:, k].mean(), "sd": sd}
             )
-    return pd.DataFrame(found)
+    return pd.DataFrame(lines)
 
 
 ERROR = "YlOrRd"

@@ -70,10 +70,10 @@ def checked(function: Function) -> Function:
         try:
             return call(*args, **kwargs)
         except ValidationError as error:
-            said = sentence(error, names)
+            message = sentence(error, names)
             if any("argument" in e["type"] for e in error.errors(include_url=False)):
-                said += f"; expected the arguments {', '.join(names)}".replace(" self,", "")
-            raise ValueError(f"{what}: {said}") from None
+                message += f"; expected the arguments {', '.join(names)}".replace(" self,", "")
+            raise ValueError(f"{what}: {message}") from None
 
     return cast(Function, refusing)
 
@@ -89,11 +89,11 @@ def sentence(error: ValidationError, names: Sequence[str] = ()) -> str:
         if isinstance(first, int) and first < len(names):
             first = names[first]
         where = ".".join(map(str, [first, *inner]))
-        said = e["msg"].removeprefix("Value error, ").replace("Input should be", "expected", 1)
+        message = e["msg"].removeprefix("Value error, ").replace("Input should be", "expected", 1)
         if e["type"] == "sequence_str":
-            said = "expected a list"
+            message = "expected a list"
         given = "" if "missing" in e["type"] else f"={shown(e['input'])}"
-        lines.append(f"{where}{given}: {said}" if where else said)
+        lines.append(f"{where}{given}: {message}" if where else message)
     return "\n".join(lines)
 
 

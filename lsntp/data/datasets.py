@@ -267,8 +267,8 @@ def _decode(path: Path) -> xr.Dataset:
 
 def _verified(file: File, path: Path) -> xr.DataArray:
     """Read the whole field of `file` if its md5, or its values and cells, are the known ones."""
-    found = _md5(path)
-    upstream = found == file.md5
+    md5 = _md5(path)
+    upstream = md5 == file.md5
     try:
         da = standardise(_decode(path), file.filename)
         if not (upstream or (da.fingerprint == file.fingerprint and _laid_out(da, file))):
@@ -277,7 +277,7 @@ def _verified(file: File, path: Path) -> xr.DataArray:
                 + (", on other coordinates" if da.fingerprint == file.fingerprint else "")
             )
     except DataError as error:
-        raise DataError(f"md5 {found}, expected {file.md5}; {error}") from error
+        raise DataError(f"md5 {md5}, expected {file.md5}; {error}") from error
     return da.assign_coords(  # exactly, whatever the file rounded them to
         {axis: da[axis].copy(data=np.linspace(*getattr(file, axis))) for axis in ("lat", "lon")}
     ).assign_attrs(

@@ -52,9 +52,9 @@ class StrongestLinks:
             raise ValueError(f"links={links}: expected 1 to {nodes}, the number of nodes")
         self.embedding = embedding.detach()
         self.shape = torch.Size((nodes, nodes))
-        found = [self._strongest(rows, links) for rows in self.embedding.split(ROWS)]
+        blocks = [self._strongest(rows, links) for rows in self.embedding.split(ROWS)]
         self.sources, self.weights, self.everywhere = (
-            torch.cat(part) for part in zip(*found, strict=True)
+            torch.cat(part) for part in zip(*blocks, strict=True)
         )
 
     def _strongest(self, rows: Tensor, links: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -132,13 +132,13 @@ def lowest(ours: str, among: Collection[str] | None = None) -> Callable[[Rows], 
         if ours not in rows or not others:
             return None
         every = [errors(rows[ours], row) for row in others]
-        found = min(every, key=lambda e: e["theirs"])
+        best = min(every, key=lambda e: e["theirs"])
         verdicts = [e["verdict"] for e in every]
         if FAILS in verdicts:
-            found["verdict"] = FAILS
-        elif found["verdict"] == HOLDS:
-            found["verdict"] = next((v for v in verdicts if v != HOLDS), HOLDS)
-        return found
+            best["verdict"] = FAILS
+        elif best["verdict"] == HOLDS:
+            best["verdict"] = next((v for v in verdicts if v != HOLDS), HOLDS)
+        return best
 
     return measure
 

@@ -26,7 +26,7 @@ ENOUGH = 15
 
 
 def pick(
-    several: Sequence[xr.Dataset], dataset: str, model: str, recipe: str | None = None
+    runs: Sequence[xr.Dataset], dataset: str, model: str, recipe: str | None = None
 ) -> list[xr.Dataset]:
     """Return the records of one data set and model (and recipe, if it was trained by several).
 
@@ -36,7 +36,7 @@ def pick(
         If there is none, or if they differ by more than their seed.
     """
     chosen = []
-    for record in several:
+    for record in runs:
         config = config_of(record)
         same = config.dataset == dataset and config.model == model
         trained = config.recipe.name if config.recipe else None
@@ -52,19 +52,19 @@ def pick(
     return chosen
 
 
-def seed_mean(several: Sequence[xr.Dataset], name: str) -> xr.DataArray:
+def seed_mean(runs: Sequence[xr.Dataset], name: str) -> xr.DataArray:
     """Return the mean over seeds of one variable."""
-    return xr.concat([record[name] for record in several], "seed", join="exact").mean("seed")
+    return xr.concat([record[name] for record in runs], "seed", join="exact").mean("seed")
 
 
-def by_seed(several: Sequence[xr.Dataset]) -> list[list[float]]:
+def by_seed(runs: Sequence[xr.Dataset]) -> list[list[float]]:
     """Return the MAE of each run of a row, K, as :func:`interval` takes it: none if not trained."""
-    return [mae_of(several)] if "train_loss" in several[0] else []
+    return [mae_of(runs)] if "train_loss" in runs[0] else []
 
 
-def mae_of(several: Sequence[xr.Dataset]) -> list[float]:
+def mae_of(runs: Sequence[xr.Dataset]) -> list[float]:
     """Return the MAE of each record, mean over leads, K."""
-    return [float(record["mae"].mean()) for record in several]
+    return [float(record["mae"].mean()) for record in runs]
 
 
 def difference(ours: Sequence[xr.Dataset], theirs: Sequence[xr.Dataset]) -> pd.Series:
@@ -212,11 +212,11 @@ def half_width(parts: Sequence[tuple[float, float]]) -> float:
 
 
 def beats_at_every_lead(
-    several: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
+    runs: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
 ) -> bool:
     """Tell whether every seed of a model has a lower MAE than the rival at each lead."""
-    bar = seed_mean(pick(several, dataset, rival, recipe), "mae")
-    return all(bool((r["mae"] < bar).all()) for r in pick(several, dataset, model, recipe))
+    bar = seed_mean(pick(runs, dataset, rival, recipe), "mae")
+    return all(bool((r["mae"] < bar).all()) for r in pick(runs, dataset, model, recipe))
 
 
 def signed(value: float, digits: int = 3) -> str:

@@ -230,9 +230,9 @@ def case(test: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.DataArra
 
 def kept(name: str) -> xr.Dataset:
     """Make what the field record of a named data set keeps: its `study`, as float32."""
-    made = study(open_dataset(name)).assign_attrs(lsntp_version=version("lsntp"))
-    return made.assign(
-        {v: made[v].astype("float32") for v in made.data_vars if made[v].dtype == np.float64}
+    record = study(open_dataset(name)).assign_attrs(lsntp_version=version("lsntp"))
+    return record.assign(
+        {v: record[v].astype("float32") for v in record.data_vars if record[v].dtype == np.float64}
     )
 
 
@@ -272,16 +272,16 @@ def studies(datasets: Datasets, recompute: bool = False) -> dict[str, xr.Dataset
     It is made now if asked for (and then held against the record, if there is one), and for a
     data set without a record, such as ``synthetic``.
     """
-    found = {}
+    records = {}
     for name in datasets:
         recorded = (RECORDS / f"{name}.nc").exists()
         if recorded and not recompute:
-            found[name] = load(name)
+            records[name] = load(name)
         else:
-            found[name] = study(open_dataset(name))
+            records[name] = study(open_dataset(name))
             if recorded:
-                check_agreement(found[name], load(name))
-    return found
+                check_agreement(records[name], load(name))
+    return records
 
 
 AGREEMENT = 1e-4
@@ -289,15 +289,15 @@ AGREEMENT = 1e-4
 cells across the edge of a bin."""
 
 
-def differences(made: xr.Dataset, recorded: xr.Dataset) -> dict[str, float]:
+def differences(fresh: xr.Dataset, recorded: xr.Dataset) -> dict[str, float]:
     """How far two studies differ, by attribute and variable; infinite if in kind.
 
-    Of numbers the largest ``|made - recorded| / (1 + |recorded|)``; of `pairs` the share that lies
+    Of numbers the largest ``|fresh - recorded| / (1 + |recorded|)``; of `pairs` the share that lies
     in other bins; of words 0 or infinity.
     """
     result = {}
-    for key in (made.attrs.keys() | recorded.attrs.keys()) - {"lsntp_version"}:
-        a, b = made.attrs.get(key), recorded.attrs.get(key)
+    for key in (fresh.attrs.keys() | recorded.attrs.keys()) - {"lsntp_version"}:
+        a, b = fresh.attrs.get(key), recorded.attrs.get(key)
         if a is None or b is None:
             result[key] = np.inf
         elif isinstance(b, str):
@@ -305,7 +305,7 @@ def differences(made: xr.Dataset, recorded: xr.Dataset) -> dict[str, float]:
         else:
             result[key] = float(abs(a - b) / (1 + abs(b)))
     for name in (*NUMBERS, *map(str, recorded.coords)):
-        a, b = made[name].to_numpy(), recorded[name].to_numpy()
+        a, b = fresh[name].to_numpy(), recorded[name].to_numpy()
         if b.dtype.kind not in "if":  # names and times
             result[name] = 0.0 if np.array_equal(a, b) else np.inf
         elif a.shape != b.shape or (np.isnan(a) != np.isnan(b)).any():
@@ -329,11 +329,11 @@ def verify(name: str) -> float:
     return float(np.max([*differences(kept(name), recorded).values()]))  # a NaN stays one
 
 
-def check_agreement(made: xr.Dataset, recorded: xr.Dataset) -> None:
+def check_agreement(fresh: xr.Dataset, recorded: xr.Dataset) -> None:
     """Raise an AssertionError, naming what differs, unless two studies agree within `AGREEMENT`."""
-    for name, difference in differences(made, recorded).items():
+    for name, difference in differences(fresh, recorded).items():
         if not difference <= AGREEMENT:
-            raise AssertionError(f"{name}: made anew it differs by {difference:.2g}")
+            raise AssertionError(f"{name}: fresh anew it differs by {difference:.2g}")
 
 
 def _standardised(field: xr.DataArray) -> np.ndarray:

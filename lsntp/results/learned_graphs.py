@@ -159,7 +159,7 @@ def study(runs: Sequence[xr.Dataset], field: xr.DataArray, pearson: xr.Dataset) 
     def by_graph(measure: Callable[[np.ndarray], object]) -> np.ndarray:
         return np.array([[measure(a) for a in graph] for graph in graphs.values()])
 
-    found = [ranks_with(a, b, km, pearson) for a, b in zip(learned, first, strict=True)]
+    ranked = [ranks_with(a, b, km, pearson) for a, b in zip(learned, first, strict=True)]
     pairs = list(combinations(range(len(runs)), 2))
     agree = np.array([agreement(learned[i], learned[j], km) for i, j in pairs]).reshape(-1, 2)
     matrix = ("seed", "node", "node_from")
@@ -181,10 +181,10 @@ def study(runs: Sequence[xr.Dataset], field: xr.DataArray, pearson: xr.Dataset) 
                 by_graph(lambda a: share_beyond(a, km, distances)),
             ),
             "own": (("graph", "seed"), by_graph(lambda a: np.median(a.diagonal()))),
-            "nearness": ("seed", [near for _, near in found]),
+            "nearness": ("seed", [near for _, near in ranked]),
             "rank": (
                 ("measure", "series", "seed"),
-                np.stack([ranks for ranks, _ in found], axis=-1),
+                np.stack([ranks for ranks, _ in ranked], axis=-1),
             ),
             "agreement": ("pair", agree[:, 0]),
             "agreement_given_distance": ("pair", agree[:, 1]),

@@ -128,12 +128,12 @@ def verify(name: str) -> float:
     RecordError, DataError
         As of :func:`read` and :func:`lsntp.open_dataset`.
     """
-    recorded, made = read(name), kept(name)
-    same = all(made.attrs[key] == recorded.attrs[key] for key in ("fingerprint", "test_start"))
-    if not (same and made.drop_vars("r").equals(recorded.drop_vars("r"))):
+    recorded, fresh = read(name), kept(name)
+    same = all(fresh.attrs[key] == recorded.attrs[key] for key in ("fingerprint", "test_start"))
+    if not (same and fresh.drop_vars("r").equals(recorded.drop_vars("r"))):
         return np.inf
     steps = np.rint(recorded["r"].values / STEP)
-    return float(np.abs(made["r"].values - steps).max() * STEP)
+    return float(np.abs(fresh["r"].values - steps).max() * STEP)
 
 
 def of_nodes(name: str, nodes: xr.DataArray) -> xr.Dataset:

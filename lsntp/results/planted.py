@@ -149,7 +149,7 @@ def planted_links(seeds: Sequence[int], epochs: int, steps: int, links: int) -> 
         what "LS-Conv, next frame" learned, and the truth; ``source``, ``target`` (seed, link):
         the patches' middle nodes; coordinates lat, lon of the grid.
     """
-    found = []
+    worlds = []
     for seed in seeds:
         world = synthetic(steps=steps, links=links, seed=seed)
         bare = synthetic(steps=steps, links=0, seed=seed)
@@ -169,5 +169,5 @@ def planted_links(seeds: Sequence[int], epochs: int, steps: int, links: int) -> 
         out = world[["links", "source", "target"]].assign_coords(lat=field.lat, lon=field.lon)
         out["auc"] = xr.DataArray(scores, {"way": list(matrices)}, ("way",))
         out["adjacency"] = (("node", "node_from"), matrices["LS-Conv, next frame"])
-        found.append(out)
-    return xr.concat(found, pd.Index(list(seeds), name="seed"))
+        worlds.append(out)
+    return xr.concat(worlds, pd.Index(list(seeds), name="seed"))

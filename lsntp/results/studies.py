@@ -328,8 +328,8 @@ def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str,
     configs = {c.key: c for row in study.values() for c in row}
     for name in {c.dataset for c in configs.values()}.difference(NAMES):
         open_dataset(name)  # an unknown name is told before a missing record
-    made = {key: execute(c) if rerun else records.find(c) for key, c in configs.items()}
-    return {label: [made[c.key] for c in row] for label, row in study.items()}
+    loaded = {key: execute(c) if rerun else records.find(c) for key, c in configs.items()}
+    return {label: [loaded[c.key] for c in row] for label, row in study.items()}
 
 
 @checked

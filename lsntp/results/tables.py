@@ -105,11 +105,11 @@ def _alike(runs: pd.DataFrame) -> None:
         "variant": [runs],
     }.items():
         for group in groups:
-            found = list(group[column].unique())
-            if len(found) > 1:
+            values = list(group[column].unique())
+            if len(values) > 1:
                 raise ValueError(
-                    f"runs of {column} {', '.join(map(repr, found))} cannot share a row: choose, "
-                    f"for example runs[runs[{column!r}] == {found[0]!r}]"
+                    f"runs of {column} {', '.join(map(repr, values))} cannot share a row: choose, "
+                    f"for example runs[runs[{column!r}] == {values[0]!r}]"
                 )
 
 
@@ -220,12 +220,12 @@ def over_periods(periods: Sequence[Rows], against: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(table, orient="index").fillna("–")
 
 
-def change(found: pd.Series) -> dict[str, str]:
+def change(difference: pd.Series) -> dict[str, str]:
     """Cells of a difference of :func:`lsntp.results.compare.interval`."""
     return {
-        "change (K)": signed(found["difference"]),
-        "95 % interval": f"{signed(found['low'])} to {signed(found['high'])}",
-        "verdict": found["verdict"],
+        "change (K)": signed(difference["difference"]),
+        "95 % interval": f"{signed(difference['low'])} to {signed(difference['high'])}",
+        "verdict": difference["verdict"],
     }
 
 

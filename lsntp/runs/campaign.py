@@ -87,8 +87,8 @@ def run_all(
         child = subprocess.run(command, capture_output=True, text=True, env=environment)
         if child.returncode < 0:
             raise RuntimeError(f"its process was killed {RETRIES + 1} times")
-        said = child.stderr.strip() or f"its process ended with {child.returncode}"
-        return said.splitlines()[-1] if child.returncode else None
+        message = child.stderr.strip() or f"its process ended with {child.returncode}"
+        return message.splitlines()[-1] if child.returncode else None
 
     def retried(config: RunConfig) -> str | None:
         for _ in range(RETRIES):

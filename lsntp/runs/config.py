@@ -196,20 +196,20 @@ class RunConfig(BaseModel):
     @property
     def variant(self) -> str:
         """What sets it apart, beside its seed, from a run of the main table; "" if it is one."""
-        said = [name if kept else f"no-{name}" for name, kept in self.parts.items()]
+        parts = [name if kept else f"no-{name}" for name, kept in self.parts.items()]
         if (self.input_steps, self.lead_steps) != (6, 6):
-            said.append(f"{self.input_steps}to{self.lead_steps}")
+            parts.append(f"{self.input_steps}to{self.lead_steps}")
         if self.preset and self.preset.kernel != PRESETS.get(self.preset.name, self.preset).kernel:
-            said.append(f"kernel{self.preset.kernel}")
+            parts.append(f"kernel{self.preset.kernel}")
         if self.rotation:
-            said.append(f"rotation{self.rotation}")
+            parts.append(f"rotation{self.rotation}")
         if self.cut_km is not None:
-            said.append(f"cut{self.cut_km:.0f}km")
+            parts.append(f"cut{self.cut_km:.0f}km")
         if self.test_cuts_km:
-            said.append("cuts")
+            parts.append("cuts")
         if self.cases:
-            said.append("cases")
-        return "-".join(said)
+            parts.append("cases")
+        return "-".join(parts)
 
     @property
     def keeps_all(self) -> bool:

@@ -185,17 +185,17 @@ def find_by_key(key: str) -> xr.Dataset:
         )
     folders = {store_dir(), store_dir("a file of one's own")}
     paths = sorted(path for folder in folders for path in folder.glob("*.nc"))
-    found = [path for path in paths if path.stem.split("-")[-1].startswith(key)]
-    if not found:
+    matching = [path for path in paths if path.stem.split("-")[-1].startswith(key)]
+    if not matching:
         within = " and ".join(sorted(map(str, folders)))
         raise RecordError(f'key "{key}": 0 records in {within}, expected one')
-    if len(found) > 1:
-        first = ", ".join(map(str, found[:3])) + (", …" if len(found) > 3 else "")
+    if len(matching) > 1:
+        first = ", ".join(map(str, matching[:3])) + (", …" if len(matching) > 3 else "")
         raise RecordError(
-            f'key "{key}": {len(found)} records ({first}), expected one; give more digits, or '
+            f'key "{key}": {len(matching)} records ({first}), expected one; give more digits, or '
             "delete copies"
         )
-    return read(found[0])
+    return read(matching[0])
 
 
 def sample(count: int) -> list[xr.Dataset]:
@@ -269,9 +269,9 @@ def row(record: xr.Dataset) -> dict[str, object]:
     return cells
 
 
-def tabulate(several: list[xr.Dataset]) -> pd.DataFrame:
+def tabulate(records: list[xr.Dataset]) -> pd.DataFrame:
     """One row per record: key, dataset, model, …, seed, scores, by lead, cost."""
-    return pd.DataFrame([row(record) for record in several])
+    return pd.DataFrame([row(record) for record in records])
 
 
 def load_records() -> pd.DataFrame:

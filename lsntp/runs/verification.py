@@ -65,15 +65,15 @@ def verify(record: xr.Dataset) -> Verification:
     unlike += sorted(set(map(str, {*fresh.variables} ^ {*record.variables})))
     others, rows = other_seeds(record), {}
     for name in sorted(map(str, {*fresh.variables} & {*record.variables})):
-        made, kept = fresh[name].to_numpy(), record[name].to_numpy()
-        if made.shape == kept.shape and np.array_equal(
-            made, kept, equal_nan=made.dtype.kind == "f"
+        again, kept = fresh[name].to_numpy(), record[name].to_numpy()
+        if again.shape == kept.shape and np.array_equal(
+            again, kept, equal_nan=again.dtype.kind == "f"
         ):
             continue
-        if made.shape != kept.shape or name in record.coords or name not in TRAINED:
+        if again.shape != kept.shape or name in record.coords or name not in TRAINED:
             unlike.append(name)
             continue
-        difference = size_of(made.astype(float) - kept, name)
+        difference = size_of(again.astype(float) - kept, name)
         rows[name] = difference, allowed(name, fresh, record, others)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "allowed"])
     table["share"] = table["difference"] / table["allowed"]
@@ -147,8 +147,8 @@ def other_seeds(record: xr.Dataset) -> list[xr.Dataset]:
     config = records.config_of(record)
     others = [config.model_copy(update={"seed": seed}) for seed in range(10)]
     paths = [records.path_of(other) for other in others if other.seed != config.seed]
-    found = [records.read(path) for path in paths if path.exists()]
-    return [other for other in found if other.fingerprint == record.fingerprint]
+    others = [records.read(path) for path in paths if path.exists()]
+    return [other for other in others if other.fingerprint == record.fingerprint]
 
 
 def as_stored(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
