@@ -19,7 +19,16 @@ from lsntp.data.land import land_mask
 from lsntp.figures.maps import _degrees_north, _lead_title, _panels, field_map
 from lsntp.figures.style import DIVERGING, WIDTH, label_colours
 from lsntp.model.graph import EARTH_RADIUS_KM
-from lsntp.results.compare import HIGHER, LOWER, UNSEEN, half_width, signed, variance, verdict
+from lsntp.results.compare import (
+    ALONE,
+    HIGHER,
+    LOWER,
+    UNSEEN,
+    half_width,
+    signed,
+    variance,
+    verdict,
+)
 from lsntp.zoo import LABELS
 
 RIM = 3
@@ -140,8 +149,8 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
     Series
         ``one``, ``other``: mean of either group; ``difference``, ``low``, ``high``, ``seed_sd``
         (of the difference; of one seed nan, without a seed 0), ``p`` (nan without a null),
-        ``verdict``: `HIGHER` or `LOWER` (in the first group) or `UNSEEN`: the interval, of chance
-        and seeds together, holds 0, or p > 0.05, or there is one seed only.
+        ``verdict``: `HIGHER` or `LOWER` (in the first group), `UNSEEN` if the interval, of chance
+        and seeds together, holds 0, or p > 0.05; `ALONE` with one seed only.
     """
     seeds = _by_seed(values).to_numpy().astype(float)
     area = cells["area"].to_numpy()
@@ -302,7 +311,7 @@ def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
         One row per question and model. Cells are "mean of one group > mean of the other" (or <)
         where there is a difference, and "one ~ other" where none is seen.
     """
-    signs = {HIGHER: ">", LOWER: "<", UNSEEN: "~"}
+    signs = {HIGHER: ">", LOWER: "<", UNSEEN: "~", ALONE: "~"}
     asked = table.index.unique("contrast")
 
     def cell(what: str, name: str, digits: int) -> str:
@@ -364,7 +373,7 @@ def by_distance(values: xr.DataArray) -> pd.DataFrame:
     values = _by_seed(values)
     lat, lon = values["lat"].to_numpy(), values["lon"].to_numpy()
     degree = np.radians(1) * EARTH_RADIUS_KM
-    lines = []
+    rows = []
     for side in ("west", "east", "north", "south"):
         along, across = ("lon", "lat") if side in ("west", "east") else ("lat", "lon")
         size = values.sizes[across]
@@ -376,10 +385,10 @@ def by_distance(values: xr.DataArray) -> pd.DataFrame:
         step = degree * (spacing if along == "lon" else abs(lat[1] - lat[0]))
         for k in range((lines.shape[1] + 1) // 2):
             sd = float(lines[:, k].std(ddof=1)) if len(lines) > 1 else 0.0
-            lines.append(
+            rows.append(
                 {"side": side, "km": (k + 0.5) * step, "mean": lines[:, k].mean(), "sd": sd}
             )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(rows)
 
 
 ERROR = "YlOrRd"

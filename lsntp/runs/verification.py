@@ -147,8 +147,8 @@ def other_seeds(record: xr.Dataset) -> list[xr.Dataset]:
     config = records.config_of(record)
     others = [config.model_copy(update={"seed": seed}) for seed in range(10)]
     paths = [records.path_of(other) for other in others if other.seed != config.seed]
-    others = [records.read(path) for path in paths if path.exists()]
-    return [other for other in others if other.fingerprint == record.fingerprint]
+    stored = [records.read(path) for path in paths if path.exists()]
+    return [other for other in stored if other.fingerprint == record.fingerprint]
 
 
 def as_stored(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
