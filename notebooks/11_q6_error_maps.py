@@ -253,6 +253,9 @@ for d in datasets:
 # `lsntp verify KEY` makes a run again and compares.
 
 # %% tags=["hide-output"]
+if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
+    from_ridge = found["ncep-na"].xs(f"{focus} minus Ridge", level="quantity")
+    assert (from_ridge["verdict"] == "no difference seen").all()
 for d in datasets:
     for label, several in runs[d].items():
         for record in several:
