@@ -92,6 +92,15 @@ def test_lowest_can_come_out_each_way(others: tuple[float, float], verdict: str)
     assert claims.lowest("theirs")(rows) is None
 
 
+def test_lowest_looks_at_every_row_not_at_the_best_alone() -> None:
+    scattered = [record(error, s) for s, error in enumerate((0.3, 0.9, 1.5))]
+    rows = {"ours": row(1.0), "best": scattered, "lower": row(0.95)}
+    assert claims.lowest("ours")(rows)["verdict"] == FAILS
+    scattered = [record(error, s) for s, error in enumerate((0.6, 1.2, 1.8))]
+    rows = {"ours": row(1.0), "best": row(1.1), "open": scattered}
+    assert claims.lowest("ours")(rows)["verdict"] == "seeds scatter"
+
+
 def test_one_seed_separates_nothing() -> None:
     rows = {"ours": row(1.0, seeds=1), "x": row(1.5, seeds=1)}
     assert claims.lowest("ours")(rows)["verdict"] == "no interval"
