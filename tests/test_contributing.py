@@ -33,10 +33,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path, _, table = first.removeprefix("# ").partition(": ")
         if table:
             old = (copy / path).read_text(encoding="utf-8")
-            new = re.sub(rf"^({table}\b.* = {{\n)", rf"\1{rest}", old, flags=re.MULTILINE)
+            imports = "".join(re.findall(r"^from .*\n", rest, re.MULTILINE))
+            row = rest.removeprefix(imports)
+            new = imports + re.sub(rf"^({table}\b.* = {{\n)", rf"\1{row}", old, flags=re.MULTILINE)
             assert new != old, f"no table {table} in {path}"
-            if name := re.search(r"Model\((\w+)", rest):
-                new = f"from lsntp.zoo.mean_frame import {name[1]}\n{new}"
             (copy / path).write_text(new, encoding="utf-8")
         else:
             (copy / path).write_text(rest, encoding="utf-8")

@@ -112,9 +112,15 @@ def test_imports_point_down() -> None:
         if where not in PACKAGES:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lsntp."):
-                used = str(node.module).split(".")[1]
-                assert PACKAGES.index(used) >= PACKAGES.index(where), f"{path}: {node.module}"
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module == "lsntp":
+                names = [f"lsntp.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [str(node.module)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for used in [n.split(".")[1] for n in names if n.startswith("lsntp.")]:
+                assert used in PACKAGES and PACKAGES.index(used) >= PACKAGES.index(where), path
                 assert where != "chapters" or used != "chapters" or path.parent.name != "chapters"
 
 

@@ -18,9 +18,6 @@ from lsntp.runs.experiment import inner_cells
 from lsntp.runs.records import config_of
 from lsntp.zoo import LABELS
 
-MARKS = {claims.HOLDS: "#009e73", claims.FAILS: "#d55e00"}
-"""Colours of the verdicts; those of the others are grey."""
-
 
 def evidence(dataset: str, preset: str, seeds: int, rerun: bool = False) -> dict[str, Any]:
     """Load, or make, what the claims on one data set are measured on, by `claims.SECTIONS`.
@@ -61,7 +58,7 @@ def evidence(dataset: str, preset: str, seeds: int, rerun: bool = False) -> dict
 def forest(table: pd.DataFrame) -> np.ndarray:
     """Draw the effects on errors, a panel a data set: the difference and its 95 % interval.
 
-    Filled where the interval excludes zero. To the left of zero the claim is borne out.
+    Filled where the interval excludes zero. To the left of zero ours errs less.
 
     Parameters
     ----------
@@ -92,7 +89,7 @@ def forest(table: pd.DataFrame) -> np.ndarray:
 
 
 def _interval(ax: Axes, claim: pd.Series, y: int) -> None:
-    colour = MARKS.get(claim["verdict"], "#777777")
-    fill = colour if claim["verdict"] in MARKS else "white"
+    colour = claims.COLOURS.get(claim["verdict"], "#777777")
+    fill = colour if claim["low"] > 0 or claim["high"] < 0 else "white"
     ax.plot([claim["low"], claim["high"]], [y, y], color=colour, linewidth=2)
     ax.plot(claim["effect"], y, "o", color=colour, markerfacecolor=fill, markersize=6)

@@ -36,6 +36,8 @@ from lsntp.zoo import LABELS
 
 HOLDS, FAILS = "holds", "does not hold"
 """The verdicts on a claim; else it is `compare.UNSEEN`, `compare.SCATTER` or `compare.ALONE`."""
+COLOURS = {HOLDS: "#00805d", FAILS: "#c04a00"}
+"""Of text and marks; what is neither is grey."""
 SMALL = 0.1
 """Rank correlation from which one counts (Cohen 1988: a "small" effect)."""
 
@@ -278,28 +280,28 @@ CLAIMS = (
     Claim("LS-NTP errs less than ConvLSTM", "equations", "main", lower(LSNTP, CONVLSTM)),
     Claim("LS-NTP errs less than ConvLSTM", "released form", "main", lower(RELEASED, CONVLSTM)),
     Claim("ConvLSTM errs less than CNN then LSTM", "", "main", lower(CONVLSTM, LABELS["cnn-lstm"])),
-    Claim("LS-NTP errs less than ridge", "equations", "main", lower(LSNTP, RIDGE), False),
+    Claim("LS-NTP errs less than ridge", "equations", "main", lower(LSNTP, RIDGE), talk=False),
     Claim(
         "LS-NTP errs less than ridge",
         "equations, four weeks",
         "weeks",
         lower_over(LSNTP, RIDGE),
-        False,
+        talk=False,
     ),
-    Claim("LS-NTP errs less than ridge", "tuned", "main", lower(TUNED, RIDGE), False),
+    Claim("LS-NTP errs less than ridge", "tuned", "main", lower(TUNED, RIDGE), talk=False),
     Claim(
         "LS-NTP errs less than ridge",
         "tuned, four weeks",
         "weeks",
         lower_over(TUNED, RIDGE),
-        False,
+        talk=False,
     ),
     Claim(
         "LS-Conv errs less than a convolution",
         "tuned",
         "tuned",
         lower("LS-Conv", "convolution"),
-        False,
+        talk=False,
     ),
     # the parts
     Claim("NSA helps", "equations", "ablation", lower("full", "w/o NSA")),
@@ -378,17 +380,16 @@ def table(evidence: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     -------
     DataFrame
         Index ``claim``, ``form``, ``dataset``; columns as :class:`Claim`'s ``measure`` returns
-        them, and ``evidence``, ``section``, ``talk``.
+        them, and ``section``, ``talk``.
     """
     lines = {}
     for says, form, name, measure, talk in CLAIMS:
         for dataset, given in evidence.items():
             measured = measure(given[name]) if name in given else None
             if measured is not None:
-                place = {"evidence": name, "section": SECTIONS[name], "talk": talk}
+                place = {"section": SECTIONS[name], "talk": talk}
                 lines[says, form, dataset] = measured.to_dict() | place
-    measured = pd.DataFrame.from_dict(lines, orient="index")
-    return measured.rename_axis(["claim", "form", "dataset"])
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis(["claim", "form", "dataset"])
 
 
 def shown(table: pd.DataFrame) -> Styler:
@@ -403,6 +404,5 @@ def shown(table: pd.DataFrame) -> Styler:
         line[dataset, "95 % interval"] = f"{low} to {high}" if c["low"] < c["high"] else "–"
     wide = pd.DataFrame.from_dict(lines, orient="index").fillna("–")
     wide.index = wide.index.set_names(["claim", "of"])
-    colours = {HOLDS: "color: #00805d", FAILS: "color: #c04a00"}
     style = Styler(wide, uuid="claims", cell_ids=False)
-    return style.map(lambda text: colours.get(text, ""))
+    return style.map(lambda text: f"color: {COLOURS[text]}" if text in COLOURS else "")

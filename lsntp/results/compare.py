@@ -108,8 +108,8 @@ def interval(
     Series
         ``verdict``: `LOWER` or `HIGHER` if the interval is all on one side of 0; else `SCATTER` if
         the difference is `LARGE`, and `UNSEEN` if not; `ALONE` with a single block or seed.
-        ``difference`` (K, negative: ours is lower), ``low``, ``high`` (K), ``percent`` of
-        theirs, ``seed_sd`` (K, standard deviation of the difference of single runs).
+        ``difference`` (K, negative: ours is lower), ``low``, ``high`` (K), ``seed_sd`` (K, standard
+        deviation of the difference of single runs).
 
     Raises
     ------
@@ -124,15 +124,13 @@ def interval(
     parts: list[tuple[float, float]] = [weather_variance(change)]
     parts += [(variance(errors) / len(errors), len(errors) - 1) for errors in seeds]
     reach = half_width(parts)
-    theirs_mean = float(theirs.mean())
     return pd.Series(
         {
-            "verdict": verdict(mean, reach, LARGE * theirs_mean),
+            "verdict": verdict(mean, reach, LARGE * float(theirs.mean())),
             "difference": mean,
             "low": mean - reach,
             "high": mean + reach,
             "seed_sd": float(np.sqrt(sum(variance(errors) for errors in seeds))),
-            "percent": 100 * mean / theirs_mean,
         }
     )
 
@@ -167,7 +165,7 @@ def exceeds(ours: np.ndarray, theirs: np.ndarray) -> pd.Series:
 def over_periods(periods: Sequence[Rows], ours: str, theirs: str) -> pd.Series:
     """:func:`interval` of two rows over several test periods that do not overlap.
 
-    Days are drawn from all periods; a seed's error is its mean over the periods.
+    Blocks are drawn from all periods; a seed's error is its mean over the periods.
     """
 
     def errors(label: str) -> xr.DataArray:
@@ -220,5 +218,5 @@ def beats_at_every_lead(
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """Write a difference with its sign, to three places, as suits K."""
+    """Write a difference with its sign and a true minus."""
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0: no minus zero

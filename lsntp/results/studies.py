@@ -15,7 +15,7 @@ import xarray as xr
 from lsntp.data.checks import Odd, checked, one_of
 from lsntp.data.datasets import NAMES, REAL, open_dataset
 from lsntp.model.graph import great_circle_km, grid_nodes
-from lsntp.results import field_records, studies
+from lsntp.results import field_records
 from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
 from lsntp.runs.experiment import execute, inner_cells
@@ -335,5 +335,5 @@ def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str,
 @checked
 def rows(dataset: str, models: Models, preset: PresetName, seeds: Seeds) -> Study:
     """Take some models' rows, and those of persistence and ridge, from the study ``main``."""
-    study = studies.main(dataset, preset, seeds)
+    study = main(dataset, preset, seeds)
     return {LABELS[m]: study[LABELS[m]] for m in dict.fromkeys(("persistence", "ridge", *models))}

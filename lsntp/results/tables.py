@@ -176,8 +176,11 @@ def study_table(rows: Rows, against: str) -> pd.DataFrame:
             for score, (head, digits) in COLUMNS.items()
             if not score.endswith("_released")
         }
-        behind = difference(group, rows[best])["verdict"]
-        cells["best"] = "best" if label == best else "≈ best" if behind == UNSEEN else ""
+        if label == best:
+            cells["best"] = "best"
+        else:
+            tied = difference(group, rows[best])["verdict"] == UNSEEN
+            cells["best"] = "≈ best" if tied else ""
         if label != against:
             cells |= change(difference(group, rows[against]))
         cells["seeds"] = str(len(group)) if "train_loss" in group[0] else "–"
