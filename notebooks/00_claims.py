@@ -54,8 +54,8 @@ HTML(claims.shown(talk).to_html())
 #
 # ## How large the differences are
 #
-# The error of the first minus that of the second, with its 95 % interval. Left of zero the claim is borne
-# out; filled where the interval excludes zero ({func}`lsntp.chapters.claims.forest`).
+# The error of the first minus that of the second, with its 95 % interval. Left of zero speaks for the claim;
+# filled where the interval excludes zero ({func}`lsntp.chapters.claims.forest`).
 
 # %%
 axes = chapter.forest(held)
@@ -76,15 +76,18 @@ for names in (datasets, ["synthetic"]):
 # added in variance ({func}`lsntp.results.compare.interval`); that of a learned graph the seeds; what is
 # measured without training has none.
 #
-# - *holds*, *does not hold*: the interval is all on one side of zero. "Best of several" holds only against
-#   each of them, and fails against any.
-# - *no difference seen*: it is not, and the difference is small. The interval says how large one may yet
-#   be.
-# - *seeds scatter*: it is not, and the difference is above 5 %. That is no sign of equality.
+# - *holds*: the interval is all on the claim's side of zero; *does not hold*: all on the other, the opposite is
+#   seen. "Best of several" holds only against each of them, and fails against any; its difference is that from
+#   the best of the others.
+# - *not shown*: the interval holds zero. It says how large a difference may yet be.
+#
+# Differences are those of the first from the second. In errors (K) a negative one speaks for the claim; in
+# correlations and shares, which are held against a number, a positive one.
 #
 # Correlations and graphs are held against a number set before looking: ½ is a strong correlation, 0.1 a
 # small one. Graphs are also held against graphs that know nothing: the uniform one, the one before
-# training, maps turned round or shuffled.
+# training, Pearson maps mirrored or shuffled. For *trainings find similar graphs* the range of the pairs of seeds
+# stands in the interval's place. The observations rest on few weeks of independent weather and have no interval.
 #
 # These are networks trained in minutes on a laptop, on one region and, but where four weeks are named, one test
 # period each. Where nothing differs one interval in twenty excludes zero by chance; nothing corrects for that.

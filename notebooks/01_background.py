@@ -20,7 +20,7 @@
 # of these pieces from its equation, in the order of the talk, and checks it against PyTorch or
 # against a result worked out in another way. Whoever knows the pieces can go on to the next page.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 seed = 0
 # rows and columns of the cat's image, pixels; a multiple of 32, at most 256
 image_size = 256
@@ -29,7 +29,7 @@ grid = 25  # rows and columns of the receptive-field demonstration, cells; odd
 # of the sequences for attention and RNN, steps
 lengths = [128, 256, 512, 1024, 2048]
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import torch
 import torch.nn.functional as F

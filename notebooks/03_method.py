@@ -20,7 +20,7 @@
 # that operator apart on two real fields, equation by equation, puts the network together from it, and
 # then asks on a world with known long-range links whether its graph finds them.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 datasets = ["ncep-na", "era5-uk"]  # real fields, from the field records
 seed = 0  # of the untrained weights
 seeds = [0, 1, 2]  # of the synthetic worlds, and of the weights trained on them
@@ -28,7 +28,7 @@ epochs = 15  # of each training on a synthetic world
 steps = 1200  # hours in a synthetic world
 links = 8  # planted in each, at most 12
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 import torch

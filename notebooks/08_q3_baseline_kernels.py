@@ -22,7 +22,7 @@
 # talk's numbers for this question could not be found in any open source. Here the same is done with
 # ConvLSTM, PredRNN and SA-ConvLSTM.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 dataset = [
     "ncep-na",
     "era5-uk",
@@ -31,7 +31,7 @@ preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 from IPython.display import HTML, Markdown, display
 
@@ -72,10 +72,10 @@ everyone = {
 # %% [markdown]
 # ## In short
 #
-# **Larger kernels do not help the rivals; they harm all three on `ncep-na`. But LS-NTP is not ahead of them
-# with equal kernels either,** so nothing here is left for LS-Conv to explain. On `ncep-na` LS-NTP is ahead
-# of the larger kernels alone; the same rivals with 3×3, without LS-Conv, are ahead of them, too. LS-NTP's own
-# kernel does not gain by growth either ({doc}`07_q2_kernel`).
+# **Larger kernels harm all three rivals on `ncep-na` and are not seen to help them on `era5-uk`. But LS-NTP is not
+# ahead of these rivals with equal kernels, either:** there is no gain of LS-Conv for a larger kernel to match. On
+# `ncep-na` LS-NTP is ahead of the larger kernels; so are the same rivals with 3×3. LS-NTP's own kernel is not seen
+# to gain by growth, either ({doc}`07_q2_kernel`).
 
 # %%
 held = claims.table({d: {"baseline-kernels": everyone[d]} for d in datasets})
@@ -120,8 +120,8 @@ for d in datasets:
 # %% [markdown]
 # ## In numbers
 #
-# *Change* is the MAE of the row minus that of LS-NTP, with a paired 95 % interval over weeks
-# or days. *Best* marks the lowest mean MAE, *≈ best* that from which no difference is seen
+# *Change* is the MAE of the row minus that of LS-NTP, with a 95 % interval for weather
+# and seeds together. *Best* marks the lowest mean MAE, *≈ best* that from which no difference is seen
 # ({func}`lsntp.results.tables.study_table`).
 
 # %%
@@ -181,7 +181,7 @@ for d in datasets:
 #
 # `lsntp verify KEY` makes a run again and compares.
 
-# %% tags=["hide-output"]
+# %% tags=["hide-cell"]
 if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
     said = held["verdict"]
     assert (said["A larger kernel helps a rival"] != "holds").all()

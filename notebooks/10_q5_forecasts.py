@@ -22,7 +22,7 @@
 # from them. Here the choice follows a rule that was fixed before any forecast was looked at, and
 # all test windows stand beside the three that are shown.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 dataset = [
     "ncep-na",
     "era5-uk",
@@ -32,7 +32,7 @@ preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network, in the second part
 rerun = False  # True: train everything now instead of reading the records
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -60,8 +60,8 @@ everything = {
 # %% [markdown]
 # ## In short
 #
-# **When much happens on `ncep-na`, both ConvLSTM and LS-NTP beat the linear model; in quieter weather they do
-# not.** LS-NTP (tuned) beats it always. On `era5-uk` no network does, in any fifth of the windows
+# **In the most eventful fifth of the windows of `ncep-na` ConvLSTM and LS-NTP beat the linear model, in the other
+# fifths they do not.** LS-NTP (tuned) beats it in every fifth. On `era5-uk` no network does, in any
 # ([below](fifths)). The three cases shown are three windows: what a forecast looks like, not which model is
 # better.
 #
@@ -119,7 +119,7 @@ for d in datasets:
 # Three windows show what a forecast looks like, not which model is better. So all windows of the
 # test period are put in the same order and cut into fifths, from the calmest to the most eventful.
 # In each fifth a model's MAE is compared with ridge's, over all leads, all seeds and the fifth's
-# windows. Below zero the model is better. Bars are 95 % intervals over the weeks of the test period, or its days where weeks are few
+# windows. Below zero the model is better. Bars are 95 % intervals for weather and seeds together
 # ({func}`lsntp.results.compare.interval`), as in {doc}`04_main_table`
 # ({func}`lsntp.chapters.q5_forecasts.by_change`, drawn by {func}`lsntp.chapters.q5_forecasts.change_dots`).
 
@@ -179,7 +179,7 @@ for d in datasets:
 # `lsntp verify KEY` makes a run again and compares. The cases are those of the rule, as persistence's own
 # record of the test period has it, and the runs shown are those of the main table's first seed.
 
-# %% tags=["hide-output"]
+# %% tags=["hide-cell"]
 printed = (datasets, preset, seeds, rerun) == parameters.PRINTED
 if printed and models == [*studies.CASE_MODELS]:  # what the text says
     best = {m: fifths["ncep-na"].query("model == @LABELS[@m]") for m in models[1:]}

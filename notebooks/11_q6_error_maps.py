@@ -23,7 +23,7 @@
 # it depend on latitude, and does it grow towards the edge of the region, where what flows in is not
 # seen?
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 dataset = [
     "ncep-na",
     "era5-uk",
@@ -37,7 +37,7 @@ preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -252,7 +252,7 @@ for d in datasets:
 #
 # `lsntp verify KEY` makes a run again and compares.
 
-# %% tags=["hide-output"]
+# %% tags=["hide-cell"]
 if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
     from_ridge = found["ncep-na"].xs(f"{focus} minus Ridge", level="quantity")
     assert (from_ridge["verdict"] == "no difference seen").all()

@@ -21,14 +21,14 @@
 # made on the processors named beside them; the last table says by which commit. The commands to make them on yours
 # are at the end.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 machine = "amd-epyc-2threads"  # whose records; data/records/bench lists them
 # True: measure growth now, at small sizes, and what `clone` gives; else as recorded
 rerun = False
 # with rerun, a clone of the released code; without one its record is read
 clone = ""
 
-# %%
+# %% tags=["hide-input"]
 import sys
 from pathlib import Path
 

@@ -43,8 +43,8 @@ def test_every_claim_is_measured_and_its_verdict_follows_from_its_interval() -> 
         elif c["verdict"] == "does not hold":
             assert says in best_of_several or (excluded and not true), says
         else:
+            assert c["verdict"] == "not shown"
             assert says in best_of_several or not excluded, says
-            assert (c["verdict"] == "seeds scatter") == (abs(c["effect"]) > 0.05 * abs(c["theirs"]))
 
 
 def test_the_laptop_campaign_has_every_model_and_seed(runs: list) -> None:

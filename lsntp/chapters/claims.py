@@ -81,7 +81,7 @@ def forest(table: pd.DataFrame) -> np.ndarray:
                 _interval(ax, here.loc[name], y)
         ax.axvline(0, color="#777777", linewidth=1, zorder=0)
         ax.set_title(dataset)
-    figure.supxlabel("ours minus theirs (K)")
+    figure.supxlabel("difference in MAE (K)")
     labels = [f"{says} ({form})" if form else says for says, form in names]
     axes[0, 0].set_yticks(range(len(names)), labels)
     axes[0, 0].set_ylim(len(names) - 0.5, -0.5)

@@ -18,7 +18,7 @@ WIDTH = 7.4  # inches; wider figures turn illegible on a phone
 
 def style() -> None:
     """Set the look of all figures: legible at phone width, nothing not needed; tables whole."""
-    pd.set_option("display.max_rows", None)
+    pd.set_option("display.max_rows", None, "display.max_colwidth", None)
     sns.set_theme(
         context="notebook",
         style="ticks",

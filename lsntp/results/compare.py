@@ -156,7 +156,7 @@ def exceeds(ours: np.ndarray, theirs: np.ndarray) -> pd.Series:
     change = np.asarray(ours - theirs)
     mean, n = float(change.mean()), change.size
     reach = half_width([(variance(change) / n, n - 1)]) if change.ndim else 0.0
-    said = verdict(mean, reach, LARGE * abs(float(np.mean(theirs))))
+    said = verdict(mean, reach, np.inf)
     return pd.Series(
         {"verdict": said, "difference": mean, "low": mean - reach, "high": mean + reach}
     )
