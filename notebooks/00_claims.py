@@ -17,6 +17,10 @@
 # # The talk's claims
 #
 # Each claim of the talk that can be tested, on two real data sets: does it hold?
+#
+# **The convolution after the graph (LSI) helps, on `ncep-na`. The attention (NSA) and the graph (LAGC) are seen to
+# help nowhere; on `era5-uk` the graph raises the error of both forms. LS-NTP is nowhere ahead of ConvLSTM.** The
+# observations that motivate the method hold, but for strong far pairs on `ncep-na` once the calendar is taken off.
 
 # %% tags=["parameters", "hide-input"]
 dataset = [
@@ -43,27 +47,23 @@ world = evidence.setdefault("synthetic", {})
 world["planted"] = learned_graphs.recovery(planted)
 held = claims.table(evidence)
 
-# %%
+# %% tags=["hide-input"]
 talk = held[held["talk"]]
 HTML(claims.shown(talk).to_html())
 
 # %% [markdown]
-# **The convolution after the graph (LSI) helps, on `ncep-na`. The attention (NSA) and the graph (LAGC) are seen to
-# help nowhere; on `era5-uk` the graph raises the error of both forms. LS-NTP is nowhere ahead of ConvLSTM.** The
-# observations that motivate the method hold, but for strong far pairs on `ncep-na` once the calendar is taken off.
-#
 # ## How large the differences are
 #
 # The error of the first minus that of the second, with its 95 % interval. Left of zero speaks for the claim;
 # filled where the interval excludes zero ({func}`lsntp.chapters.claims.forest`).
 
-# %%
+# %% tags=["hide-input"]
 axes = chapter.forest(held)
 
 # %% [markdown]
 # ## What a reader will ask
 
-# %%
+# %% tags=["hide-input"]
 for names in (datasets, ["synthetic"]):
     asked = held[~held["talk"] & held.index.isin(names, level="dataset")]
     display(HTML(claims.shown(asked).to_html()))
@@ -95,7 +95,7 @@ for names in (datasets, ["synthetic"]):
 #
 # ## Where each is measured
 
-# %%
+# %% tags=["hide-input"]
 places = held.reset_index()[["claim", "section"]].drop_duplicates()
 places.groupby("section")["claim"].agg("; ".join).to_frame("claims")
 

@@ -1,5 +1,7 @@
 """The table of all claims, and what else the book's prose says, against the committed records."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,9 @@ def test_every_claim_is_measured_and_its_verdict_follows_from_its_interval() -> 
     measured = {(says, form) for says, form, _ in table.index}
     assert measured == {(c.says, c.form) for c in claims.CLAIMS}
     assert len(claims.shown(table).index) == len(claims.CLAIMS)
+    pages = (claims.shown(table[table["talk"] == talk]).to_html() for talk in (True, False))
+    talk, asked = ({*re.findall(r"#(T_\w+)_row", page)} for page in pages)
+    assert talk and asked and not talk & asked  # one table's colours are not another's
     best_of_several = (
         "LS-NTP errs less than its rivals",
         "LS-NTP errs less than rivals of any kernel",

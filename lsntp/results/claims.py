@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, SupportsFloat
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -423,5 +424,6 @@ def shown(table: pd.DataFrame) -> Styler:
         line[dataset, "95 % interval"] = f"{low} to {high}" if c["low"] < c["high"] else "–"
     wide = pd.DataFrame.from_dict(lines, orient="index").fillna("–")
     wide.index = wide.index.set_names(["claim", "of"])
-    style = Styler(wide, uuid="claims", cell_ids=False)
+    uuid = f"{crc32(repr([*lines]).encode()):x}"  # another table on the page keeps its own colours
+    style = Styler(wide, uuid=uuid, cell_ids=False)
     return style.map(lambda text: f"color: {COLOURS[text]}" if text in COLOURS else "")
