@@ -84,7 +84,7 @@ def study(field: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.Datase
     -------
     Dataset
         By `series`: the number of `pairs` (distance, r) in each bin, the `band` of quantiles
-        (quantile, distance), `correlation_map` (lat, lon), and the numbers that claims on fields compare.
+        (quantile, distance), `correlation_map` (lat, lon), and the numbers that claims compare.
         For the anomalies: `far_q99_shifted` (shift). From the test period: `case`
         (step, lat, lon), K. Each variable's `long_name` says what it is; the attributes say which
         data, which period, which rules.
