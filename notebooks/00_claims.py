@@ -16,11 +16,14 @@
 # %% [markdown]
 # # The talk's claims
 #
-# Each claim of the talk that can be tested, on two real data sets: does it hold?
+# **LS-NTP is nowhere ahead of ConvLSTM. Its convolution (LSI) helps on `ncep-na`; its attention (NSA) and its
+# learned graph (LAGC) are seen to help nowhere.**
 #
-# **The convolution after the graph (LSI) helps, on `ncep-na`. The attention (NSA) and the graph (LAGC) are seen to
-# help nowhere; on `era5-uk` the graph raises the error of both forms. LS-NTP is nowhere ahead of ConvLSTM.** The
-# observations that motivate the method hold, but for strong far pairs on `ncep-na` once the calendar is taken off.
+# :::{div} page-head
+# **You will see** which claims of the talk hold on two real data sets. **You should know** what
+# {doc}`LS-Conv <03_method>` is. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# `papermill notebooks/00_claims.ipynb mine.ipynb -p dataset my.nc -p rerun True`
+# :::
 
 # %% tags=["parameters", "hide-input"]
 dataset = [
@@ -48,17 +51,17 @@ world["planted"] = learned_graphs.recovery(planted)
 held = claims.table(evidence)
 
 # %% tags=["hide-input"]
-talk = held[held["talk"]]
-HTML(claims.shown(talk).to_html())
+talk = held[held["talk"] & (held["section"] != "02_observations")]
+HTML(figures.claims_grid(talk))
 
 # %% [markdown]
-# ## How large the differences are
+# To the right of the line speaks for the claim, to the left against it; the bar is the 95 % interval. A click on a
+# verdict shows its numbers.
 #
-# The error of the first minus that of the second, with its 95 % interval. Left of zero speaks for the claim;
-# filled where the interval excludes zero ({func}`lsntp.chapters.claims.forest`).
+# ## The observations behind the method
 
 # %% tags=["hide-input"]
-axes = chapter.forest(held)
+HTML(figures.claims_grid(held[held["section"] == "02_observations"]))
 
 # %% [markdown]
 # ## What a reader will ask
@@ -66,7 +69,7 @@ axes = chapter.forest(held)
 # %% tags=["hide-input"]
 for names in (datasets, ["synthetic"]):
     asked = held[~held["talk"] & held.index.isin(names, level="dataset")]
-    display(HTML(claims.shown(asked).to_html()))
+    display(HTML(figures.claims_grid(asked)))
 
 # %% [markdown]
 # ## How a claim is judged

@@ -125,7 +125,7 @@ for name, record in records.items():
 
 # %%
 held = claims.table({name: {"field": r} for name, r in records.items()})
-HTML(claims.shown(held).to_html())
+HTML(figures.claims_grid(held))
 
 # %% [markdown]
 # ## Where the far partner lies

@@ -569,7 +569,7 @@ for d, periods in weeks.items():
 
 # %%
 held = claims.table(evidence)
-HTML(claims.shown(held).to_html())
+HTML(figures.claims_grid(held))
 
 # %% [markdown]
 # ## Limits

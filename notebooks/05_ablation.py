@@ -74,7 +74,7 @@ held = claims.table(
         for d in datasets
     }
 )
-HTML(claims.shown(held).to_html())
+HTML(figures.claims_grid(held))
 
 # %% [markdown]
 # The difference is the error of the full network minus that of the row without the part: negative, the part

@@ -197,7 +197,7 @@ for d in datasets:
 
 # %%
 held = claims.table({d: {"distance": rows[d]} for d in datasets})
-HTML(claims.shown(held).to_html())
+HTML(figures.claims_grid(held))
 
 # %%
 pd.Series(

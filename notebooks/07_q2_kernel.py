@@ -122,7 +122,7 @@ for d in datasets:
 
 # %%
 held = claims.table({d: {"kernel": rows[d]} for d in datasets})
-HTML(claims.shown(held).to_html())
+HTML(figures.claims_grid(held))
 
 # %% tags=["hide-input"]
 if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says

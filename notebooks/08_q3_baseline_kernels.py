@@ -79,7 +79,7 @@ everyone = {
 
 # %%
 held = claims.table({d: {"baseline-kernels": everyone[d]} for d in datasets})
-HTML(claims.shown(held).to_html())
+HTML(figures.claims_grid(held))
 
 # %% [markdown]
 # The difference from several rivals is that from the best of them. *A larger kernel helps a rival* compares, of

@@ -308,7 +308,7 @@ ax = figures.auc_dots(planted["auc"])
 evidence = {d: {m: graphs[d][m] for m in models} for d in datasets}
 evidence.setdefault("synthetic", {})["planted"] = planted
 held = claims.table(evidence)
-HTML(claims.shown(held).to_html())
+HTML(figures.claims_grid(held))
 
 # %% tags=["hide-input"]
 for d in datasets:

@@ -1,5 +1,8 @@
 """Sphinx extension of this book, for what no setting can say.
 
+A notebook cell may open with options, as comments in YAML: ``# | alt: …`` and ``# | caption: …`` of
+the figure that it draws, ``# | prompt: …``, the text on its fold. They are not shown in the code.
+
 A public name links to the place where it is defined: ``lsntp.open_dataset`` is documented once, as
 ``lsntp.data.datasets.open_dataset``. Thebe, which Jupyter Book always loads and this book does not
 use, is switched off: it would fetch its script from the network.
@@ -8,10 +11,12 @@ use, is switched off: it would fetch its script from the network.
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the API page shows benchmarks, too
@@ -42,6 +47,32 @@ def resolve(app: Sphinx, env: Any, node: Any, contents: Any) -> Any:
     return domain.resolve_xref(env, node["refdoc"], app.builder, kind, name, node, contents)
 
 
+OPTION = "# | "
+
+
+def of_myst_nb(alt: str = "", caption: str = "", prompt: str = "") -> dict[str, Any]:
+    """Spell a cell's options as MyST-NB wants them."""
+    return (
+        ({"image": {"alt": alt}} if alt else {})
+        | ({"figure": {"caption": caption}} if caption else {})
+        | ({"code_prompt_show": prompt, "code_prompt_hide": prompt} if prompt else {})
+    )
+
+
+def with_options(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Move the options that cells of a notebook open with from their code to their metadata."""
+    if app.env.doc2path(docname).endswith(".ipynb"):
+        notebook = json.loads(source[0])
+        for cell in notebook["cells"]:
+            lines = "".join(cell["source"]).splitlines(keepends=True)
+            count = next((i for i, x in enumerate(lines) if not x.startswith(OPTION)), len(lines))
+            if cell["cell_type"] == "code" and count:
+                text = "".join(line.removeprefix(OPTION) for line in lines[:count])
+                cell["source"] = "".join(lines[count:])
+                cell["metadata"]["mystnb"] = of_myst_nb(**yaml.safe_load(text))
+        source[0] = json.dumps(notebook)
+
+
 def without_thebe(app: Sphinx, config: Any) -> None:
     """Take sphinx-thebe's handlers off the events by which it adds its scripts."""
     for event in ("env-before-read-docs", "doctree-resolved"):
@@ -52,5 +83,6 @@ def without_thebe(app: Sphinx, config: Any) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("config-inited", without_thebe)
+    app.connect("source-read", with_options)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

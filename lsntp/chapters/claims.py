@@ -1,4 +1,4 @@
-"""All that the claims are measured on, and their effects in one picture.
+"""All that the claims are measured on.
 
 Shown in the notebook ``00_claims``.
 """
@@ -7,12 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
-
-from lsntp.figures.style import WIDTH
 from lsntp.results import claims, field_records, learned_graphs, pearson, studies
 from lsntp.runs.experiment import inner_cells
 from lsntp.runs.records import config_of
@@ -53,43 +47,3 @@ def evidence(dataset: str, preset: str, seeds: int, rerun: bool = False) -> dict
         r = pearson.of_nodes(dataset, inner_cells(config_of(runs[0]), field["case"]))
         loaded[model] = learned_graphs.study(runs, field["case"], r)
     return loaded | {"field": field}
-
-
-def forest(table: pd.DataFrame) -> np.ndarray:
-    """Draw the effects on errors, a panel a data set: the difference and its 95 % interval.
-
-    Filled where the interval excludes zero. To the left of zero ours errs less.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`lsntp.results.claims.table`.
-
-    Returns
-    -------
-    array of Axes
-    """
-    errors = table[table["unit"] == "K"]
-    datasets = errors.index.unique("dataset")
-    names = list(dict.fromkeys(zip(*map(errors.index.get_level_values, (0, 1)), strict=True)))
-    size = (WIDTH, 1.2 + 0.3 * len(names))
-    figure, axes = plt.subplots(1, len(datasets), figsize=size, sharey=True, squeeze=False)
-    for ax, dataset in zip(axes[0], datasets, strict=True):
-        here = errors.xs(dataset, level="dataset")
-        for y, name in enumerate(names):
-            if name in here.index:
-                _interval(ax, here.loc[name], y)
-        ax.axvline(0, color="#777777", linewidth=1, zorder=0)
-        ax.set_title(dataset)
-    figure.supxlabel("difference in MAE (K)")
-    labels = [f"{says} ({form})" if form else says for says, form in names]
-    axes[0, 0].set_yticks(range(len(names)), labels)
-    axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
-    return axes[0]
-
-
-def _interval(ax: Axes, claim: pd.Series, y: int) -> None:
-    colour = claims.COLOURS.get(claim["verdict"], "#777777")
-    fill = colour if claim["low"] > 0 or claim["high"] < 0 else "white"
-    ax.plot([claim["low"], claim["high"]], [y, y], color=colour, linewidth=2)
-    ax.plot(claim["effect"], y, "o", color=colour, markerfacecolor=fill, markersize=6)

@@ -4,6 +4,7 @@ Every map carries coastlines; every axis and colour bar names its unit. Pass `ax
 figure of your own.
 """
 
+from lsntp.figures.claims import claims_grid
 from lsntp.figures.maps import (
     case_frames,
     coastlines,
@@ -33,6 +34,7 @@ __all__ = [
     "WIDTH",
     "auc_dots",
     "case_frames",
+    "claims_grid",
     "coastlines",
     "error_map",
     "field_map",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pandas as pd
@@ -17,7 +18,14 @@ WIDTH = 7.4  # inches; wider figures turn illegible on a phone
 
 
 def style() -> None:
-    """Set the look of all figures: legible at phone width, nothing not needed; tables whole."""
+    """Set the look of all figures: legible at phone width, nothing not needed; tables whole.
+
+    Notebooks show them as vectors without a ground: they stand on the page's own, light or dark.
+    """
+    if "ipykernel" in sys.modules:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None})
     pd.set_option("display.max_rows", None, "display.max_colwidth", None)
     sns.set_theme(
         context="notebook",
@@ -26,6 +34,11 @@ def style() -> None:
         rc={
             "figure.dpi": 96,
             "figure.constrained_layout.use": True,
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "savefig.dpi": 192,  # of what is drawn in pixels inside a vector figure
+            "svg.hashsalt": "lsntp",
             "savefig.bbox": "tight",
             "axes.spines.top": False,
             "axes.spines.right": False,

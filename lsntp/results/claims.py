@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, SupportsFloat
-from zlib import crc32
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from pandas.io.formats.style import Styler
 
 from lsntp.results.compare import (
     ALONE,
     HIGHER,
     LOWER,
+    SCATTER,
     UNSEEN,
     Rows,
     difference,
@@ -29,7 +28,6 @@ from lsntp.results.compare import (
     mae_of,
     over_periods,
     seed_mean,
-    signed,
 )
 from lsntp.results.field_records import SERIES_NAMES, STRONG
 from lsntp.results.studies import BASELINE_KERNELS, BASELINES, TRAINED_ALIKE
@@ -37,10 +35,9 @@ from lsntp.results.tables import kernel_of
 from lsntp.runs.records import config_of
 from lsntp.zoo import LABELS
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not shown"
-"""The verdicts on a claim: the interval is all on its side of 0, all on the other, or holds 0."""
-COLOURS = {HOLDS: "#00805d", FAILS: "#c04a00"}
-"""Of text and marks; what is neither is grey."""
+HOLDS, FAILS, OPEN, SCATTERED = "holds", "does not hold", "not shown", "seeds disagree"
+"""The verdicts on a claim: the interval is all on its side of 0, all on the other, or holds 0,
+which `SCATTERED` says of a large difference."""
 SMALL = 0.1
 """Rank correlation from which one counts (Cohen 1988: a "small" effect)."""
 
@@ -92,11 +89,10 @@ def judged(
 ) -> pd.Series:
     """Return what a claim measured, from ours and theirs and the interval of their difference."""
     said = change["verdict"]
-    if said != ALONE:
-        said = HOLDS if said == wanted else FAILS if said in (LOWER, HIGHER) else OPEN
+    verdicts = {LOWER: FAILS, HIGHER: FAILS, wanted: HOLDS, UNSEEN: OPEN, SCATTER: SCATTERED}
     return pd.Series(
         {
-            "verdict": said,
+            "verdict": verdicts.get(said, said),
             "ours": float(ours),
             "theirs": float(theirs),
             "effect": change["difference"],
@@ -410,20 +406,3 @@ def table(evidence: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
                 place = {"section": SECTIONS[name], "talk": talk}
                 lines[says, form, dataset] = measured.to_dict() | place
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis(["claim", "form", "dataset"])
-
-
-def shown(table: pd.DataFrame) -> Styler:
-    """Lay :func:`table` out for a page: a line a claim, its verdict and effect on each data set."""
-    lines: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
-    for (says, form, dataset), c in table.iterrows():
-        unit, digits = (" K", 3) if c["unit"] == "K" else ("", 2)
-        effect, low, high = (signed(c[k], digits) for k in ("effect", "low", "high"))
-        line = lines.setdefault((says, form), {})
-        line[dataset, "verdict"] = c["verdict"]
-        line[dataset, "difference"] = effect + unit
-        line[dataset, "95 % interval"] = f"{low} to {high}" if c["low"] < c["high"] else "–"
-    wide = pd.DataFrame.from_dict(lines, orient="index").fillna("–")
-    wide.index = wide.index.set_names(["claim", "of"])
-    uuid = f"{crc32(repr([*lines]).encode()):x}"  # another table on the page keeps its own colours
-    style = Styler(wide, uuid=uuid, cell_ids=False)
-    return style.map(lambda text: f"color: {COLOURS[text]}" if text in COLOURS else "")
