@@ -28,6 +28,7 @@ def coastlines(ax: Axes, lat: np.ndarray, lon: np.ndarray) -> None:
     land = land_mask(y, x)
     if land.any() and not land.all():
         lines = ax.contour(x, y, land.astype(float), levels=[0.5], colors="black", linewidths=0.8)
+        lines.set_rasterized(True)  # as lines of a vector figure they would weigh a megabyte
         lines.set_label("coastline")
         lines.set_gid("coastline")
 
