@@ -16,9 +16,14 @@
 # %% [markdown]
 # # Three observations: near, far, and unequal
 #
-# The talk motivates LS-NTP by three observations on how the temperatures of two grid cells go
-# together. This page repeats them on two real fields, over all pairs of cells, and asks of each
-# whether it is still true once the cycles that all cells share, day and season, are taken off.
+# **Near cells go together, and some far cells do. But on `ncep-na` no far pair stays strong once day and season
+# are taken off.**
+#
+# :::{div} page-head
+# **You will see** how the temperatures of two cells go together, for all pairs of cells. **You should know** what a
+# correlation is. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# `papermill notebooks/02_observations.ipynb mine.ipynb -p datasets my.nc`
+# :::
 
 # %% tags=["parameters", "hide-input"]
 datasets = [
@@ -29,6 +34,8 @@ datasets = [
 recompute = False
 
 # %% tags=["hide-input"]
+# | alt: Pearson's r of all pairs of cells against their distance, for two data sets. It falls with distance, more so in the anomalies.
+# | caption: Every pair of cells, by distance and Pearson's $r$; darker blue holds more pairs. Left, the series as they are; right, without day and season. Near pairs correlate, and pairs at one distance differ. ({func}`lsntp.chapters.observations.correlation_distance` draws it.)
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
@@ -36,39 +43,135 @@ from myst_nb import glue
 
 from lsntp import figures
 from lsntp.chapters import observations, parameters
+from lsntp.data.climatology import Climatology
+from lsntp.data.synthetic import LAG_STEPS, synthetic
 from lsntp.results import claims, field_records
 
 figures.style()
 records = field_records.studies(
     parameters.observations(datasets, recompute), recompute
 )
+axes = observations.correlation_distance(records)
 
 # %% [markdown]
-# ## The measure
+# ## Rules before numbers
 #
-# Let $x_n(t)$ be the temperature of cell $n$ at time $t$, and $\bar x_n$ its mean over the $T$ times
-# of the training period. The two cells $n$ and $m$ go together as Pearson's coefficient says:
+# The talk motivates LS-NTP by three observations. Each gets a rule that it can fail, set before looking.
+# "Strong" is $r \ge 0.5$.
 #
-# $$
-# r_{nm} = \frac{\sum_t \left(x_n(t) - \bar x_n\right)\left(x_m(t) - \bar x_m\right)}
-# {\sqrt{\sum_t \left(x_n(t) - \bar x_n\right)^2 \; \sum_t \left(x_m(t) - \bar x_m\right)^2}}
-# $$
+# - (i) *Near cells correlate.* Near pairs share an edge. Their median is strong, and 95 % of them lie above the
+#   median of all pairs; the grid shows the condition with less to spare.
+# - (ii) *Far cells can.* Far pairs are the furthest quarter. One of them is strong. Beside it: more than by chance,
+#   judged by copies in which one cell of each pair is shifted in time.
+# - (iii) *Unequal at one distance.* Distance leaves a tenth or more of the variance of $r$ unexplained.
+
+# %% tags=["hide-input"]
+held = claims.table({name: {"field": r} for name, r in records.items()})
+HTML(figures.claims_grid(held))
+
+
+# %% [markdown]
+# ## From observation to method
 #
-# It is 1 if one series is the other on another scale, and 0 if knowing one says nothing linear about
-# the other. We take it for all pairs of cells, against the great-circle distance between them
-# ({func}`lsntp.results.field_records.study`). The test period is not looked at.
+# The talk answers each observation with a kind of network. LS-Conv joins the three.
 #
-# All of it is done twice: for the **series as they are**, as in the talk, and for their **anomalies**
-# from a climatology, the mean of each cell at that time of day and, given most of a year, at that
-# season ({class}`lsntp.data.climatology.Climatology`). Summer is warmer than winter nearly everywhere;
-# that alone makes two cells correlate, and a forecast gains nothing from it that a calendar would
-# not tell.
+# | seen | so one wants | in LS-Conv |
+# |---|---|---|
+# | (i) near cells correlate | a **CNN**: each cell with its neighbours | {doc}`LSI <03_method>`, a convolution |
+# | (ii) far cells can, too | a **GCN**: each cell with any other | {doc}`LAGC <03_method>`, a learned graph |
+# | (iii) unequal at one distance | **attention**: weights that are learned | {doc}`NSA <03_method>`, a weight a cell |
+#
+# ## Pearson's coefficient in three lines
+#
+# It is 1 if one series is the other on another scale, and 0 if neither says anything linear about the other.
 
 # %%
+def pearson(x, y):
+    """Pearson's r of two series, or of one with each cell of a field."""
+    x, y = x - x.mean("time"), y - y.mean("time")
+    norm = np.sqrt((x**2).sum("time") * (y**2).sum("time"))
+    return (x * y).sum("time") / norm
+
+
+# %% [markdown]
+# Summer is warmer than winter nearly everywhere. That alone makes far cells correlate, and a calendar tells it as
+# well. So everything is done twice, the second time for **anomalies**: each cell without its mean at that time of day
+# and season ({class}`lsntp.data.climatology.Climatology`). Only the training period is used.
+#
+# Here is the map of one cell, in a made world that needs no download, equal to the library's
+# ({func}`lsntp.results.field_records.study`) and to NumPy's.
+
+# %%
+world = synthetic()["t2m"].astype(float)
+made = field_records.study(world)
+train = world.sel(time=world.time < np.datetime64(made.test_start))
+anomalies = train - Climatology().fit(train).predict(train.time.values)
+for series, x in {"raw": train, "anomaly": anomalies}.items():
+    cell = x.sel(lat=made.cell_lat, lon=made.cell_lon)
+    r = pearson(cell, x)
+    assert np.allclose(r, made.correlation_map.sel(series=series), atol=1e-5)
+    assert np.isclose(r[0, 0], np.corrcoef(cell, x[:, 0, 0])[0, 1])
+
+# %% [markdown]
+# ## Where the far partner lies
+
+# %% tags=["hide-input"]
+# | alt: Maps of Pearson's r with one cell, for two data sets. Without day and season, ncep-na has a faint second patch, era5-uk fades smoothly.
+# | caption: Pearson's $r$ of every cell with the cross; the circle is its far partner, of all far pairs the one whose anomalies correlate most. A long-range link would be a second patch (right). `ncep-na` has one; `era5-uk` fades smoothly, which is nearness only. ({func}`lsntp.chapters.observations.correlation_map` draws it.)
+axes = observations.correlation_map(records)
+
+# %% tags=["hide-cell"]
+for name, record in records.items():
+    raw, anomaly = (record.sel(series=s) for s in field_records.SERIES)
+    glue(f"{name}-far-km", f"{record.attrs['far_km']:.0f} km", display=False)
+    for series, r in (("raw", raw), ("anomaly", anomaly)):
+        strong = 100 * float(r.far_strong_share)
+        glue(f"{name}-strong-{series}", f"{strong:.1f} %", display=False)
+pd.DataFrame(
+    {
+        (name, field_records.SERIES_NAMES[s]): {
+            "strong far pairs (%)": f"{100 * float(r.far_strong_share):.1f}",
+            "median of far pairs": f"{float(r.far_median):.2f}",
+            "strongest far pair": f"{float(r.far_strongest):.2f}",
+            "its distance (km)": f"{float(r.far_strongest_km):.0f}",
+            "far pairs, 99th percentile": f"{float(r.far_q99):.2f}",
+            "by chance, at most": f"{float(record.far_q99_shifted.max()):.2f}"
+            if s == "anomaly"
+            else "",
+            "lowest of any pair": f"{float(r.lowest):.2f}",
+            "distance explains (%)": f"{100 * float(r.explained):.0f}",
+        }
+        for name, record in records.items()
+        for s in field_records.SERIES
+        for r in [record.sel(series=s)]
+    }
+)
+
+# %% [markdown]
+# ## What is left without the calendar
+#
+# **On `ncep-na` the strong far pairs are the calendar's.** Beyond {glue:text}`ncep-na-far-km`,
+# {glue:text}`ncep-na-strong-raw` of the pairs are strong in the series as they are, and
+# {glue:text}`ncep-na-strong-anomaly` in the anomalies. What is left is a little more than chance.
+#
+# **On `era5-uk` they stay, a little above chance.** Beyond {glue:text}`era5-uk-far-km`,
+# {glue:text}`era5-uk-strong-raw` are strong before and {glue:text}`era5-uk-strong-anomaly` after.
+#
+# What distance does not explain, noise included, is the room for a graph that is learned.
+#
+# ## Limits
+#
+# - $r$ is taken at one and the same time. Weather moves: a cell may foretell another some hours later.
+# - Independent weather situations are few, so chance is judged by shifting whole fields in time. A narrow win over
+#   that is weak evidence.
+# - A correlation is not yet a better forecast. Whether links help is for {doc}`05_ablation` to say.
+#
+# ## The fields
+
+# %% tags=["hide-input"]
 pd.DataFrame(
     {
         name: {
-            "quantity": r.attrs["long_name"],
             "cells": f"{r.sizes['lat']} × {r.sizes['lon']} = "
             f"{r.sizes['lat'] * r.sizes['lon']}",
             "pairs of cells": f"{int(r.pairs.sel(series='raw').sum()):,}",
@@ -81,14 +184,9 @@ pd.DataFrame(
     }
 )
 
-# %% [markdown]
-# ## What the fields look like
-#
-# Six of twelve consecutive frames of the test period: inputs up to 0 h, then what a model has to
-# forecast. The window is the one in the middle of the test period, the same for which the records
-# of all runs keep their forecast. Drawn by {func}`lsntp.figures.case_frames`.
-
-# %%
+# %% tags=["hide-input"]
+# | alt: Six maps of temperature, of the inputs up to 0 h and of what is to be forecast after it.
+# | caption: Six of twelve frames from the middle of the test period, up to 0 h the inputs, then what a model has to forecast. ({func}`lsntp.figures.case_frames` draws it.)
 for name, record in records.items():
     axes = figures.case_frames(record)
     axes[0].figure.suptitle(
@@ -97,115 +195,53 @@ for name, record in records.items():
     )
 
 # %% [markdown]
-# ## Correlation against distance
+# ## Exercises
 #
-# Colour counts the pairs in a bin of distance and $r$. The lines give, at each distance, the median
-# and the ranges that hold half and nine tenths of the pairs. Drawn by
-# {func}`lsntp.chapters.observations.correlation_distance`.
+# **1.** Give one series in °F and the other in K. What becomes of $r$?
 
-# %%
-for name, record in records.items():
-    axes = observations.correlation_distance(record)
-    axes[0].figure.suptitle(name)
-
-# %% [markdown]
-# ## The three observations
-#
-# (i) Near pairs correlate strongly. (ii) Some far pairs do too. (iii) Pairs at one distance vary. Each has a
-# rule that it can fail, set before looking at numbers. "Strong" is $r \ge 0.5$.
-#
-# - *Near* pairs share an edge. (i) holds if their median is strong and 95 % of them lie above the median
-#   of all pairs; the table gives the condition with less to spare.
-# - *Far* pairs are the quarter of all pairs that lie furthest apart. (ii) holds if one of them is strong.
-#   Anomalies of far pairs are also held against chance: their 99th percentile against that of copies in
-#   which one cell of each pair is shifted in time, so that it meets other weather.
-# - (iii) holds if distance leaves a tenth or more of the variance of $r$ unexplained.
-#
-# ({mod}`lsntp.results.claims`.)
-
-# %%
-held = claims.table({name: {"field": r} for name, r in records.items()})
-HTML(figures.claims_grid(held))
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# Nothing: r has no unit and no origin. It only turns its sign with the scale's.
+other = train[:, 3, 5]
+fahrenheit = (cell - 273.15) * 9 / 5 + 32
+assert np.isclose(pearson(fahrenheit, other), pearson(cell, other))
+assert np.isclose(pearson(-fahrenheit, other), -pearson(cell, other))
 
 # %% [markdown]
-# ## Where the far partner lies
-#
-# Of all far pairs, one has the anomalies that go together most closely. The maps show Pearson's $r$ of
-# every cell with one end of that pair (cross); the circle is the other end. A long-range link worth
-# learning would show in the anomalies as a second patch, away from the first; a colour that fades
-# smoothly from the cross shows nearness only. `ncep-na` has a second patch, `era5-uk` has none. Drawn
-# by {func}`lsntp.chapters.observations.correlation_map`.
+# **2.** In the made world some patches follow others, three hours later. Correlate a source with its target at the
+# same time, and with the target three steps later. Which is larger, and what does it say of this page?
 
-# %%
-for name, record in records.items():
-    axes = observations.correlation_map(record)
-    axes[0].figure.suptitle(name)
-
-# %% tags=["hide-input"]
-for name, record in records.items():
-    raw, anomaly = (record.sel(series=s) for s in field_records.SERIES)
-    glue(f"{name}-far-km", f"{record.attrs['far_km']:.0f} km", display=False)
-    for series, r in (("raw", raw), ("anomaly", anomaly)):
-        strong, explained = (
-            100 * float(r.far_strong_share),
-            100 * float(r.explained),
-        )
-        glue(f"{name}-strong-{series}", f"{strong:.1f} %", display=False)
-        glue(
-            f"{name}-far-median-{series}",
-            f"{float(r.far_median):.2f}",
-            display=False,
-        )
-        glue(f"{name}-explained-{series}", f"{explained:.0f} %", display=False)
-    glue(f"{name}-strongest", f"{float(anomaly.far_strongest):.2f}", display=False)
-    km = float(anomaly.far_strongest_km)
-    glue(f"{name}-strongest-km", f"{km:.0f} km", display=False)
-    glue(f"{name}-lowest", f"{float(anomaly.lowest):.2f}", display=False)
-    glue(f"{name}-lowest-km", f"{float(anomaly.lowest_km):.0f} km", display=False)
-    glue(f"{name}-q99", f"{float(anomaly.far_q99):.2f}", display=False)
-    shifted = float(record.far_q99_shifted.max())
-    glue(f"{name}-chance", f"{shifted:.2f}", display=False)
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# The lagged one, for each of the links. This page's r looks at one time only: it misses part of such links.
+links = synthetic()
+nodes = anomalies.stack(node=("lat", "lon")).drop_vars(["node", "lat", "lon"])
+now, later = (
+    pearson(
+        nodes[: len(nodes) - lag, links.source].drop_vars("time"),
+        nodes[lag:, links.target].drop_vars("time"),
+    )
+    for lag in (0, LAG_STEPS)
+)
+assert (later > now).all()
 
 # %% [markdown]
-# ## What is left without the calendar
-#
-# **On `ncep-na` the strong far pairs are the calendar's.** Of its pairs beyond {glue:text}`ncep-na-far-km`,
-# {glue:text}`ncep-na-strong-raw` are strong in the series as they are and
-# {glue:text}`ncep-na-strong-anomaly` in the anomalies; the median of these far pairs is
-# {glue:text}`ncep-na-far-median-raw` before and {glue:text}`ncep-na-far-median-anomaly` after. What is left
-# is a little more than chance: a 99th percentile of {glue:text}`ncep-na-q99`, against at most
-# {glue:text}`ncep-na-chance`. The strongest far pair of anomalies has {glue:text}`ncep-na-strongest`, at
-# {glue:text}`ncep-na-strongest-km`, the lowest $r$ of any pair is {glue:text}`ncep-na-lowest`, at
-# {glue:text}`ncep-na-lowest-km`.
-#
-# **On `era5-uk` they stay, a little above chance.** Of its pairs beyond {glue:text}`era5-uk-far-km`,
-# {glue:text}`era5-uk-strong-raw` are strong before and {glue:text}`era5-uk-strong-anomaly` after; the
-# 99th percentile of the anomalies' far pairs is {glue:text}`era5-uk-q99`, against at most
-# {glue:text}`era5-uk-chance`.
-#
-# Distance explains {glue:text}`ncep-na-explained-raw` of the variance of $r$ on `ncep-na`
-# ({glue:text}`ncep-na-explained-anomaly` for anomalies) and {glue:text}`era5-uk-explained-raw` on
-# `era5-uk` ({glue:text}`era5-uk-explained-anomaly`). What it leaves, the noise of a short series
-# included, is the room for a graph that is learned rather than drawn from distances.
-#
-# ## Limits
-#
-# - $r$ is taken at one and the same time. Weather moves; a cell may foretell another some hours
-#   later and show little of it here.
-# - A correlation is not yet a better forecast. Whether long-range links help is for the ablation to
-#   say, not for this page.
-# - The pairs are many, the independent ones few: neighbouring cells repeat each other, and a training
-#   period holds few independent weather situations. That is why chance is judged by shifting whole
-#   fields in time, and not by the number of pairs. The shifted copies of a short series are not
-#   independent either, so a narrow win over them is weak evidence.
-# - `era5-uk` covers one weather system at a time: its far pairs are not far by the measure of
-#   `ncep-na`.
-# - The climatology is fitted to the very times it is taken from, and its season is a single annual
-#   wave, so some of the season remains.
-#
+# **3.** Make two series of pure noise and add the same daily cycle to both. How large is $r$, and what is left of it
+# in the anomalies?
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# Large, though the two have nothing to do with each other; and nothing is left.
+noise = train.copy(data=np.random.default_rng(0).normal(size=train.shape))
+cycled = noise + 5 * np.sin(2 * np.pi * noise.time.dt.hour / 24)
+free = cycled - Climatology().fit(cycled).predict(cycled.time.values)
+assert pearson(cycled[:, 0, 0], cycled[:, 9, 9]) > 0.8
+assert abs(pearson(free[:, 0, 0], free[:, 9, 9])) < 0.1
+
+# %% [markdown]
 # ## Checks
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 if {"ncep-na", "era5-uk"} <= {*datasets}:  # what the text says
     said = held["verdict"].xs("era5-uk", level="dataset")
     assert (said == "holds").all()
@@ -213,6 +249,15 @@ if {"ncep-na", "era5-uk"} <= {*datasets}:  # what the text says
     assert [*said[said != "holds"].index] == [
         ("Some far cells correlate strongly", "anomalies from climatology")
     ]
+    strongest = {
+        d: r.far_strongest.sel(series="anomaly") for d, r in records.items()
+    }
+    assert strongest["ncep-na"] < field_records.STRONG <= strongest["era5-uk"]
+    for d in ("ncep-na", "era5-uk"):  # "a little more than chance"
+        spare = held["effect"]["Far cells correlate more than by chance"].xs(
+            d, level="dataset"
+        )
+        assert (spare > 0).all() and (spare < 0.05).all()
 for record in records.values():
     cells = record.sizes["lat"] * record.sizes["lon"]
     assert (

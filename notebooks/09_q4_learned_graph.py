@@ -16,12 +16,14 @@
 # %% [markdown]
 # # Q4: what does the learned graph look like?
 #
-# The talk shows one column of the learned adjacency for each data set, as a matrix and on a map, and
-# reads it as **the learned graph finds long-range, physically meaningful links**. One column of one
-# run can be read in many ways. Here the columns are shown, too, and the claim is split into four that
-# can each fail: does the graph reach far, does it follow the weather and not distance alone, do its
-# far weights rank as the correlations of far cells do, and do trainings find similar graphs? On a made world
-# whose links are known, a fifth: are they found?
+# **Training moves weight from far cells to near ones. That its links follow the weather, and not distance alone, is
+# seen in one of four cases.**
+#
+# :::{div} page-head
+# **You will see** trained graphs beside correlations. **You should know** {doc}`LAGC <03_method>`.
+# {sub-ref}`wordcount-minutes` minutes; {doc}`a map to click <../book/learned-graph>`. On data of yours:
+# `papermill notebooks/09_q4_learned_graph.ipynb mine.ipynb -p dataset my.nc -p rerun True`
+# :::
 
 # %% tags=["parameters", "hide-input"]
 dataset = [
@@ -34,10 +36,15 @@ seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
+# | alt: Maps of the learned weights of one cell beside Pearson's r with it, for two data sets. The weights are large near the cell and scattered elsewhere; no dark patch stands at the circle.
+# | caption: What the cell at the cross listens to, seed 0 of the first model, by powers of ten; 1 is as in a uniform graph. Right, Pearson's $r$ with it. The circle is its far partner, of all far pairs the one whose anomalies correlate most ({doc}`02_observations`). A link to it would be a dark patch there. ({func}`lsntp.chapters.q4_learned_graph.row_and_pearson` draws it.)
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import HTML, display
+import torch
+from IPython.display import HTML
 from myst_nb import glue
+from scipy.stats import rankdata
 
 from lsntp import figures
 from lsntp.chapters import parameters, q4_learned_graph
@@ -62,45 +69,6 @@ rows = {
     for d in datasets
 }
 fields = field_records.studies(datasets)
-
-# %% [markdown]
-# ## In short
-#
-# **Training moves weight from far cells to near ones.** Of the weights of LS-NTP (equations)
-# {glue:text}`ncep-na lsntp-equations far:.0f` % come from beyond
-# {glue:text}`ncep-na lsntp-equations far km` km on `ncep-na` and
-# {glue:text}`era5-uk lsntp-equations far:.0f` % from beyond
-# {glue:text}`era5-uk lsntp-equations far km` km on `era5-uk`; of a uniform graph it would
-# be {glue:text}`ncep-na lsntp-equations far uniform:.0f` and
-# {glue:text}`era5-uk lsntp-equations far uniform:.0f` %. **That its links follow the weather and not distance
-# alone is seen in one of four cases, the equations on `era5-uk`. Trainings find similar graphs there, and not on
-# `ncep-na`.** Links that were
-# planted in a made world are found by a network that forecasts the field (AUC
-# {glue:text}`planted forecasts the field:.2f`, ½ is guessing), and not by one that forecasts the change from the
-# last frame, as the modern recipe does ({glue:text}`planted forecasts the change:.2f`). All claims
-# [below](graph-claims).
-
-# %% [markdown]
-# ## The graph, and what is measured on it
-#
-# Every node $n$ of the grid inside the network has a learned vector, its embedding $E_n$. The graph is
-#
-# $$ A = \operatorname{softmax}(\operatorname{relu}(E E^{\top})), \qquad L_n = X_n + \sum_m A_{nm} X_m , $$
-#
-# with the softmax taken along each row ({func}`lsntp.model.graph.adaptive_adjacency`, {doc}`03_method`). **Rows
-# are receivers: row $n$ says what node $n$ listens to and adds up to 1; column $m$ says who listens to
-# node $m$, and how much.** With $N$ nodes, every weight of a uniform graph is $1/N$, and weights are shown
-# in multiples of that. At initialisation the graph is close to uniform, whatever the data: all that the
-# figures show beyond this was made by training. A weight cannot be zero: where
-# $E_n \cdot E_m \le 0$ it stays at the least value of its row.
-#
-# The embeddings are those in the records of {doc}`04_main_table`, recipe `modern`; the graph that
-# each run started from is made again from its seed ({func}`lsntp.results.learned_graphs.untrained`). It is held against
-# Pearson's $r$ between the series of the nodes, over the training period, for the series as they are and
-# for anomalies from climatology, as in {doc}`02_observations` ({func}`lsntp.results.pearson.matrix`). For the nodes
-# of the book's networks these matrices are recorded, to four digits ({func}`lsntp.results.pearson.record`).
-
-# %%
 runs = {d: {m: rows[d][LABELS[m]] for m in models} for d in datasets}
 nodes = {
     d: inner_cells(records.config_of(runs[d][models[0]][0]), fields[d].case)
@@ -114,203 +82,198 @@ graphs = {
     }
     for d in datasets
 }
-pd.DataFrame(
-    {
-        d: {
-            "nodes": f"{nodes[d].sizes['lat']} × {nodes[d].sizes['lon']} = "
-            f"{g.sizes['node']}",
-            "nearest nodes": f"{g.km.values[g.km.values > 0].min():.0f} km",
-            "furthest nodes": f"{g.km.values.max():.0f} km",
-            "weight added up beyond": ", ".join(f"{x} km" for x in g.far_km.values),
-            "seeds": g.sizes["seed"],
-        }
-        for d, g in ((d, graphs[d][models[0]]) for d in datasets)
-    }
-)
-
-# %% [markdown]
-# ## As a matrix
-#
-# The whole graph of the first model's first seed, by powers of ten. Nodes are counted row by row from the
-# north-west. The line marks the column that is mapped next, that of the node in the middle of the region.
-# Lines parallel to the diagonal are links to cells north and south of a node; a row that is pale all over
-# belongs to a node that keeps nearly all the weight for a few. Drawn by
-# {func}`lsntp.chapters.q4_learned_graph.matrix`.
-
-# %%
-middle = {}
+first, pairs = {d: graphs[d][models[0]] for d in datasets}, {}
 for d in datasets:
-    graph = graphs[d][models[0]]
-    middle[d] = graph["lat"].size // 2 * graph["lon"].size + graph["lon"].size // 2
-    ax = q4_learned_graph.matrix(graph, cell=middle[d])
-    ax.set_title(f"{d}, {LABELS[models[0]]}, seed {int(graph.seed[0])}", pad=18)
-
-# %% [markdown]
-# ## One column on the map
-#
-# Who listens to the cell at the cross: the same column for each seed, and before training
-# ({func}`lsntp.chapters.q4_learned_graph.columns`). Seeds differ in the first weights and in the order of the
-# training windows, in nothing else.
-
-# %%
-for d in datasets:
-    axes = q4_learned_graph.columns(graphs[d][models[0]], middle[d])
-    axes[0].figure.suptitle(f"{d}, {LABELS[models[0]]}")
-
-# %% [markdown]
-# Any other cell, row or column, of every seed and both forms: {doc}`../book/learned-graph`.
-#
-# ## One row beside the correlations
-#
-# The cross is one end of the far pair whose anomalies go together most closely, the circle the other
-# ({doc}`02_observations`), or the nodes nearest to these. A learned link between them would show as a dark
-# patch at the circle in the upper maps: what the cell at the cross listens to. Below them Pearson's $r$ with
-# the cell at the cross. Drawn by {func}`lsntp.chapters.q4_learned_graph.row_and_pearson`.
-
-# %%
-for d in datasets:
-    graph, pair = graphs[d][models[0]], fields[d].sel(series="anomaly")
-    ends = [
-        q4_learned_graph.nearest_node(nodes[d], float(lat), float(lon))
-        for lat, lon in zip(
-            pair.far_strongest_lat, pair.far_strongest_lon, strict=True
-        )
-    ]
-    axes = q4_learned_graph.row_and_pearson(graph, correlations[d], *ends)
-    axes[0].figure.suptitle(f"{d}, {LABELS[models[0]]}")
-    factors = graph["adjacency"][:, ends[0], ends[1]] * graph.sizes["node"]
-    said = ", ".join(f"{float(f):.2f}" for f in factors)
-    glue(f"{d} strongest far pair", said, display=False)
-
-# %% [markdown]
-# What the cell at the cross gives the cell at the circle, seed by seed, in multiples of $1/N$, which a
-# uniform graph would give: {glue:text}`ncep-na strongest far pair` on `ncep-na`,
-# {glue:text}`era5-uk strongest far pair` on `era5-uk`. That is no link which every training finds.
-#
-# ## Does it reach far?
-#
-# The share of the weight that comes from further away than a distance $d$, mean over nodes; one line a
-# seed ({func}`lsntp.chapters.q4_learned_graph.share_by_distance`). A graph that reaches further than the
-# uniform one lies above its line. The thin lines mark the distances of the table, chosen by the size of the
-# region ({func}`lsntp.results.learned_graphs.far_distances`).
-
-# %%
-for d in datasets:
-    q4_learned_graph.share_by_distance(graphs[d]).set_title(d)
-
-# %% [markdown]
-# The same as numbers, in %, means over seeds. *Of others* leaves out the weight that a node gives itself,
-# so that the rest adds up to 100 %; *own* is that weight, the median over nodes.
-
-# %%
-reach = {}
-for d in datasets:
-    for m, study in graphs[d].items():
-        mean = 100 * study[["beyond", "beyond_others", "own"]].mean("seed")
-        for g in study["graph"].values if m == models[0] else ["learned"]:
-            s = mean.sel(graph=g)
-            name = (
-                LABELS[m]
-                if g == "learned"
-                else {"untrained": "at initialisation"}.get(g, g)
-            )
-            reach[d, name] = {
-                **{f"> {k} km": v for k, v in s["beyond"].to_series().items()},
-                **{
-                    f"of others > {k} km": v
-                    for k, v in s["beyond_others"].to_series().items()
-                },
-                "own": s["own"].item(),
-            }
-for d in datasets:
-    display(
-        pd.DataFrame({n: v for (e, n), v in reach.items() if e == d})
-        .T.round(1)
-        .rename_axis(d)
+    ends = fields[d].sel(series="anomaly")
+    ends = zip(
+        ends.far_strongest_lat.values, ends.far_strongest_lon.values, strict=True
     )
+    pairs[d] = tuple(
+        q4_learned_graph.nearest_node(nodes[d], *place) for place in ends
+    )
+axes = q4_learned_graph.row_and_pearson(first, correlations, pairs)
 
 # %% [markdown]
-# ## Does it mean anything?
+# The talk shows one column of one graph and reads it as **long-range, physically meaningful links**. One column can
+# be read in many ways, so the claim is split into parts that can each fail.
 #
-# For each node, Spearman's rank correlation of its learned row with the Pearson map of the same node,
-# its own entry left out; then the mean over nodes. One dot per seed
-# ({func}`lsntp.chapters.q4_learned_graph.rank_dots`, {func}`lsntp.results.learned_graphs.study`). Three questions, from top to bottom:
-#
-# 1. *Do they go together?* Beside it the graph at initialisation, and nearness alone: what a map that
-#    only falls with distance would get.
-# 2. *More than distance explains?* Near cells correlate, and a graph that links near cells correlates
-#    with that. So the partial rank correlation, with distance held fixed. Two nulls stand below it: the
-#    Pearson map *mirrored* east for west, in which every distance is as before and every coast is in
-#    the wrong place, and maps of the nodes *shuffled*, of which 95 % lie below the dot. The mirrored map
-#    is the stricter one: it keeps all that comes from the shape of the region, its middle and its rim.
-# 3. *Far away, too?* The same among far cells only, those beyond the largest of the distances above.
-
-# %%
-for d in datasets:
-    for series in field_records.SERIES:
-        ax = q4_learned_graph.rank_dots(graphs[d], series)
-        ax.set_title(f"{d}, {ax.get_title()}")
-
-# %% [markdown]
-# ## Is it the same every time?
-#
-# Rank correlation of all off-diagonal entries between the graphs of two seeds, as it is and with
-# distance held fixed ({func}`lsntp.results.learned_graphs.agreement`).
-
-# %%
-agreement = [
-    {
-        "data set": d,
-        "model": LABELS[m],
-        "seeds": pair,
-        "rank correlation": f"{float(study['agreement'].sel(pair=pair)):.2f}",
-        "given distance": f"{float(study['agreement_given_distance'].sel(pair=pair)):.2f}",
-    }
-    for d in datasets
-    for m, study in graphs[d].items()
-    for pair in study["pair"].values
-]
-keys = ["data set", "model", "seeds"]
-pd.DataFrame(agreement).set_index(
-    keys
-) if agreement else "one seed: nothing to compare"
-
-# %% [markdown]
-# ## Are planted links found?
-#
-# In `synthetic` it is known who listens to whom: eight far pairs of patches are linked, each target is
-# drawn towards what its source was three hours before ({func}`lsntp.data.synthetic.synthetic`). The whole LS-NTP is trained on it
-# in two ways ({func}`lsntp.results.studies.planted`): forecasting the change from the last frame, as everywhere with
-# the modern recipe, and forecasting the field itself. The AUC is the chance that a linked pair of nodes has
-# more weight than another pair at least as far apart ({func}`lsntp.results.learned_graphs.recovery`). The two last rows,
-# correlations at the links' lag, show that the links can be found in these data. {doc}`03_method` does this
-# with the smallest network that has a graph.
-
-# %%
-planted = learned_graphs.recovery(
-    studies.load(studies.planted(preset, seeds), rerun)
-)
-ax = figures.auc_dots(planted["auc"])
-
-# %% [markdown]
 # (graph-claims)=
 # ## What came out
 #
-# By rules set before looking ({mod}`lsntp.results.claims`); intervals are over the seeds, for similar graphs the range
-# of their pairs. The graph *reaches
-# far* if more of the weight comes from far cells than in the uniform graph and in its own first one. *Its links
-# follow the weather* if the rank correlation with $r$ of anomalies, distance held fixed, is above 0.1 and above
-# both nulls; *its far links do so, too*: the same among far cells. *Trainings find similar graphs* if the
-# weights of two seeds have a rank correlation above ½. *Planted links* are found if the AUC is above those of
-# 95 % of untrained graphs.
+# The rules were set before looking ({mod}`lsntp.results.claims`).
+#
+# - *Reaches far*: more weight from far cells than in the uniform graph and in its own first one.
+# - *Follows the weather*: the rank correlation with $r$ of anomalies, given distance, is above 0.1 and above two
+#   nulls. *Far links, too*: the same among far cells.
+# - *Similar graphs*: the weights of two seeds have a rank correlation above ½ (bar: range of the pairs).
+# - *Planted links are found*: an AUC above those of 95 % of untrained graphs.
 
-# %%
+# %% tags=["hide-input"]
+planted = learned_graphs.recovery(
+    studies.load(studies.planted(preset, seeds), rerun)
+)
 evidence = {d: {m: graphs[d][m] for m in models} for d in datasets}
 evidence.setdefault("synthetic", {})["planted"] = planted
 held = claims.table(evidence)
 HTML(figures.claims_grid(held))
 
+# %% [markdown]
+# ## The graph in two lines
+#
+# Each of the $N$ nodes has a learned vector, its embedding, a row of $E$ ({doc}`03_method`). **Row $n$ of $A$ says what
+# node $n$ listens to and adds up to 1. Column $m$ says who listens to node $m$.** The records keep $E$, so the graph of a
+# trained network is made again here, equal to the library's
+# ({func}`lsntp.model.graph.adaptive_adjacency`).
+
+# %%
+d, m = datasets[0], models[0]
+E = torch.from_numpy(runs[d][m][0]["embedding"].values.astype(float))  # (N, E)
+A = torch.softmax(torch.relu(E @ E.T), dim=1).numpy()  # (N, N), rows receive
+
+graph = graphs[d][m]
+assert np.allclose(A, graph["adjacency"][0])
+assert np.allclose(A.sum(axis=1), 1)
+
 # %% tags=["hide-input"]
+# | alt: Two learned graphs as matrices. Stripes run parallel to the diagonal; elsewhere there is no clear pattern.
+# | caption: The whole graph, seed 0 of the first model; nodes row by row from the north-west. Stripes beside the diagonal are links to the north and south. A pale row has nearly all its weight on a few nodes. The line marks the column mapped below. ({func}`lsntp.chapters.q4_learned_graph.matrix` draws it.)
+middle = {
+    d: g["lat"].size // 2 * g["lon"].size + g["lon"].size // 2
+    for d, g in first.items()
+}
+figure, axes = plt.subplots(
+    1, len(first), figsize=(figures.WIDTH, 3.4), squeeze=False
+)
+for ax, (d, g) in zip(axes[0], first.items(), strict=True):
+    q4_learned_graph.matrix(g, cell=middle[d], ax=ax).set_title(d, pad=18)
+
+# %% [markdown]
+# ## Does it reach far?
+#
+# Three lines measure how much of the weight comes from beyond a distance.
+
+# %%
+km, far = graph["km"].values, graph.attrs["far"]  # (N, N), km
+share = (A * (km > far)).sum(axis=1).mean()  # of the learned graph
+uniform = (km > far).mean()  # of one in which every weight is 1/N
+
+beyond = graph["beyond"].sel(far_km=far)
+assert np.isclose(share, beyond.sel(graph="learned")[0])
+assert np.isclose(uniform, beyond.sel(graph="uniform")[0])
+
+# %% tags=["hide-input"]
+# | alt: The share of the weight from beyond a distance, for two data sets. All learned graphs lie below the uniform one, some far below.
+# | caption: The share of the weight that comes from beyond a distance, a line a seed. Learned graphs lie below the uniform one, where training began. The grey line marks where far begins. ({func}`lsntp.chapters.q4_learned_graph.share_by_distance` draws it.)
+axes = q4_learned_graph.share_by_distance(graphs)
+
+# %% [markdown]
+# **No.** On `ncep-na` {glue:text}`ncep-na lsntp-equations far:.0f` % of the weight of LS-NTP (equations) comes from
+# beyond {glue:text}`ncep-na lsntp-equations far km` km; of a uniform graph it would be
+# {glue:text}`ncep-na lsntp-equations far uniform:.0f` %. On `era5-uk` it is
+# {glue:text}`era5-uk lsntp-equations far:.0f` % from beyond {glue:text}`era5-uk lsntp-equations far km` km, instead of
+# {glue:text}`era5-uk lsntp-equations far uniform:.0f` %.
+
+# %% tags=["hide-cell"]
+reach = {}
+for d in datasets:
+    for m, study in graphs[d].items():
+        mean = study[["beyond", "beyond_others", "own"]].mean("seed")
+        mean = 100 * mean.sel(far_km=study.attrs["far"])
+        names = {"learned": LABELS[m]}
+        if m == models[0]:
+            names |= {"untrained": "at initialisation", "uniform": "uniform graph"}
+        for g, name in names.items():
+            reach[d, name] = {
+                "from far cells (%)": mean["beyond"].sel(graph=g).item(),
+                "own left out (%)": mean["beyond_others"].sel(graph=g).item(),
+                "own, median (%)": mean["own"].sel(graph=g).item(),
+            }
+pd.DataFrame(reach).T.round(1)
+
+
+# %% [markdown]
+# ## Does it follow the weather?
+#
+# Near cells correlate, and a graph that links near cells goes with that. So distance is held fixed: the **partial
+# rank correlation** of a learned row with the Pearson map of the same node, mean over nodes.
+
+# %%
+def given_distance(a, r, km, n):
+    """Rank correlation of row n of a with row n of r, distance held fixed."""
+    others = np.arange(len(km)) != n
+    ranks = [rankdata(x[n, others].round(12)) for x in (a, r, -km)]
+    (_, ar, ak), (_, _, rk), _ = np.corrcoef(ranks)
+    return (ar - ak * rk) / np.sqrt((1 - ak**2) * (1 - rk**2))
+
+
+r = correlations[datasets[0]]["r"].sel(series="anomaly").values
+partial = np.mean([given_distance(A, r, km, n) for n in range(len(A))])
+recorded = graph["rank"].sel(measure="given distance", series="anomaly", seed=0)
+assert np.isclose(partial, recorded, atol=0.01)
+
+# %% tags=["hide-input"]
+# | alt: Rank correlations of learned graphs with Pearson's r, for two data sets, with their nulls. Given distance they are small; only on era5-uk does one model stand clear of its nulls.
+# | caption: A dot a seed. *Nearness alone* is what a map that only falls with distance would get. The mirrored map, east for west, keeps every distance and moves every coast; of shuffled maps 95 % lie below their dot. ({func}`lsntp.chapters.q4_learned_graph.rank_dots` draws it.)
+axes = q4_learned_graph.rank_dots(graphs)
+
+# %% [markdown]
+# **Once: the equations on `era5-uk`.** In the other three cases it is not shown, and far links follow the weather in
+# none. The cell at the cross gives its far partner, seed by seed,
+# {glue:text}`ncep-na strongest far pair` times the uniform weight on `ncep-na`. That is no link which every training
+# finds.
+
+# %% tags=["hide-cell"]
+# | alt: The same rank correlations with r of the series as they are.
+# | caption: The same with $r$ of the series as they are, day and season included.
+axes = q4_learned_graph.rank_dots(graphs, "raw")
+
+# %% [markdown]
+# ## Is it the same every time?
+#
+# **On `era5-uk`, yes; on `ncep-na` it is not shown.** Seeds differ in the first weights and in the order of the training
+# windows, in nothing else.
+
+# %% tags=["hide-input"]
+# | alt: Maps of who listens to one cell, one for each seed and one before training. After training the weight gathers around the cell, with patches that differ between seeds.
+# | caption: Who listens to the cell at the cross, the same column for each seed and before training. ({func}`lsntp.chapters.q4_learned_graph.columns` draws it.)
+for d in datasets:
+    axes = q4_learned_graph.columns(first[d], middle[d])
+    axes[0].figure.suptitle(f"{d}, {LABELS[models[0]]}")
+
+# %% tags=["hide-cell"]
+agreement = {
+    (d, LABELS[m], k): {
+        "rank correlation": f"{float(study['agreement'].sel(pair=k)):.2f}",
+        "given distance": f"{float(study['agreement_given_distance'].sel(pair=k)):.2f}",
+    }
+    for d in datasets
+    for m, study in graphs[d].items()
+    for k in study["pair"].values
+}
+pd.DataFrame(agreement).T if agreement else "one seed: nothing to compare"
+
+# %% [markdown]
+# ## Are planted links found?
+#
+# In `synthetic` eight far pairs of patches are linked: a target follows its source three hours later
+# ({func}`lsntp.data.synthetic.synthetic`). Two networks are trained on it ({func}`lsntp.results.studies.planted`): one forecasts the field, the other
+# the change from the last frame, as the modern recipe does.
+
+# %% tags=["hide-input"]
+# | alt: AUC of planted links. Forecasting the field lies well above a half, forecasting the change below it; correlations at the links' lag find nearly all.
+# | caption: The chance that a linked pair of nodes has more weight than another pair at least as far apart; ½ is guessing. The last two rows, correlations at the links' lag, show that these data hold the links. ({func}`lsntp.figures.auc_dots` draws it.)
+ax = figures.auc_dots(planted["auc"])
+
+# %% [markdown]
+# **Forecasting the field, yes** (AUC {glue:text}`planted forecasts the field:.2f`). **Forecasting the change, no**: the
+# graph does worse than guessing ({glue:text}`planted forecasts the change:.2f`).
+
+# %% tags=["hide-cell"]
+for d in datasets:
+    cell, partner = pairs[d]
+    factors = first[d]["adjacency"][:, cell, partner] * first[d].sizes["node"]
+    said = ", ".join(f"{float(f):.2f}" for f in factors)
+    glue(f"{d} strongest far pair", said, display=False)
 for d in datasets:
     for m, study in graphs[d].items():
         far = study["beyond"].sel(far_km=study.attrs["far"])
@@ -346,18 +309,44 @@ for way in planted.attrs["rows"]:
 # %% [markdown]
 # ## Limits
 #
-# - A weight is not its effect. What a link does also depends on the convolution after the graph and on the
-#   network's many steps, and the same weights $\Theta$ serve a node and its links. Whether the graph
-#   helps the forecast at all is the subject of {doc}`05_ablation`.
-# - Pearson's $r$ at one and the same time is one meaning of "physically meaningful", the talk's own. A link
-#   to where the weather comes from would show little of it.
-# - $E E^{\top}$ is symmetric: before the softmax, $m$ speaks to $n$ as much as $n$ to $m$, so such a graph
-#   cannot tell a source from a target but by the sum of a row.
-# - The uniform graph is a far-reaching one. That a graph sends less far than this does not mean that it
-#   has no far link, only that training did not favour them.
-# - Few seeds, small networks, one region each. Ranks do not tell how much two weights differ, and the many
-#   equal ones (where the relu cuts) count as ties.
+# - A weight is not its effect: whether the graph helps the forecast is the subject of {doc}`05_ablation`.
+# - Pearson's $r$ at one and the same time is the talk's own meaning of "physically meaningful". A link to where the
+#   weather comes from would show little of it.
+# - The uniform graph reaches far itself. To send less far than this is not to have no far link.
 #
+# ## Exercises
+#
+# **1.** Which embedding gives the uniform graph?
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# All zeros: every score is 0, and the softmax of equal scores is 1/N.
+zero = torch.zeros(len(A), 4)
+assert torch.allclose(
+    torch.softmax(torch.relu(zero @ zero.T), dim=1), torch.tensor(1 / len(A))
+)
+
+# %% [markdown]
+# **2.** $E E^{\top}$ is symmetric. Is $A$? Where does the difference come from?
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# It is not; only by the sum of each row. Multiplied by these sums it is symmetric again.
+sums = torch.exp(torch.relu(E @ E.T)).sum(dim=1, keepdim=True).numpy()
+assert not np.allclose(A, A.T)
+assert np.allclose(A * sums, (A * sums).T)
+
+# %% [markdown]
+# **3.** Can training make a weight zero?
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# No: relu cuts a score to 0, and exp(0) is 1. All cut links of a row share its least weight.
+cut = (E @ E.T <= 0).numpy()
+least = np.broadcast_to(A.min(axis=1, keepdims=True), A.shape)
+assert (A > 0).all() and np.allclose(A[cut], least[cut])
+
+# %% [markdown]
 # ## Checks, and the records behind this page
 #
 # `lsntp verify KEY` makes a run again and compares.
@@ -373,6 +362,7 @@ if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
     assert (
         said["Its links follow the weather"]["released form"] == "not shown"
     ).all()
+    assert (said["Its far links do so, too"] != "holds").all()
     same = said["Trainings find similar graphs"]
     assert (same.xs("ncep-na", level="dataset") == "not shown").all()
     assert (same.xs("era5-uk", level="dataset") == "holds").all()

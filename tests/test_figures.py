@@ -80,11 +80,11 @@ def test_case_frames_share_one_scale(record):
 
 
 def test_correlation_figures(record):
-    axes = observations.correlation_distance(record)
+    axes = observations.correlation_distance({"made": record})[0]
     assert [a.get_xlabel() for a in axes] == ["great-circle distance (km)"] * 2
     assert axes[0].get_ylabel() == "Pearson's r"
     assert axes[0].get_ylim()[0] < float(record.lowest.min())
-    maps = observations.correlation_map(record)
+    maps = observations.correlation_map({"made": record})[0]
     for ax in maps:
         assert_map(ax)
         assert ax.collections[0].get_clim() == (-1, 1)

@@ -284,24 +284,23 @@ def test_matrix_and_maps(graphs, matrices):
     column = axes[0].collections[0].get_array().ravel()
     np.testing.assert_allclose(column, graphs["adjacency"][0, :, 5] * n)
 
-    axes = graph_figures.row_and_pearson(graphs, matrices, 5, 30)
-    assert len(axes) == 4 and all(isinstance(a, Axes) and len(a.lines) == 2 for a in axes)
-    row = axes[1].collections[0].get_array().ravel()
-    np.testing.assert_allclose(row, graphs["adjacency"][1, 5] * n)
-    single = graphs.isel(seed=[0])
-    assert graph_figures.row_and_pearson(single, matrices, 5, 30)[1].get_title() == (
-        "at initialisation"
-    )
+    one = {"made": graphs}
+    axes = graph_figures.row_and_pearson(one, {"made": matrices}, {"made": (5, 30)})[0]
+    assert len(axes) == 2 and all(isinstance(a, Axes) and len(a.lines) == 2 for a in axes)
+    row, r = (a.collections[0].get_array().ravel() for a in axes)
+    np.testing.assert_allclose(row, graphs["adjacency"][0, 5] * n)
+    np.testing.assert_allclose(r, matrices["r"].sel(series="anomaly")[5])
     bars = [a.get_ylabel() for a in axes[0].figure.axes if a.get_label() == "<colorbar>"]
-    assert bars == ["weight × N\n(1: as in a uniform graph)", "Pearson's r"]
+    assert bars == ["weight × N", "r of anomalies"]
 
 
 def test_lines_and_dots(graphs):
-    ax = graph_figures.share_by_distance({"lsntp-equations": graphs})
+    one = {"made": {"lsntp-equations": graphs}}
+    ax = graph_figures.share_by_distance(one)[0]
     assert "(km)" in ax.get_xlabel() and "(%)" in ax.get_ylabel()
-    labels = [t.get_text() for t in ax.get_legend().get_texts()]
+    labels = [t.get_text() for t in ax.figure.legends[0].get_texts()]
     assert labels == ["uniform graph", "at initialisation", "LS-NTP (equations)"]
-    ax = graph_figures.rank_dots({"lsntp-equations": graphs})
+    ax = graph_figures.rank_dots(one)[0]
     assert len(ax.get_yticklabels()) == len(learned_graphs.MEASURES)
     np.testing.assert_allclose(
         ax.lines[0].get_xdata(), graphs["rank"].sel(measure="learned", series="anomaly")

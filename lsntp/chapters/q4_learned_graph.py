@@ -85,107 +85,113 @@ def columns(study: xr.Dataset, cell: int) -> np.ndarray:
     return axes
 
 
-def row_and_pearson(study: xr.Dataset, pearson: xr.Dataset, cell: int, partner: int) -> np.ndarray:
-    """Map what a cell (cross) listens to, above Pearson's r of every cell with it.
+def row_and_pearson(
+    studies: Mapping[str, xr.Dataset],
+    pearson: Mapping[str, xr.Dataset],
+    pairs: Mapping[str, tuple[int, int]],
+) -> np.ndarray:
+    """Map what a cell (cross) listens to, beside Pearson's r of every cell with it.
 
     Parameters
     ----------
-    study, pearson : Dataset
+    studies, pearson : mapping of data set -> Dataset
         From :func:`lsntp.results.learned_graphs.study` and :func:`lsntp.results.pearson.of_nodes`.
-    cell, partner : int
+    pairs : mapping of data set -> (int, int)
         Two nodes: that of the cross, and that of the circle.
 
     Returns
     -------
-    array of Axes (4,)
-        The learned rows of the first two seeds (of one, the row at initialisation beside it); r of
-        the series as they are, and of anomalies.
+    array of Axes (data sets, 2)
+        The learned row of the first seed; r of anomalies.
     """
-    graphs = {f"learned row, seed {int(a.seed)}": a.values for a in study["adjacency"][:2]}
-    if len(graphs) < 2:
-        graphs["at initialisation"] = study["untrained"].values[0]
-    norm = weight_norm(np.stack(list(graphs.values())))
-    blank = on_grid(np.zeros(study.sizes["node"]), study)
-    figure, axes = _panels(blank, 4, 2)
-    figure.set_figheight(0.9 * figure.get_figheight())
-    for ax, (title, a) in zip(axes[:2], graphs.items(), strict=True):
-        row = on_grid(a[cell] * len(a), study)
-        field_map(row, ax, title=title, cmap=WEIGHTS, norm=norm, colourbar=False)
-    for ax, (series, title) in zip(axes[2:], SERIES_NAMES.items(), strict=True):
-        r = on_grid(pearson["r"].sel(series=series).values[cell], study)
-        field_map(r, ax, title=title, cmap=DIVERGING, limits=(-1, 1), colourbar=False)
-    for ax in axes:
-        mark(ax, place(study, cell))
-        mark(ax, place(study, partner), "o")
-        ax.label_outer()
-    figure.colorbar(axes[0].collections[0], ax=list(axes[:2]), label=UNIFORM)
-    figure.colorbar(axes[2].collections[0], ax=list(axes[2:]), label="Pearson's r")
+    size = (WIDTH, 2.6 * len(studies))
+    _, axes = plt.subplots(len(studies), 2, figsize=size, squeeze=False)
+    for row, (name, study) in zip(axes, studies.items(), strict=True):
+        cell, partner = pairs[name]
+        a = study["adjacency"].values[0]
+        weights = on_grid(a[cell] * len(a), study)
+        r = on_grid(pearson[name]["r"].sel(series="anomaly").values[cell], study)
+        norm = weight_norm(a)
+        title = f"{name}: learned weights"
+        field_map(weights, row[0], title=title, cmap=WEIGHTS, norm=norm, label="weight × N")
+        title = f"{name}: Pearson's r"
+        field_map(r, row[1], title=title, cmap=DIVERGING, limits=(-1, 1), label="r of anomalies")
+        for ax in row:
+            mark(ax, place(study, cell))
+            mark(ax, place(study, partner), "o")
+            ax.set(xlabel="", ylabel="")
     return axes
 
 
-def share_by_distance(studies: Mapping[str, xr.Dataset], ax: Axes | None = None) -> Axes:
+def share_by_distance(graphs: Mapping[str, Mapping[str, xr.Dataset]]) -> np.ndarray:
     """Draw the share of the weight that comes from beyond a distance, one line per seed.
 
     Parameters
     ----------
-    studies : mapping of model -> Dataset
-        From :func:`lsntp.results.learned_graphs.study`, all of one data set.
+    graphs : mapping of data set -> mapping of model -> Dataset
+        From :func:`lsntp.results.learned_graphs.study`.
+
+    Returns
+    -------
+    array of Axes, one per data set
     """
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.2))[1]
-    first = next(iter(studies.values()))
-    km = first["distance"].values
+    figure, axes = plt.subplots(1, len(graphs), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
     plain = {"uniform": ("--", "black"), "untrained": (":", "#777777")}
-    for graph, (line, colour) in plain.items():
-        share = 100 * first["curve"].sel(graph=graph)[0]
-        name = {"uniform": "uniform graph", "untrained": "at initialisation"}[graph]
-        ax.plot(km, share, line, color=colour, linewidth=2.5, label=name)
-    for model, study in studies.items():
-        for k, curve in enumerate(100 * study["curve"].sel(graph="learned").values):
-            label = None if k else LABELS[model]
-            ax.plot(km, curve, color=COLOURS[model], linewidth=1.8, label=label)
-    for d in first["far_km"].values:
-        ax.axvline(d, color="#dddddd", linewidth=1, zorder=0)
-    ax.set(xlabel="great-circle distance $d$ (km)", ylabel="weight from beyond $d$ (%)")
-    ax.set_ylim(0, 101)
-    ax.set_xlim(0, km[-1])
-    ax.legend()
-    return ax
+    names = {"uniform": "uniform graph", "untrained": "at initialisation"}
+    for ax, (dataset, studies) in zip(axes[0], graphs.items(), strict=True):
+        first = next(iter(studies.values()))
+        km = first["distance"].values
+        for graph, (line, colour) in plain.items():
+            share = 100 * first["curve"].sel(graph=graph)[0]
+            ax.plot(km, share, line, color=colour, linewidth=2.5, label=names[graph])
+        for model, study in studies.items():
+            for k, curve in enumerate(100 * study["curve"].sel(graph="learned").values):
+                label = None if k else LABELS[model]
+                ax.plot(km, curve, color=COLOURS[model], linewidth=1.8, label=label)
+        ax.axvline(first.attrs["far"], color="#cccccc", linewidth=1, zorder=0)
+        ax.set(title=dataset, xlabel="distance $d$ (km)", ylim=(0, 101), xlim=(0, km[-1]))
+    axes[0, 0].set_ylabel("weight from beyond $d$ (%)")
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2)
+    return axes[0]
 
 
 def rank_dots(
-    studies: Mapping[str, xr.Dataset], series: str = "anomaly", ax: Axes | None = None
-) -> Axes:
+    graphs: Mapping[str, Mapping[str, xr.Dataset]], series: str = "anomaly"
+) -> np.ndarray:
     """Draw rank correlations with Pearson's r, one row per measure, one dot per seed.
 
     Parameters
     ----------
-    studies : mapping of model -> Dataset
+    graphs : mapping of data set -> mapping of model -> Dataset
         As of `share_by_distance`.
     series : {"raw", "anomaly"}
+
+    Returns
+    -------
+    array of Axes, one per data set
     """
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.4))[1]
-    place = np.arange(len(MEASURES), dtype=float)
-    place[3:] += 0.5  # a gap between the questions
-    place[6:] += 0.5
-    offsets = np.linspace(-0.17, 0.17, len(studies)) if len(studies) > 1 else [0.0]
-    for (model, study), offset in zip(studies.items(), offsets, strict=True):
-        values = study["rank"].sel(series=series, measure=list(MEASURES)).values
-        for k, dots in enumerate(values):
-            ax.plot(
-                dots,
-                np.full(len(dots), place[k] + offset),
-                "o",
-                color=COLOURS[model],
-                markersize=7,
-                label=None if k else LABELS[model],
-            )
-    ax.axvline(0, color="grey", linewidth=1, zorder=0)
-    ax.set_yticks(place, [name.strip() for name in MEASURES.values()])
-    ax.invert_yaxis()
-    ax.set(xlabel="rank correlation with Pearson's r, mean over cells", title=SERIES_NAMES[series])
-    ax.grid(axis="y", color="#eeeeee")
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.17), ncols=2)
-    return ax
+    figure, axes = plt.subplots(1, len(graphs), figsize=(WIDTH, 4.2), sharey=True, squeeze=False)
+    height = np.arange(len(MEASURES), dtype=float)
+    height[3:] += 0.5  # a gap between the questions
+    height[6:] += 0.5
+    for ax, (dataset, studies) in zip(axes[0], graphs.items(), strict=True):
+        offsets = np.linspace(-0.17, 0.17, len(studies)) if len(studies) > 1 else [0.0]
+        for (model, study), offset in zip(studies.items(), offsets, strict=True):
+            values = study["rank"].sel(series=series, measure=list(MEASURES)).values
+            for k, dots in enumerate(values):
+                y = np.full(len(dots), height[k] + offset)
+                label = None if k else LABELS[model]
+                ax.plot(dots, y, "o", color=COLOURS[model], markersize=6, label=label)
+        ax.axvline(0, color="grey", linewidth=1, zorder=0)
+        ax.set_title(dataset)
+        ax.grid(axis="y", color="#eeeeee")
+    axes[0, 0].set_yticks(height, [name.strip() for name in MEASURES.values()])
+    axes[0, 0].invert_yaxis()
+    figure.supxlabel(f"rank correlation with r of {SERIES_NAMES[series]}", fontsize=12)
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2)
+    return axes[0]
 
 
 def on_grid(values: Sequence[float] | np.ndarray, study: xr.Dataset) -> xr.DataArray:
