@@ -16,9 +16,13 @@
 # %% [markdown]
 # # Method: LS-Conv taken apart
 #
-# LS-NTP is a ConvLSTM whose convolution was swapped for another operator, LS-Conv. This page takes
-# that operator apart on two real fields, equation by equation, puts the network together from it, and
-# then asks on a world with known long-range links whether its graph finds them.
+# **LS-NTP is ConvLSTM with another convolution, LS-Conv: it lets every cell listen to every other before the kernel reads.**
+#
+# :::{div} page-head
+# **You will see** LS-Conv in three lines of code, the network around it, and planted links found. **You should know**
+# {doc}`01_background`. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# `papermill notebooks/03_method.ipynb mine.ipynb -p datasets '["synthetic"]'`
+# :::
 
 # %% tags=["parameters", "hide-input"]
 datasets = ["ncep-na", "era5-uk"]  # real fields, from the field records
@@ -40,8 +44,10 @@ from lsntp.chapters import method, parameters
 from lsntp.model.convlstm import ConvLSTMCell
 from lsntp.model.forecaster import inner_grid
 from lsntp.model.lsconv import lagc
-from lsntp.results import field_records, planted
+from lsntp.results import field_records, learned_graphs, planted, studies
+from lsntp.runs import records as run_records
 from lsntp.runs.config import PRESETS
+from lsntp.runs.experiment import inner_cells
 from lsntp.zoo import MODELS
 
 torch.set_num_threads(1)
@@ -51,32 +57,27 @@ records = field_records.studies(
 )
 first = next(iter(records))  # where one field is enough
 
+# %% tags=["hide-input"]
+# | alt: "A convolution reads the 3×3 cells around an output cell; in LS-Conv arrows from five far cells reach those nine first."
+# | caption: "Blue, what the kernel reads; orange, what those cells hear from afar, thicker arrows for more weight. ({func}`lsntp.figures.schematics.convolution_and_lsconv` draws it.)"
+axes = figures.schematics.convolution_and_lsconv()
+
 # %% [markdown]
 # ## The task
 #
-# Given the last $\alpha = T$ fields of near-surface temperature, forecast the next $\beta = L$:
+# From the last $\alpha = T$ fields of near-surface temperature, forecast the next $\beta = L$:
 #
 # $$ \hat X_{t+1}, \dots, \hat X_{t+\beta} = f(X_{t-\alpha+1}, \dots, X_t), \qquad X \in \mathbb{R}^{H \times W} . $$
 #
-# Every cell of the grid is also a node of a graph: $N = H\,W$ nodes, counted row by row. All symbols
-# are in {doc}`../book/notation`. The real fields of this page are the twelve frames that the field
-# records keep of each data set: six inputs, six targets. Drawn by
-# {func}`lsntp.figures.case_frames`.
+# Every cell is a node of a graph: $N = H\,W$ nodes, counted row by row ({doc}`../book/notation`). The six input frames
+# of a real case, standardised over the case, are the channels here. LS-Conv does three things with them:
 
-# %%
-for name, record in records.items():
-    axes = figures.case_frames(record, steps=(-5, 0, 6))
-    axes[0].figure.suptitle(
-        f"{name}, 0 h = "
-        f"{record.case_time.sel(step=0).dt.strftime('%Y-%m-%d %H').item()} UTC"
-    )
+# %% tags=["hide-input"]
+# | alt: NSA weighs a field cell by cell, LAGC mixes cells over a graph, LSI reads neighbours with a kernel.
+# | caption: "The three parts and their equations. ({func}`lsntp.figures.schematics.overview` draws it.)"
+ax = figures.schematics.overview()
 
-# %% [markdown]
-# A network sees scaled numbers. Here: the temperature minus the mean of the whole case, divided by its
-# standard deviation (a record of twelve frames holds no climatology). The six input frames serve as
-# the six channels of the operator.
-
-# %%
+# %% tags=["hide-input"]
 inputs = {}
 for name, record in records.items():
     case = (record.case - record.case.mean()) / record.case.std()
@@ -86,65 +87,31 @@ tensors = {
     name: torch.from_numpy(frames.to_numpy())[None]
     for name, frames in inputs.items()
 }
-pd.DataFrame(
-    {"(B, C, H, W)": {n: tuple(x.shape) for n, x in tensors.items()}}
-    | {"N": {n: x.shape[-2] * x.shape[-1] for n, x in tensors.items()}}
-)
+frames, x = inputs[first], tensors[first]  # the field of this page, (B, C, H, W)
+height, width = x.shape[-2:]
+torch.manual_seed(seed)
+operator = LSConv(6, 4, kernel=3)
+E = AdaptiveGraph(height * width, PRESETS["laptop"].embedding).embedding.detach()
+conv1, _, conv2, _, conv3 = operator.nsa[0].gate
+theta, bias = operator.lsi.weight, operator.lsi.bias
 
 # %% [markdown]
 # ## NSA: attention, cell by cell
 #
-# Node-based spatial attention asks how much each cell matters. Three 1×1 convolutions, ReLU between
-# them, end in a sigmoid; the result weighs the field:
-#
 # $$ \mathrm{NSA}(\mathcal{X}) = \sigma\bigl(\mathrm{conv}_{1\times1}(\operatorname{relu}(\mathrm{conv}_{1\times1}(\operatorname{relu}(\mathrm{conv}_{1\times1}(\mathcal{X}))))\bigr) \circ \mathcal{X} . $$
 #
-# In code, {class}`lsntp.model.lsconv.NSA`. The weights below are **untrained**: the maps show what kind of
-# thing an attention is, not what a trained one attends to. Drawn by {func}`lsntp.figures.maps_row` and
-# {func}`lsntp.figures.field_map`.
+# Three 1×1 convolutions give every cell a weight in (0, 1):
 
 # %%
-torch.manual_seed(seed)
-nsa = NSA(channels=6)
-for name, frames in inputs.items():
-    with torch.no_grad():
-        attention = torch.sigmoid(nsa.gate(tensors[name]))[0]  # (C, H, W)
-        weighed = nsa(tensors[name])[0]
-    assert attention.min() > 0 and attention.max() < 1, "attention lies in (0, 1)"
-    assert torch.allclose(weighed, attention * tensors[name][0]), (
-        "it weighs the field"
-    )
-    last = frames.isel(step=-1)
-    axes = figures.maps_row(
-        {
-            "field, 0 h": last,
-            "reweighted field": last.copy(data=weighed[-1].numpy()),
-        },
-        columns=2,
-        cmap=figures.DIVERGING,
-        limits=(-2.5, 2.5),
-    )
-    axes[0].figure.suptitle(f"{name}, untrained NSA")
-    ax = figures.field_map(
-        last.copy(data=attention[-1].numpy()),
-        title=f"{name}, attention",
-        label="attention",
-    )
-    print(
-        f"{name}: attention from {attention[-1].min():.2f} to "
-        f"{attention[-1].max():.2f}"
-    )
+X = torch.sigmoid(conv3(conv2(conv1(x).relu()).relu())) * x
+assert torch.allclose(X, operator.nsa[0](x))  # the library's
 
 # %% [markdown]
-# Untrained, the attention stays near ½ and little more happens than that the field is halved.
-#
-# A 1×1 convolution looks at one cell, so this attention is a matter of that cell alone. The released
-# code puts a GroupNorm with a single group behind the first two convolutions. It takes mean and
-# variance over the *whole* field, and with it one cell's attention depends on all others. Raise one
-# cell of the last frame by one standard deviation and count the cells whose output changes
-# ({func}`lsntp.chapters.method.change_map`):
+# A 1×1 convolution looks at one cell, so this attention is a matter of that cell alone. The released code adds a
+# GroupNorm, which averages over the *whole* field: there, one cell's attention depends on all others. Cells whose output
+# changes if one is raised:
 
-# %%
+# %% tags=["hide-input"]
 torch.manual_seed(seed)
 attentions = {"equations": NSA(6), "released (GroupNorm)": NSA(6, norm=True)}
 reached = {
@@ -169,63 +136,29 @@ pd.DataFrame(reached).T
 # %% [markdown]
 # ## LAGC: a graph that is learned
 #
-# A graph convolution needs an adjacency. LAGC learns one: every node has an embedding, a row of $E$,
-# and two nodes are linked as far as their embeddings point the same way:
-#
 # $$ D^{-1/2} A D^{-1/2} = \operatorname{softmax}\bigl(\operatorname{relu}(E E^{\top})\bigr), \qquad
 # L = \bigl(I + \operatorname{softmax}(\operatorname{relu}(E E^{\top}))\bigr) X . $$
 #
-# The softmax is taken of each row. In code, {class}`lsntp.model.graph.AdaptiveGraph` and
-# {func}`lsntp.model.lsconv.lagc`. Three things follow from the equation alone.
-#
-# **It starts as a global mean.** Before training the embeddings are small and random, so all scores are
-# near 0 and every weight is near $1/N$. The table gives weights times $N$ (1 is the global mean), for the
-# embedding sizes of the laptop preset and of the paper.
+# Every node has an embedding, a row of $E$. Two nodes are linked as far as their embeddings point the same way:
 
 # %%
-rows = []
-for name, x in tensors.items():
-    nodes = x.shape[-2] * x.shape[-1]
-    for preset in ("laptop", "paper"):
-        torch.manual_seed(seed)
-        with torch.no_grad():
-            A = AdaptiveGraph(nodes, PRESETS[preset].embedding)()
-        assert torch.allclose(A.sum(1), torch.ones(nodes), atol=1e-5), (
-            "rows sum to 1"
-        )
-        others = nodes * A[~torch.eye(nodes, dtype=bool)]
-        rows.append(
-            {
-                "field": name,
-                "N": nodes,
-                "embedding size": PRESETS[preset].embedding,
-                "smallest × N": f"{others.min():.2f}",
-                "largest × N, other cells": f"{others.max():.2f}",
-                "own cell × N, mean": f"{nodes * A.diagonal().mean():.2f}",
-            }
-        )
-pd.DataFrame(rows)
+A = (E @ E.T).relu().softmax(dim=1)  # (N, N), row n: what node n listens to
+L = X + (X.flatten(2) @ A.T).reshape(X.shape)  # (I + A) X
+assert torch.allclose(L, lagc(X, A), atol=1e-5)  # the library's
 
 # %% [markdown]
-# **It is never sparse.** The ReLU sets every negative score to 0, but $e^0 = 1$: a score of 0 is not a
-# missing link. For every score $s$,
-#
-# $$ e^{\operatorname{relu}(s)} = 1 + \left(e^{s} - 1\right)_+ , $$
-#
-# so the softmax's numerator is a floor, the matrix of ones (rank one: every cell gets the plain sum of the
-# field), and a positive part that is sparse.
-#
-# **It knows no direction, but its rows do.** $E E^\top$ is symmetric, and so is the numerator. Dividing each
-# row by its own sum $Z_n$ is not: what the code computes is $D^{-1}A$, not the symmetric $D^{-1/2} A D^{-1/2}$
-# of the equation's left side.
+# **It starts as a global mean**: embeddings start small, so every weight is near $1/N$.
+# **It is never sparse**: with a score $s$, $e^{\operatorname{relu}(s)} = 1 + (e^{s} - 1)_+$, a floor everywhere and a sparse
+# positive part. **Scores know no direction, rows do**: $E E^\top$ is symmetric, but each row is divided by its own sum. The
+# code computes $D^{-1}A$, not $D^{-1/2} A D^{-1/2}$.
 
-# %%
+# %% tags=["hide-cell"]
 torch.manual_seed(seed)
 nodes = tensors[first].shape[-2] * tensors[first].shape[-1]
 with torch.no_grad():
     graph = AdaptiveGraph(nodes, PRESETS["paper"].embedding).double()
     scores = graph.embedding @ graph.embedding.T
-    A = graph()
+    A64 = graph()
 numerator = torch.exp(torch.relu(scores))
 positive = torch.expm1(scores).clamp(min=0)
 Z = numerator.sum(1, keepdim=True)
@@ -235,23 +168,23 @@ assert torch.allclose(numerator, 1 + positive, rtol=1e-13, atol=0), (
 assert torch.allclose(numerator, numerator.T, rtol=1e-13, atol=0), (
     "the numerator is symmetric"
 )
-assert torch.allclose(A, numerator / Z, rtol=1e-12, atol=0), (
+assert torch.allclose(A64, numerator / Z, rtol=1e-12, atol=0), (
     "rows divided by their sums"
 )
-x = tensors[first].double()
+x64 = tensors[first].double()
 floor = (
-    x.sum((2, 3), keepdim=True).expand_as(x).flatten(2)
+    x64.sum((2, 3), keepdim=True).expand_as(x64).flatten(2)
 )  # the sum of the field, everywhere
 assert torch.allclose(
-    (lagc(x, A) - x).flatten(2),
-    (floor + x.flatten(2) @ positive) / Z[:, 0],
+    (lagc(x64, A64) - x64).flatten(2),
+    (floor + x64.flatten(2) @ positive) / Z[:, 0],
     atol=1e-12,
 ), "A X = (sum of the field + P X) / Z"
 glue("sparse", f"{100 * (positive == 0).double().mean():.0f} %", display=False)
 glue("floor", f"{100 * (nodes / Z).mean():.0f} %", display=False)
 print(
-    f"smallest weight × N: {nodes * A.min():.2f}; weights that are 0: "
-    f"{int((A == 0).sum())}"
+    f"smallest weight × N: {nodes * A64.min():.2f}; weights that are 0: "
+    f"{int((A64 == 0).sum())}"
 )
 print(
     f"entries of the positive part that are 0: "
@@ -260,37 +193,49 @@ print(
 print(f"share of a row's weight in the floor, mean: {(nodes / Z).mean():.2f}")
 print(
     f"largest difference between A and its transpose, × N: "
-    f"{nodes * (A - A.T).abs().max():.2f}"
+    f"{nodes * (A64 - A64.T).abs().max():.2f}"
 )
 
 # %% [markdown]
-# At the start {glue:text}`sparse` of the positive part is 0, and the floor holds {glue:text}`floor` of the
-# weight. What an untrained graph adds to a field is therefore close to one number, the field's mean:
+# At the start {glue:text}`sparse` of the positive part is 0, and the floor holds {glue:text}`floor` of the weight.
+# Training changes that. Below, the recorded embeddings of LS-NTP (equations), and what their graph makes of a field:
 
-# %%
-for name, frames in inputs.items():
-    last, x = frames.isel(step=-1), tensors[name]
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        A = AdaptiveGraph(x.shape[-2] * x.shape[-1], PRESETS["paper"].embedding)()
-        smoothed = lagc(x, A)[0, -1].numpy()
-    maps = {
+# %% tags=["hide-input"]
+# | alt: A field on the nodes, what the learned graph adds to it, and their sum.
+# | caption: "A field at the network's nodes, what the trained graph brings each cell, and both together; first data set, first seed."
+run = studies.load(
+    studies.main(first, "laptop", 1, ["lsntp-equations"], ["modern"])
+)
+(run,) = next(iter(run.values()))
+coarse = inner_cells(run_records.config_of(run), inputs[first])
+trained = torch.from_numpy(learned_graphs.adjacency(run["embedding"].values))
+on_nodes = torch.from_numpy(coarse.to_numpy())[None].double()
+brought = (lagc(on_nodes, trained) - on_nodes)[0, -1].numpy()
+last = coarse.isel(step=-1)
+axes = figures.maps_row(
+    {
         "$X$": last,
-        "$A X$": last.copy(data=smoothed - last.to_numpy()),
-        "$L = (I + A) X$": last.copy(data=smoothed),
-    }
-    axes = figures.maps_row(
-        maps, columns=2, cmap=figures.DIVERGING, limits=(-2.5, 2.5)
-    )
-    axes[0].figure.suptitle(f"{name}, untrained graph")
-    spread = {title: f"{float(m.std()):.2f}" for title, m in maps.items()}
-    print(f"{name}: standard deviation over the cells: {spread}")
+        "$A X$": last.copy(data=brought),
+        "$L = (I + A) X$": last + brought,
+    },
+    columns=2,
+    cmap=figures.DIVERGING,
+    limits=(-2.5, 2.5),
+    label=coarse.attrs["long_name"],
+)
 
 # %% [markdown]
-# ## LSI and LS-Conv
+# ## LSI: the kernel
 #
-# The last part, LSI, is an ordinary $k \times k$ convolution, here of the graph-smoothed field. The three
-# together are LS-Conv, written $\star$:
+# For each offset of the kernel, LSI takes the row of $L$ that lies there, weighs it by $\Theta_{pq}$, and adds:
+
+# %% tags=["hide-input"]
+# | alt: Nine coloured cells of a field are nine rows of a matrix; each is multiplied by its own weights, and they are added to one output cell.
+# | caption: "A colour an offset. The field's cells are the rows of L. ({func}`lsntp.figures.schematics.integrator` draws it.)"
+ax = figures.schematics.integrator()
+
+# %% [markdown]
+# The three together are LS-Conv, written $\star$:
 #
 # $$
 # \begin{aligned}
@@ -299,28 +244,27 @@ for name, frames in inputs.items():
 # (\mathcal{X} \star \Theta)(i, j, :) &= \sum_{p} \sum_{q} \left[L\,\Theta_{pq}\right]_{n,m,f}(i - p,\; j - q,\; :)
 # \end{aligned}
 # $$
-#
-# This is the method of {class}`lsntp.model.lsconv.LSConv` that runs, wherever LS-Conv does. (*Absent* channels are known
-# to be zero, and left out.)
+
+# %%
+Y = torch.nn.functional.conv2d(L, theta, bias, padding=1)
+assert torch.allclose(Y, operator(x, A), atol=1e-5)  # the library's LS-Conv
+
+# %% [markdown]
+# As it runs ({class}`lsntp.model.lsconv.LSConv`; *absent* channels are known to be zero and left out):
 
 # %% tags=["remove-input"]
 display(Markdown(method.code_of(LSConv.forward)))
 
-# %% [markdown]
-# {func}`lsntp.chapters.method.loop_lsconv` writes the same sums as loops over nodes, cells and offsets, with no tensor library to hide in. On a crop of each real field
-# they agree. (Like every deep-learning library, both count the offsets the other way, $i + p$ for $i - p$;
-# as $\Theta$ is learned, that is a matter of naming.)
-
-# %%
-for name, x in tensors.items():
-    crop = x[0, :, 4:12, 6:16].double()
+# %% tags=["hide-cell"]
+for name, field in tensors.items():
+    crop = field[0, :, 4:12, 6:16].double()
     torch.manual_seed(seed)
-    operator = LSConv(6, 4, kernel=3).double()
+    small = LSConv(6, 4, kernel=3).double()
     graph = AdaptiveGraph(crop[0].numel(), 8).double()
     with torch.no_grad():
         graph.embedding *= 3  # so that the graph is far from uniform
-        fast = operator(crop[None], graph())[0]
-        slow = method.loop_lsconv(operator, graph.embedding, crop)
+        fast = small(crop[None], graph())[0]
+        slow = method.loop_lsconv(small, graph.embedding, crop)
     error = (fast - slow).abs().max().item()
     assert error < 1e-12, f"LS-Conv and its loops differ by {error}"
     print(
@@ -331,21 +275,15 @@ for name, x in tensors.items():
 # %% [markdown]
 # ### What one cell reaches
 #
-# Raise one cell of the last frame by one standard deviation. Where does the output change? A convolution
-# answers within its kernel; the graph reaches everywhere in one step. Each part can be taken out
-# ({func}`lsntp.chapters.method.without`), the weights of the others stay as they are. The maps show the size of
-# the change, by powers of ten; white cells do not change. The last map is a convolution behind the released
-# code's attention, with its GroupNorm.
+# Raise one cell by one standard deviation: where does the output change? The graph is the trained one, the other weights
+# are untrained.
 
-# %%
-frames, x = inputs[first], tensors[first]
-middle = frames.sizes["lat"] // 2, frames.sizes["lon"] // 2
-torch.manual_seed(seed)
-operator = LSConv(6, 4, kernel=3)
+# %% tags=["hide-input"]
+# | alt: Change of the output on maps by powers of ten, with parts of LS-Conv taken out; only the graph and GroupNorm reach beyond the kernel.
+# | caption: "White cells do not change. Only LAGC, and the released GroupNorm, reach beyond the kernel. ({func}`lsntp.chapters.method.change_map` computes it.)"
+middle = coarse.sizes["lat"] // 2, coarse.sizes["lon"] // 2
 torch.manual_seed(seed)
 normed = LSConv(6, 4, kernel=3, lagc=False, norm=True)
-with torch.no_grad():
-    A = AdaptiveGraph(x.shape[-2] * x.shape[-1], PRESETS["paper"].embedding)()
 operators = {
     "LS-Conv": operator,
     "w/o NSA": method.without(operator, "NSA"),
@@ -355,7 +293,8 @@ operators = {
     "w/o LAGC, GroupNorm": normed,
 }
 changes = {
-    part: method.change_map(op, frames, middle, A) for part, op in operators.items()
+    part: method.change_map(op, coarse, middle, trained)
+    for part, op in operators.items()
 }
 axes = figures.maps_row(
     {part: np.log10(change) for part, change in changes.items()},
@@ -363,8 +302,8 @@ axes = figures.maps_row(
     label="change of the output\n(power of ten)",
 )
 
-# %%
-near = np.zeros(frames.shape[1:], bool)
+# %% tags=["hide-input"]
+near = np.zeros(coarse.shape[1:], bool)
 near[middle[0] - 1 : middle[0] + 2, middle[1] - 1 : middle[1] + 2] = True
 table = pd.DataFrame(
     {
@@ -390,19 +329,18 @@ assert (
 table
 
 # %% [markdown]
-# - **LAGC** carries the change beyond the kernel. Untrained, it does so equally everywhere and by
-#   little, about $1/N$ a cell: the last column adds up the squares of all those cells.
-# - **NSA** changes how strong the answer is, not where it is.
-# - **LSI** is what tells directions apart: without it, the neighbours are reached only as all other cells
-#   are, through the graph.
-# - **GroupNorm** makes even "w/o LAGC" reach every cell. In the released form, an ablation without the graph is
-#   not one without long range.
+# **LAGC** carries the change beyond the kernel. **NSA** changes its strength, not its place. **LSI** tells directions apart.
+# With **GroupNorm**, even "w/o LAGC" reaches every cell: in the released form an ablation without the graph is not one
+# without long range.
 #
-# ## LS-NTP: one cell, given its operator
-#
-# The recurrent cell ({class}`lsntp.model.convlstm.ConvLSTMCell`) is ConvLSTM's, with peepholes. It does not know
-# its operator; it is *given* one:
-#
+# ## LS-NTP: ConvLSTM's cell, given its operator
+
+# %% tags=["hide-input"]
+# | alt: ConvLSTM's cell with its gates; the box of the operator is marked as replaced by LS-Conv.
+# | caption: "The cell of ConvLSTM; orange, the one thing LS-NTP swaps. Peepholes are left out. ({func}`lsntp.figures.schematics.cell` draws it.)"
+ax = figures.schematics.cell()
+
+# %% [markdown]
 # $$
 # \begin{aligned}
 # i &= \sigma(W_{xi} \star X_t + W_{hi} \star H_{t-1} + W_{ci} \circ C_{t-1} + b_i) \\
@@ -414,18 +352,15 @@ table
 # \end{aligned}
 # $$
 #
-# As it runs:
+# As it runs ({class}`lsntp.model.convlstm.ConvLSTMCell`). Any module that maps $[X, H]$ to four gates will do.
 
 # %% tags=["remove-input"]
 display(Markdown(method.code_of(ConvLSTMCell.forward)))
 
 # %% [markdown]
-# Any module that maps $[X, H]$ to the four gates will do: a plain convolution, LS-Conv, or one of your own.
-#
-# Take NSA and LAGC out of every LS-Conv of an LS-NTP, and it *is* a ConvLSTM: its weights fit into one, and
-# the forecasts are equal.
+# Without NSA and LAGC an LS-NTP *is* a ConvLSTM: its weights fit, and the forecasts are equal.
 
-# %%
+# %% tags=["hide-cell"]
 height, width = tensors[first].shape[-2:]
 sizes = {"hidden": 8, "embedding": 16, "downsample": True}
 window = tensors[first][:, :, None]  # (B, T, C, H, W)
@@ -446,33 +381,32 @@ print("LS-NTP without NSA and LAGC = ConvLSTM")
 # %% [markdown]
 # ### Encoder and decoder
 #
-# Two layers read the $T$ input frames. Two more, without input, write the $L$ forecasts; layer 3 starts from the
-# last state of layer 1, layer 4 from that of layer 2. One convolution turns each hidden state into a field.
-# All four layers share one graph. Drawn by {func}`lsntp.chapters.method.architecture`.
+# Two layers read the $T$ inputs, two more write the $L$ forecasts, from the states of the first two. All share one graph.
 
-# %%
-ax = method.architecture()
+# %% tags=["hide-input"]
+# | alt: Two encoder layers read the inputs; their states start two decoder layers, which write the forecasts through a convolution.
+# | caption: "Orange arrows: states handed over. ({func}`lsntp.figures.schematics.encoder_decoder` draws it.)"
+ax = figures.schematics.encoder_decoder()
 
 # %% [markdown]
-# Between the two convolutions, as it runs ({meth}`lsntp.Forecaster.features`):
+# As it runs ({meth}`lsntp.Forecaster.features`):
 
 # %% tags=["remove-input"]
 display(Markdown(method.code_of(Forecaster.features)))
 
 # %% [markdown]
-# The shapes on the way ({func}`lsntp.chapters.method.stages`), for the laptop preset. A stride-2 convolution halves the
-# grid first, a transposed one restores it at the end; the graph lives on the small grid.
+# The shapes on the way, laptop preset. A stride-2 convolution halves the grid; the graph lives on the small one.
 
-# %%
+# %% tags=["hide-input"]
 laptop = PRESETS["laptop"].model_dump(
     include={"hidden", "embedding", "kernel", "downsample"}
 )
 shapes = {}
-for name, x in tensors.items():
-    height, width = x.shape[-2:]
+for name, field in tensors.items():
+    height, width = field.shape[-2:]
     torch.manual_seed(seed)
     model = LSNTP.equations(height, width, **laptop)
-    shapes[name] = method.stages(model, x[:, :, None])
+    shapes[name] = method.stages(model, field[:, :, None])
     rows, columns = inner_grid(height, width, downsample=True)
     assert model.adjacency().shape == (rows * columns, rows * columns), (
         "a node a cell"
@@ -486,11 +420,8 @@ pd.DataFrame(
 
 # %% [markdown]
 # ### Where the parameters sit
-#
-# The two configurations of the released code, and the laptop preset of this book on one real grid
-# ({func}`lsntp.chapters.method.parameters_by_part`):
 
-# %%
+# %% tags=["hide-input"]
 configurations = {
     "released, ERA5 77×125": LSNTP.released(
         77, 125, hidden=128, embedding=512, downsample=True
@@ -522,16 +453,16 @@ for key, configuration in (
 counts.map("{:,}".format)
 
 # %% [markdown]
-# The released configurations have {glue:text}`era5-millions` and {glue:text}`ncep-millions`. Most of it
-# is ordinary convolution kernels: LSI holds {glue:text}`era5-lsi` and {glue:text}`ncep-lsi`. The embedding,
-# all that the graph is, holds {glue:text}`era5-embedding` and {glue:text}`ncep-embedding`.
+# The released configurations have {glue:text}`era5-millions` and {glue:text}`ncep-millions` parameters, most of them kernels
+# (LSI: {glue:text}`era5-lsi` and {glue:text}`ncep-lsi`). The embedding, all that the graph is, holds
+# {glue:text}`era5-embedding` and {glue:text}`ncep-embedding`.
 #
 # ### Two forms
 #
-# The paper's equations and the released code are not the same network. Both are here, by name:
-# {meth}`lsntp.LSNTP.equations` and {meth}`lsntp.LSNTP.released`. The table is read off the models themselves.
+# The paper's equations and the released code are not the same network. Both are here:
+# {meth}`lsntp.LSNTP.equations` and {meth}`lsntp.LSNTP.released`.
 
-# %%
+# %% tags=["hide-input"]
 forms = {}
 for form, build in (("equations", LSNTP.equations), ("released", LSNTP.released)):
     torch.manual_seed(seed)
@@ -553,16 +484,16 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# The ReLU weighs most. It comes *before* the gates, so no gate sees a negative number: $\sigma(\operatorname{relu}(\cdot)) \ge \tfrac12$
-# and $\tanh(\operatorname{relu}(\cdot)) \ge 0$. A released cell can hardly close: it forgets at most half of its state in a step, and
-# what it adds is never negative, but for what the peepholes contribute. Measured in one forecast from a real
-# field with untrained weights, over all layers, steps and cells, peepholes left aside
-# ({func}`lsntp.chapters.method.gates`, drawn by {func}`lsntp.chapters.method.gate_histograms`):
+# The ReLU weighs most. It comes *before* the gates: $\sigma(\operatorname{relu}(\cdot)) \ge \tfrac12$,
+# $\tanh(\operatorname{relu}(\cdot)) \ge 0$. But for the peepholes, a released cell forgets at most half of its state in a step
+# and adds nothing negative.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Shares of the values of the four gates in both forms; the released ones begin at one half, and its candidate at zero.
+# | caption: "Gates in one forecast from a real field, **untrained** weights, peepholes left aside. ({func}`lsntp.chapters.method.gate_histograms` draws it.)"
 opened = {}
-for name, x in tensors.items():
-    height, width = x.shape[-2:]
+for name, field in tensors.items():
+    height, width = field.shape[-2:]
     values = {}
     for form, build in (
         ("equations", LSNTP.equations),
@@ -570,7 +501,7 @@ for name, x in tensors.items():
     ):
         torch.manual_seed(seed)
         values[f"lsntp-{form}"] = method.gates(
-            build(height, width, **laptop), x[:, :, None]
+            build(height, width, **laptop), field[:, :, None]
         )
         opened[name, form] = {
             f"{gate} ≥ {'0' if gate == 'C̃' else '½'}": (
@@ -578,8 +509,8 @@ for name, x in tensors.items():
             ).mean()
             for gate, v in values[f"lsntp-{form}"].items()
         }
-    axes = method.gate_histograms(values)
-    axes[0].figure.suptitle(f"{name}, untrained")
+    if name == first:
+        axes = method.gate_histograms(values)
 opened = pd.DataFrame(opened).T
 assert (opened.xs("released", level=1) == 1).all(axis=None), (
     "the ReLU keeps every gate half open"
@@ -589,30 +520,18 @@ opened.map("{:.1f}".format)
 # %% [markdown]
 # ## Are planted links found?
 #
-# On real fields nobody knows which far cells are linked. On `synthetic` we do
-# ({func}`lsntp.data.synthetic.synthetic`): weather drifts, spreads and decays on a small grid, and in a few
-# target patches the anomaly is pulled towards what it was, three steps before, in a patch far away.
-#
-# The smallest network with a graph is one linear LS-Conv without NSA that forecasts the next frame from the
-# last six ({class}`lsntp.results.planted.NextFrame`). It is trained live, by {func}`lsntp.runs.training.fit`, never seeing
-# the truth. Then its graph is scored against the truth by the area under the ROC curve, AUC: the chance that
-# a linked pair of cells has more weight than a pair that is not linked; ½ is guessing, 1 is perfect
-# ({func}`lsntp.results.planted.far_auc`). A pair's weight is $A_{nm} + A_{mn}$, because the score $E E^\top$ is symmetric.
-# Only **far pairs** count, those at least as far apart as the nearest linked pair; that near cells go
-# together is no discovery.
-#
-# Beside it stand
-# - the same layer when it forecasts the *change* from the last frame, as the `modern` recipe does;
-# - for the change, a layer with weights of their own for the links, $X \Theta' + A X \Theta$ for $(I + A) X \Theta$;
-# - a control: trained on a world without links, scored against links that were never there;
-# - the untrained graph;
-# - Pearson's $r$ at the true lag, of the fields as they are and of their anomalies.
+# On `synthetic` the linked cells are known: weather drifts and decays, and a few patches are pulled towards what a far patch
+# was three steps before ({func}`lsntp.data.synthetic.synthetic`). One linear LS-Conv without NSA is trained here to forecast
+# the next frame ({class}`lsntp.results.planted.NextFrame`); it never sees the truth. Its graph is scored by AUC over far
+# pairs: ½ is guessing, 1 perfect ({func}`lsntp.results.planted.far_auc`).
 
-# %%
+# %% tags=["hide-input"]
+# | alt: AUC of planted links by way of finding them, a dot a seed; the layer that forecasts the next frame and Pearson's r find them.
+# | caption: "A dot a world and its weights. *Own Θ*: the links have weights of their own, $X Θ' + A X Θ$. *Control*: a world without links. ({func}`lsntp.figures.auc_dots` draws it.)"
 study = planted.planted_links(seeds, epochs=epochs, steps=steps, links=links)
 ax = figures.auc_dots(study.auc)
 
-# %% tags=["trained-here"]
+# %% tags=["trained-here", "hide-input"]
 means = study.auc.mean("seed").to_pandas()
 short = {
     "next": "LS-Conv, next frame",
@@ -633,38 +552,48 @@ glue("forwards", f"{forwards:.1f}", display=False)
 glue("backwards", f"{backwards:.1f}", display=False)
 means.map("{:.2f}".format).to_frame("AUC on far pairs, mean over seeds")
 
-# %% [markdown]
-# Drawn by {func}`lsntp.figures.auc_dots`, a dot per seed. The layer finds the links:
-# {glue:text}`auc-next` on average, against {glue:text}`auc-untrained` before training and
-# {glue:text}`auc-control` where there is nothing to find. Rows of the learned adjacency, each of the middle
-# cell (cross) of a target patch, beside the planted truth; the true source is outlined. Drawn by
-# {func}`lsntp.chapters.method.learned_rows`.
-
-# %%
+# %% tags=["hide-input"]
+# | alt: Maps of three planted links beside what the learned graph gives the same cells.
+# | caption: "What the cell at the cross listens to; outlined, the true source. ({func}`lsntp.chapters.method.learned_rows` draws it.)"
 axes = method.learned_rows(study.sel(seed=seeds[0]))
 
 # %% [markdown]
-# What this shows, and what it does not:
+# - **The graph can learn far links from forecasting alone**: {glue:text}`auc-next`, against {glue:text}`auc-untrained` untrained
+#   and {glue:text}`auc-control` where there are none. It leans the right way: a target's row gives its source
+#   {glue:text}`forwards` times the global mean, a source's row its target {glue:text}`backwards` times.
+# - **What is asked for decides.** Asked for the *change*, the same layer ends at {glue:text}`auc-change`, no better than guessing
+#   or worse. A reason: $(I + A) X \Theta$ shares $\Theta$ between a cell and its links, and a source's movement is no help to a
+#   cell pulled towards its *level*. Weights of their own for the links find them: {glue:text}`auc-own`.
+# - **A plain correlation finds them better**: {glue:text}`auc-pearson`, though told the lag.
+# - One linear layer is not LS-NTP. What four layers do with the atmosphere, {doc}`05_ablation` has to say.
 #
-# - **The graph can learn long-range links from forecasting alone**, and even leans to the right direction: a
-#   target's row gives its source {glue:text}`forwards` times the global mean, a source's row gives its target
-#   {glue:text}`backwards` times. The score is symmetric; the rows' own sums make the difference.
-# - **What is asked for decides.** Asked for the *change*, the same layer ends at
-#   {glue:text}`auc-change`, no better than guessing or worse. A reason: LS-Conv uses the same $\Theta$ for a cell and for
-#   what its links bring, $(I + A) X \Theta$. Next-frame weights ask "what will it be?", and a source's answer
-#   helps its target. Weights for the change ask "how will it move?", and a source's movement is no help to a
-#   cell that is pulled towards the source's *level*. If so, a layer with weights of their own
-#   for the links should find them again, and it does: {glue:text}`auc-own`. (Worlds and first weights move these
-#   scores; the dots show by how much.)
-# - **A plain correlation finds them better**: {glue:text}`auc-pearson`, though told the lag. The graph is
-#   a by-product of forecasting; it starts from a global mean, is the same for all channels and lags, and
-#   has to share each row's weight between the cell itself, its neighbours and its links.
-# - One linear layer is not LS-NTP. That a graph *can* find links in a world made for it says little about
-#   what four recurrent layers do with the atmosphere; the ablation has to say that.
+# ## Exercises
 #
-# ## Checks
+# 1. Show that LAGC doubles a constant field.
+# 2. Show that with $A = 0$ and no NSA, LS-Conv is `nn.Conv2d`.
+# 3. How many parameters does NSA add to a convolution of $C$ channels, and LAGC to a grid of $N$ nodes?
 
-# %%
+# %% tags=["hide-cell"]
+# | prompt: Solution
+ones = torch.ones(1, 6, height, width)
+assert torch.allclose(lagc(ones, A), 2 * ones, atol=1e-4)  # rows of A sum to 1
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+plain = torch.nn.Conv2d(6, 4, 3, padding=1)
+bare = LSConv(6, 4, kernel=3, nsa=False)
+bare.lsi.load_state_dict(plain.state_dict())
+zero = torch.zeros(height * width, height * width)
+assert torch.allclose(bare(x, zero), plain(x), atol=1e-5)
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+C = 6
+attention = sum(w.numel() for w in operator.nsa.parameters())
+assert attention == 3 * (C * C + C)  # three 1×1 convolutions with bias
+assert E.numel() == height * width * PRESETS["laptop"].embedding  # once, for all
+
+# %% tags=["hide-cell"]
 assert means["LS-Conv, next frame"] > 0.8, "the planted links are found"
 assert abs(means["untrained graph"] - 0.5) < 0.1, "before training they are not"
 assert means["LS-Conv, next frame"] > means["control: no links"] + 0.2, (

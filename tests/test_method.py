@@ -244,7 +244,7 @@ def test_planted_links_are_found(study: xr.Dataset) -> None:
 
 
 def test_figures(study: xr.Dataset, model: LSNTP) -> None:
-    assert {t.get_text() for t in method.architecture().texts} >= {"layer 4", "conv"}
+    assert {t.get_text() for t in figures.schematics.encoder_decoder().texts} >= {"layer 4", "conv"}
     gates = method.gates(model, torch.randn(1, 3, 1, 7, 9))
     axes = method.gate_histograms({"lsntp-equations": gates})
     assert [ax.get_xlabel() for ax in axes] == ["$i$", "$f$", "$o$", r"$\tilde{C}$"]

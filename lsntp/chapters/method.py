@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from lsntp.figures.maps import field_map, mark
@@ -239,59 +239,6 @@ def gates(model: Forecaster, x: Tensor) -> dict[str, np.ndarray]:
     )
     values = {"i": i.sigmoid(), "f": f.sigmoid(), "o": o.sigmoid(), "C̃": c.tanh()}
     return {name: value.numpy() for name, value in values.items()}
-
-
-ENCODER, DECODER, PLAIN = "#cfe3f1", "#f7dccb", "#eeeeee"
-
-
-def architecture(ax: Axes | None = None) -> Axes:
-    """Draw the encoder and decoder of :class:`lsntp.Forecaster`, unrolled over the steps."""
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.6))[1]
-    width, height = 0.86, 0.56
-    steps = {0: "$X_1$", 1: "…", 2: "$X_T$", 3.5: "$Y_1$", 4.5: "…", 5.5: "$Y_L$"}
-
-    def box(x: float, y: float, text: str, colour: str) -> None:
-        corner = (x - width / 2, y - height / 2)
-        ax.add_patch(
-            FancyBboxPatch(
-                corner,
-                width,
-                height,
-                boxstyle="round,pad=0,rounding_size=0.08",
-                facecolor=colour,
-                edgecolor="#444444",
-            )
-        )
-        ax.text(x, y, text, ha="center", va="center", fontsize=13)
-
-    def arrow(start: tuple[float, float], end: tuple[float, float], state: bool = False) -> None:
-        style = {"arrowstyle": "-|>", "color": "#444444", "linewidth": 1.6}
-        if state:
-            style |= {"color": COLOURS["lsntp-equations"], "linewidth": 3}
-        ax.annotate("", end, start, arrowprops={**style, "shrinkA": 0, "shrinkB": 0})
-
-    for x, name in steps.items():
-        encodes = x < 3
-        colour = ENCODER if encodes else DECODER
-        ax.text(x, 0, name if encodes else "0", ha="center", va="center", fontsize=14)
-        for layer in (1, 2):
-            arrow((x, layer - 1 + (height / 2 if layer == 2 else 0.2)), (x, layer - height / 2))
-            box(x, layer, "…" if name == "…" else f"layer {layer + (0 if encodes else 2)}", colour)
-            if x not in (2, 5.5):
-                arrow((x + width / 2, layer), (x + 1 - width / 2, layer))
-        if not encodes:
-            arrow((x, 2 + height / 2), (x, 3 - height / 2))
-            box(x, 3, "…" if name == "…" else "conv", PLAIN)
-            arrow((x, 3 + height / 2), (x, 3.75))
-            ax.text(x, 3.95, name, ha="center", va="center", fontsize=14)
-    for layer in (1, 2):
-        arrow((2 + width / 2, layer), (3.5 - width / 2, layer), state=True)
-    ax.text(2.75, 1.5, "$H, C$", ha="center", va="center", fontsize=13)
-    ax.text(1, 3, "encoder", ha="center", va="center", fontsize=14, fontweight="bold")
-    ax.text(4.5, 4.45, "decoder", ha="center", va="center", fontsize=14, fontweight="bold")
-    ax.set(xlim=(-0.5, 6), ylim=(-0.25, 4.7))
-    ax.set_axis_off()
-    return ax
 
 
 def gate_histograms(forms: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:

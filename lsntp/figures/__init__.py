@@ -4,6 +4,7 @@ Every map carries coastlines; every axis and colour bar names its unit. Pass `ax
 figure of your own.
 """
 
+from lsntp.figures import schematics
 from lsntp.figures.claims import claims_grid
 from lsntp.figures.maps import (
     case_frames,
@@ -43,6 +44,7 @@ __all__ = [
     "maps_row",
     "mark",
     "model_colours",
+    "schematics",
     "scores_by_lead",
     "style",
     "training_curves",

@@ -1,0 +1,28 @@
+"""The schematics: large type, and what each has to show."""
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from lsntp.figures import schematics
+
+SHOWN = {
+    "convolution_and_lsconv": "input",
+    "overview": "LAGC",
+    "integrator": "add",
+    "cell": r"LS-Conv $\star$",
+    "encoder_decoder": "layer 4",
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_schematic_shows_its_parts_in_large_type(name: str) -> None:
+    axes = np.atleast_1d(getattr(schematics, name)())
+    texts = [t for ax in axes for t in ax.texts]
+    assert SHOWN[name] in {t.get_text() for t in texts}
+    assert min(t.get_fontsize() for t in texts) >= 11
+    plt.close("all")
