@@ -16,11 +16,12 @@
 # %% [markdown]
 # # Q1: how far must links reach?
 #
-# The talk's first question. Entries of the learned adjacency whose two cells lie further apart than a
-# distance $d$ are set to zero, with $d$ from 0 (no link to any other cell) to 6000 km (the full
-# model). It claims that **the error falls as $d$ grows: long-range links help**. Here the same is done
-# on two data sets, up to the largest distance of each, and in two ways: with networks trained under
-# the cut, and with the cut made in the network once it is trained.
+# **Long links are seen to help on neither data set; on `era5-uk` they do harm.**
+#
+# :::{div} page-head
+# **You will see** the error of LS-NTP against the length of its longest link, the talk's first question. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` minutes. On data
+# of yours: `papermill notebooks/06_q1_distance.ipynb mine.ipynb -p dataset my.nc -p rerun True`
+# :::
 
 # %% tags=["parameters", "hide-input"]
 dataset = [
@@ -32,18 +33,26 @@ seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
+# | alt: Two panels, error against the distance of the cut. Trained with the cut, networks err least with short links; on era5-uk the error climbs once links reach half of the region.
+# | caption: "Links longer than the distance are cut: in training already, or once the network is trained. Lines join means, short bars are seeds; the band is one standard deviation. ({func}`lsntp.figures.studies.swept_panels` draws it.)"
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import HTML, Markdown, display
 from myst_nb import glue
 
-from lsntp import RunConfig, figures
+from lsntp import AdaptiveGraph, RunConfig, figures
 from lsntp.chapters import parameters, q1_distance
 from lsntp.figures import studies as study_figures
+from lsntp.model.graph import (
+    DistanceCut,
+    adaptive_adjacency,
+    great_circle_km,
+    grid_nodes,
+)
 from lsntp.model.lsconv import lagc
 from lsntp.results import claims, field_records, studies, tables
-from lsntp.runs.experiment import build_network
+from lsntp.runs.experiment import build_network, inner_cells
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
@@ -52,202 +61,133 @@ rows = {
     d: studies.load(studies.distance(d, preset, seeds), rerun) for d in datasets
 }
 distances = {d: sorted(q1_distance.cut_rows(rows[d])) for d in datasets}
+without = {
+    d: {"w/o LAGC": tables.errors({"": rows[d]["w/o LAGC"]})["mae"]}
+    for d in datasets
+}
+curves = {d: q1_distance.distance_curves(rows[d]) for d in datasets}
+along = "distance of the cut (km)"
+_ = study_figures.swept_panels(curves, "mae", "MAE (K)", along, levels=without)
 
 # %% [markdown]
-# ## In short
+# No cut is seen to raise the error of networks trained with it, not even down to self-links alone. One cut
+# lowers it on `ncep-na`, all but the longest on `era5-uk`. A network that was trained with all links and then
+# loses them errs more on `ncep-na`: it relies on its links, but they were not worth having.
+
+# %% tags=["hide-input"]
+held = claims.table({d: {"distance": rows[d]} for d in datasets})
+HTML(figures.claims_grid(held))
+
+# %% [markdown]
+# ## The cut
 #
-# **That long links help is seen on neither set, and on `era5-uk` they do harm.** On `ncep-na`, whose
-# largest distance is {glue:text}`ncep-na largest:.0f` km, networks trained with self-links alone err by
-# {glue:text}`ncep-na trained with the cut 0:.3f` K, those with links up to a sixteenth of it by
-# {glue:text}`ncep-na trained with the cut 1:.3f` K and those with the whole graph by
-# {glue:text}`ncep-na trained with the cut 5:.3f` K. On `era5-uk`, up to
-# {glue:text}`era5-uk largest:.0f` km, the same are {glue:text}`era5-uk trained with the cut 0:.3f`,
-# {glue:text}`era5-uk trained with the cut 1:.3f` and {glue:text}`era5-uk trained with the cut 5:.3f` K.
-# On `ncep-na`, too, one of the cuts is better than the whole graph, that at an eighth. Cut down to self-links
-# after training, the whole graph's network errs by
-# {glue:text}`ncep-na cut once trained 0:.3f` and {glue:text}`era5-uk cut once trained 0:.3f` K. Within a
-# quarter of the largest distance the trained graphs keep {glue:text}`ncep-na weight after training 3:.2f`
-# and {glue:text}`era5-uk weight after training 3:.2f` of their weight, where uniform ones would keep
-# {glue:text}`ncep-na weight all nodes alike 3:.2f` and
-# {glue:text}`era5-uk weight all nodes alike 3:.2f`.
-#
-# ## How the graph is cut
-#
-# Let $a_{nm}$ be the entries of $\operatorname{softmax}(\operatorname{relu}(E E^{\top}))$ and
-# $\delta_{nm}$ the great-circle distance of nodes $n$ and $m$ ({func}`lsntp.model.graph.great_circle_km`).
-# With the cut at $d$,
-#
-# $$ L_n = X_n + \sum_{m:\ \delta_{nm} \le d} a_{nm} X_m . $$
-#
-# Entries are zeroed *after* the softmax, as the talk says. What is left is not scaled up again, so the
-# kept weights of a row add up to less than 1 ({class}`lsntp.model.graph.DistanceCut`). The distances are 0
-# and 1/16, 1/8, 1/4, 1/2 and all of the region's largest distance, rounded up to a km: each but the
-# first doubles the one before ({func}`lsntp.results.studies.distances_km`). The nodes are those of the inner
-# grid, which a `laptop` network has halved, so 1/16 of the largest distance is about that of two
-# neighbours.
-#
-# **At $d = 0$** only the link of a node to itself stays, and it has two of them: the identity, and the
-# diagonal of the softmax. So $L_n = (1 + a_{nn})\,X_n$. That is not *w/o LAGC*, which is $L_n = X_n$:
-# the cut graph still scales every cell by a learned number of its own. The figures show *w/o LAGC*
-# as a level.
-#
-# **At the largest distance** nothing is cut. Both ends are asserted, on small untrained networks and
-# random input: with the largest cut a network computes *exactly* what it computes without a cut, bit
-# by bit; at 0 km LAGC gives $(1 + a_{nn})\,X_n$, and the network something else.
+# Entries of the learned adjacency whose cells lie further apart than $d$ become zero, *after* the softmax, as the
+# talk says. Nothing is scaled up again.
 
 # %%
+nodes = inner_cells(
+    RunConfig(dataset=datasets[0], model=studies.LSNTP, preset=preset),
+    fields[datasets[0]]["case"],
+)
+lat, lon = grid_nodes(nodes)
+km = torch.from_numpy(great_circle_km(lat, lon))
+A = adaptive_adjacency(torch.randn(len(lat), 8))
+
+cut = {d: A.where(km <= d, 0) for d in distances[datasets[0]]}
+
+# %% [markdown]
+# The distances are 0 and 1/16, 1/8, 1/4, 1/2 and all of the region's largest
+# ({func}`lsntp.results.studies.distances_km`): {glue:text}`ncep-na largest:.0f` km on `ncep-na`,
+# {glue:text}`era5-uk largest:.0f` km on `era5-uk`. The shortest but 0 is about that of two neighbours. At $d = 0$
+# a cell keeps its link to itself, $L_n = (1 + a_{nn})\,X_n$; *w/o LAGC* is $L_n = X_n$.
+
+# %% tags=["hide-cell"]
+# | prompt: The cut is the library's, and both ends are as said
+graph = AdaptiveGraph(len(lat), 8)
+for d, kept in cut.items():
+    graph.cut = DistanceCut(lat, lon, d)
+    by_library = graph.forward()
+    own = adaptive_adjacency(graph.embedding).where(km <= d, 0)
+    assert torch.equal(by_library, own)
+    assert torch.equal(kept != 0, own != 0)
 for d in datasets:
     field, largest = fields[d]["case"], distances[d][-1]
     config = RunConfig(dataset=d, model=studies.LSNTP, preset="smoke")
-    whole, cut, alone = (
-        build_network(config.model_copy(update={"cut_km": km}), field)
-        for km in (None, largest, 0)
+    whole, longest, alone = (
+        build_network(config.model_copy(update={"cut_km": cut_km}), field)
+        for cut_km in (None, largest, 0)
     )
     random = torch.Generator().manual_seed(0)
     x = torch.randn(2, config.input_steps, 1, *field.shape[1:], generator=random)
     state = torch.randn(2, 4, *alone.inner, generator=random)
     with torch.no_grad():
-        assert torch.equal(cut(x), whole(x)), "the largest cut is no cut"
+        assert torch.equal(longest(x), whole(x)), "the largest cut is no cut"
         assert not torch.equal(alone(x), whole(x)), "at 0 km the cut matters"
         own = alone.adjacency().diagonal().reshape(alone.inner)
         torch.testing.assert_close(
             lagc(state, alone.graph.adjacency()), (1 + own) * state
         )
-
-# %% [markdown]
-# The same for the trained networks behind this page: their recorded error at the largest cut is their
-# recorded error.
-
-# %%
-for d in datasets:
     for record in rows[d]["whole"]:
         np.testing.assert_allclose(
             record["cut_mae"][-1], record["mae"], rtol=0, atol=1e-9
         )
 
-# %% [markdown]
-# ## The error against the distance
-#
-# *Trained with the cut*: one network a distance and seed, which never had longer links and could adapt
-# to that. *Cut once trained*: the network trained with the whole graph, whose longer links are removed
-# when it forecasts the test period. The two meet at the largest distance: the same networks. Lines
-# join the means, short bars are seeds; the dashed line is *w/o LAGC* with one standard deviation of its
-# seeds ({func}`lsntp.figures.studies.swept`). Distances double from one mark to the next.
-
-# %%
-curves = {d: q1_distance.distance_curves(rows[d]) for d in datasets}
+# %% tags=["hide-cell"]
+# | prompt: The numbers
+chosen = ["MAE (K)", "change (K)", "95 % interval", "verdict"]
 for d in datasets:
-    without = tables.errors({"w/o LAGC": rows[d]["w/o LAGC"]})["mae"]
-    ax = study_figures.swept(
-        curves[d],
-        "mae",
-        "MAE (K)",
-        "distance of the cut (km)",
-        levels={"w/o LAGC": without},
-    )
-    ax.figure.suptitle(d)
-
-# %% [markdown]
-# Why two ways? A network cut once trained meets fields that it was not trained on: without its far
-# links, $L$ is also *smaller*, since nothing is scaled up again. If its error rises, that shows that it
-# relied on those links, not that they were worth having. Whether they were worth having is for the
-# networks trained with the cut to say: they had the chance to do without.
-#
-# ## Trained with the cut, in numbers
-#
-# Each row against the whole graph. *Change* is the MAE of the row minus that of the whole, with a
-# 95 % interval for weather and seeds together ({func}`lsntp.results.tables.study_table`).
-
-# %%
-chosen = ["MAE (K)", "best", "change (K)", "95 % interval", "verdict", "seeds"]
-for d in datasets:
-    display(Markdown(f"**{d}**"))
+    display(Markdown(f"**{d}**, trained with the cut: change from the whole graph"))
     display(tables.study_table(rows[d], against="whole")[chosen])
 
 # %% [markdown]
-# ## How much weight is within a distance?
-#
-# A cut can only matter if there is weight to cut. For the graphs of the trained networks, from their
-# recorded node embeddings: the share of a node's weight that stays within $d$, mean over nodes, beside
-# the share if all nodes were alike, which is nearly how training starts. At 0 km it is the weight that a node
-# gives itself, $a_{nn}$ ({func}`lsntp.chapters.q1_distance.weight_within`).
+# ## How much weight is there to cut?
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Two panels, the share of a node's weight within a distance, for trained graphs and for one whose nodes are all alike.
+# | caption: "Share of a node's weight that stays within a distance, mean over nodes, beside that of a graph whose links are all alike, nearly that at the start of training. ({func}`lsntp.chapters.q1_distance.weight_within` computes it.)"
 weights = {
     d: q1_distance.weight_within(
         q1_distance.with_graph(rows[d]["whole"]), fields[d]["case"], distances[d]
     )
     for d in datasets
 }
-for d in datasets:
-    ax = study_figures.swept(
-        weights[d], "share", "share of the weight within", "distance (km)"
-    )
+axes = study_figures.swept_panels(
+    weights, "share", "share of the weight", "within a distance of (km)"
+)
+for ax in axes:
     ax.set_ylim(0, 1.05)
-    ax.figure.suptitle(d)
-
-# %% [markdown]
-# ## What came out
-#
-# Two claims are tested by self-links alone ($d = 0$) against the whole graph: that links help, by networks
-# trained so; and that a network which has them relies on them, by cutting them once it is trained.
-# *Reach* is the shortest distance from which on no cut that was trained with has a higher error than the
-# whole graph ({func}`lsntp.chapters.q1_distance.reach`): if links help but the reach is short, it is not
-# long links that help.
-
-# %%
-held = claims.table({d: {"distance": rows[d]} for d in datasets})
-HTML(figures.claims_grid(held))
-
-# %%
-pd.Series(
-    {d: q1_distance.reach(rows[d]) for d in datasets}, name="reach (km)"
-).to_frame()
-
-# %%
 for d in datasets:
     glue(f"{d} largest", distances[d][-1], display=False)
-    for (curve, at), mae in (
-        curves[d].groupby(["curve", "at"])["mae"].mean().items()
-    ):
-        glue(f"{d} {curve} {distances[d].index(at)}", float(mae), display=False)
-    for (curve, at), share in (
-        weights[d].groupby(["curve", "at"])["share"].mean().items()
-    ):
-        glue(
-            f"{d} weight {curve} {distances[d].index(at)}",
-            float(share),
-            display=False,
-        )
 
 # %% [markdown]
 # ## Limits
 #
-# - `era5-uk` is a small region: its largest distance would be a short one in the talk's figure. What
-#   holds there says nothing of thousands of kilometres.
-# - Convolutions pass information on as well. Over six steps and two layers on a halved grid a 3×3
-#   kernel reaches far, so a network with self-links alone is not blind to far cells.
-# - Not scaling up after the cut follows the talk. A cut before the softmax would move the weight to
-#   the near cells instead and is another experiment.
-# - Few seeds, small networks; weeks of 2014, and days of the test week of `era5-uk`, are taken as
-#   independent.
+# - `era5-uk` is small: what holds there says nothing of thousands of kilometres.
+# - Convolutions pass information on, too. Over six steps and two layers a 3×3 kernel reaches far, so self-links
+#   alone do not blind a network.
+# - Few seeds, small networks, and one region and test period each.
 #
-# ## The records behind this page
-#
-# `lsntp verify KEY` makes a run again and compares. The embeddings are those of the main table's runs
-# of the same configs; they are the same networks, which is held here against their errors.
+# `lsntp verify KEY` makes a run again and compares.
 
 # %% tags=["hide-cell"]
+# | prompt: Checks and keys
 if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
-    cut = tables.differences(rows["ncep-na"], "whole")["verdict"]
-    lower = cut[cut == "lower"].index
+    changes = {d: tables.differences(rows[d], "whole")["verdict"] for d in datasets}
+    lower = changes["ncep-na"][changes["ncep-na"] == "lower"].index
     assert [*lower] == [f"{distances['ncep-na'][2]} km"]
+    of_cuts = changes["era5-uk"].filter(like=" km")
+    assert (of_cuts[:-1] == "lower").all() and of_cuts.iloc[-1] != "lower"
+    assert all(q1_distance.reach(rows[d]) == 0 for d in datasets)
     assert (held["verdict"]["Links help"] != "holds").all()
     assert (
         held["verdict"]["Links help"]["trained with the cut"]["era5-uk"]
         == "does not hold"
     )
-for d in datasets:
+    relies = held["verdict"]["A trained network relies on its links"]
+    assert relies["cut once trained"]["ncep-na"] == "holds"
+for d in (
+    datasets
+):  # the main table's networks of the same configs are the same networks
     whole = rows[d]["whole"]
     for scored, graph in zip(whole, q1_distance.with_graph(whole), strict=True):
         np.testing.assert_allclose(scored["mae"], graph["mae"], rtol=0, atol=1e-4)

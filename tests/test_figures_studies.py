@@ -96,3 +96,37 @@ def test_curves_without_a_model_keep_clear_of_lsntps_colour():
     colours = study_figures.curve_colours(["a", "b", "c", "d"])
     assert len(set(colours.values())) == 4
     assert figures.COLOURS["lsntp-equations"] not in colours.values()
+
+
+def test_changes_show_a_panel_a_data_set_and_a_marker_a_form():
+    table = pd.DataFrame(
+        {
+            "difference": [0.5, 0.0],
+            "low": [0.4, -0.1],
+            "high": [0.6, 0.1],
+            "verdict": ["higher", "no difference seen"],
+        },
+        index=["less", "other"],
+    )
+    panels = {"one": {"a": table, "b": table[:1]}, "two": {"a": table}}
+    axes = study_figures.changes(panels, "difference (K)")
+    assert [ax.get_title() for ax in axes] == ["one", "two"]
+    assert [t.get_text() for t in axes[0].get_yticklabels()] == ["less", "other"]
+    dots = [line for line in axes[0].lines if line.get_marker() in "os"]
+    drawn = [(x.get_marker(), x.get_xdata()[0], x.get_markerfacecolor() != "none") for x in dots]
+    assert drawn == [("o", 0.5, True), ("o", 0.0, False), ("s", 0.5, True)]
+    bars = [list(line.get_xdata()) for line in axes[1].lines if line.get_linestyle() == "-"]
+    assert bars == [[0.4, 0.6], [-0.1, 0.1]]
+    legend = [t.get_text() for t in axes[0].figure.legends[0].get_texts()]
+    assert legend == ["lower error", "higher error", "no difference seen", "a", "b"]
+
+
+def test_swept_panels_share_one_legend():
+    levels = {"one": {"w/o": np.array([1.0, 1.4])}}
+    axes = study_figures.swept_panels(
+        {"one": curves(), "two": curves()}, "mae", "MAE (K)", "distance (km)", levels=levels
+    )
+    assert [ax.get_title() for ax in axes] == ["one", "two"]
+    assert not any(ax.get_legend() for ax in axes)
+    legend = [t.get_text() for t in axes[0].figure.legends[0].get_texts()]
+    assert legend == ["one way", "another", "w/o"]

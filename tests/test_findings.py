@@ -270,15 +270,6 @@ def test_a_larger_kernel_is_never_the_first_row() -> None:
     np.testing.assert_allclose(found["effect"], 0.5)
 
 
-def test_a_kernel_lies_inside_where_it_does_not_reach_beyond_the_rim() -> None:
-    """11 × 21 cells, halved, are 5 × 10: 5×5 lies on them at 1 · 6 cells, 7×7 at none."""
-    rows = {
-        str(k): row(1.0, model="convlstm", preset=studies.with_kernel("laptop", k))
-        for k in (3, 5, 7)
-    }
-    np.testing.assert_allclose(q3_baseline_kernels.inside(rows, 11, 21), [3 * 8 / 50, 6 / 50, 0])
-
-
 def test_best_epochs_are_those_of_the_lowest_validation_loss_counted_from_one() -> None:
     losses = [(3.0, 1.0, 2.0), (1.0, 2.0, 3.0), (3.0, 2.0, 1.0)]
     rows = {"a": [record(1.0, s, of_seed) for s, of_seed in enumerate(losses)], "b": row(1.0)}

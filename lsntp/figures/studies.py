@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from lsntp.figures.style import COLOURS, OTHER_COLOURS, WIDTH, model_colours
@@ -133,6 +134,92 @@ def swept(
     ax.set(xlabel=along, ylabel=label)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
+
+
+def changes(panels: Mapping[str, Mapping[str, pd.DataFrame]], label: str) -> np.ndarray:
+    """Draw differences from a reference: a panel per data set, a line per row, a marker per form.
+
+    The difference and its 95 % interval, filled where it excludes zero.
+
+    Parameters
+    ----------
+    panels : mapping of panel -> form -> DataFrame
+        Of :func:`lsntp.results.tables.differences`.
+    label : str
+        What the difference is, with its unit.
+
+    Returns
+    -------
+    array of Axes (panel,)
+    """
+    forms = list(dict.fromkeys(form for panel in panels.values() for form in panel))
+    tables = [table for panel in panels.values() for table in panel.values()]
+    labels = list(dict.fromkeys(row for table in tables for row in table.index))
+    size = (WIDTH, 1.4 + 0.56 * len(labels))
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (name, panel) in zip(axes[0], panels.items(), strict=True):
+        for k, form in enumerate(forms):
+            table = panel.get(form, pd.DataFrame())
+            for row, d in table.iterrows():
+                y = labels.index(str(row)) + 0.22 * (k - (len(forms) - 1) / 2)
+                colour = VERDICTS[d["verdict"]][0]
+                fill = colour if d["verdict"] in (LOWER, HIGHER) else "none"
+                ax.plot([d["low"], d["high"]], [y, y], "-", color=colour, lw=2)
+                style = {"markerfacecolor": fill, "markersize": 7, "mew": 1.6}
+                ax.plot(d["difference"], y, MARKERS[k], color=colour, **style)
+        ax.axvline(0, color="black", linestyle=":", linewidth=1, zorder=0)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.set_title(name)
+    axes[0, 0].set_yticks(range(len(labels)), labels)
+    axes[0, 0].set_ylim(len(labels) - 0.5, -0.5)
+    figure.supxlabel(label, fontsize=12)
+    handles = [
+        Line2D([], [], color=VERDICTS[v][0], linewidth=2, label=VERDICTS[v][1])
+        for v in (LOWER, HIGHER, UNSEEN)
+    ]
+    handles += [
+        Line2D([], [], linestyle="", marker=MARKERS[k], color="black", label=form)
+        for k, form in enumerate(forms)
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return axes[0]
+
+
+def swept_panels(
+    panels: Mapping[str, pd.DataFrame],
+    value: str,
+    label: str,
+    along: str,
+    *,
+    levels: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Draw :func:`swept` of several data sets side by side, with one legend.
+
+    Parameters
+    ----------
+    panels : mapping of panel -> DataFrame
+        A table of :func:`swept` for each.
+    value, label, along, names
+        As of :func:`swept`.
+    levels : mapping of panel -> name -> values of the seeds, optional
+
+    Returns
+    -------
+    array of Axes (panel,)
+    """
+    _, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), squeeze=False)
+    for ax, (name, table) in zip(axes[0], panels.items(), strict=True):
+        own = (levels or {}).get(name)
+        swept(table, value, label, along, levels=own, names=names, ax=ax)
+        ax.set_title(name)
+        ax.get_legend().remove()
+    axes[0, 0].figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2
+    )
+    for ax in axes[0, 1:]:
+        ax.set_ylabel("")
+    return axes[0]
 
 
 def curve_colours(curves: list[str]) -> dict[str, str]:
