@@ -706,16 +706,14 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
     | {
         "models": (*MODELS, ["convlstm"]),
         "recipes": ([], None, "modern", ["nonsense"]),
-        "focus": ("nonsense", "", None, 5),
-        "against": ("nonsense", None),
-        "rotated": (["nowhere"], None, "era5-uk", [5]),
     },
+    "16": STUDIES | {"models": (*MODELS, ["convlstm"])},
     "09": STUDIES | {"models": (*MODELS, ["ridge"])},
     "10": STUDIES | {"models": (*MODELS, ["predrnn"])},
     "11": STUDIES | {"models": MODELS},
     "13": {"rerun": ("no", 1), "machine": (5, None), "clone": (5, None)},
 }
-for name in ("05", "06", "07", "08", "12"):
+for name in ("05", "06", "07", "08", "12", "14", "15"):
     PARAMETERS[name] = STUDIES
 for name, bad in PARAMETERS.items():
     for parameter, values in bad.items():

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lsntp.data.checks import Count, Odd, Seed, checked, shown
 from lsntp.data.datasets import NAMES, Datasets, located
-from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
+from lsntp.runs.config import Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
 PRINTED = (["ncep-na", "era5-uk"], "laptop", 3, False)
@@ -99,12 +99,9 @@ def main_table(
     seeds: Seeds,
     rerun: bool,
     models: Models,
-    recipes: Recipes,
-    focus: ModelName,
-    against: ModelName,
-    rotated: Sequence[str],
+    recipes: Recipes = ("modern",),
 ) -> list[str]:
-    """Check the parameters of ``04_main_table``; return the data sets as a list.
+    """Check the parameters of ``04_main_table`` and ``16_test_weeks``; return the data sets.
 
     Raises
     ------
@@ -112,11 +109,7 @@ def main_table(
     """
     if "ridge" not in models:
         raise ValueError(f"models={shown(models)}: expected ridge among them, to compare with")
-    for name, model in {"focus": focus, "against": against}.items():
-        if model not in models:
-            raise ValueError(f"{name}={model!r}: expected one of the models, {', '.join(models)}")
-    existing([*dataset, *rotated])
-    return dataset
+    return existing(dataset)
 
 
 @checked

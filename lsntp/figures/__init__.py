@@ -15,7 +15,7 @@ from lsntp.figures.maps import (
     maps_row,
     mark,
 )
-from lsntp.figures.scores import SCORES, scores_by_lead, training_curves
+from lsntp.figures.scores import SCORES, models_dots, scores_by_lead, training_curves, weeks_dots
 from lsntp.figures.studies import auc_dots
 from lsntp.figures.style import (
     COLOURS,
@@ -44,8 +44,10 @@ __all__ = [
     "maps_row",
     "mark",
     "model_colours",
+    "models_dots",
     "schematics",
     "scores_by_lead",
     "style",
     "training_curves",
+    "weeks_dots",
 ]

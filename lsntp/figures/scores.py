@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
-from lsntp.figures.style import WIDTH, model_colours
+from lsntp.figures.style import WIDTH, label_colours, model_colours
+from lsntp.results.compare import Rows, difference, mae_of, over_periods
+from lsntp.results.tables import mean_errors
+from lsntp.zoo import LABELS
 
 SCORES = {
     "mae": "MAE (K)",
@@ -24,6 +28,129 @@ SCORES = {
     "psnr_released": "PSNR, released protocol (dB)",
 }
 
+GREY = "#777777"
+"""Of what is not highlighted."""
+
+
+def models_dots(
+    studies: Mapping[str, Rows],
+    against: str = LABELS["ridge"],
+    *,
+    highlight: Sequence[str] = (),
+    beyond: float = 1.25,
+) -> np.ndarray:
+    """One row per model, one panel per data set: the error of each seed, and an interval.
+
+    The bar is the 95 % interval of the difference from one row, set beside that row's upright line:
+    where it crosses the line, no difference is seen. Rows are sorted by their error, as a multiple
+    of that row's, mean over the data sets.
+
+    Parameters
+    ----------
+    studies : mapping of data set -> rows
+        From :func:`lsntp.results.studies.load`, the same rows of each.
+    against : str
+        Label of the row that the others are compared with.
+    highlight : sequence of str
+        Labels, or what stands before their comma, of the rows in their model's colour; the others
+        are grey.
+    beyond : float
+        A row whose error is more than so many times that of `against` is an arrow at the edge, with
+        its number.
+
+    Returns
+    -------
+    array of Axes (data set,)
+    """
+    errors = pd.DataFrame({d: mean_errors(rows) for d, rows in studies.items()})
+    order = (errors / errors.loc[against]).mean(axis=1).sort_values().index
+    figure, axes = _rows_of([*order], list(studies), against, highlight)
+    for ax, (name, rows) in zip(axes, studies.items(), strict=True):
+        line, inside = errors.loc[against, name], []
+        ax.axvline(line, color=_colour(against, [against]), linewidth=1.5, zorder=0)
+        for y, label in enumerate(order):
+            colour, seeds = _colour(label, [*highlight, against]), mae_of(rows[label])
+            if errors.loc[label, name] > beyond * line:
+                text = f"{errors.loc[label, name]:.2f} →"
+                ax.annotate(
+                    text, (1, y), xycoords=("axes fraction", "data"), ha="right", va="center"
+                )
+                continue
+            inside += seeds
+            if label != against:
+                change = difference(rows[label], rows[against])
+                ends = line + change["low"], line + change["high"]
+                inside += [x for x in ends if line / beyond < x < line * beyond]
+                ax.plot(ends, [y, y], color=colour, linewidth=5, alpha=0.3, solid_capstyle="butt")
+            ax.plot(seeds, np.full(len(seeds), y), "o", color=colour, markersize=5, alpha=0.75)
+        margin = 0.1 * np.ptp(inside)
+        ax.set(title=name, xlabel="MAE (K)", xlim=(min(inside) - margin, max(inside) + margin))
+    return axes
+
+
+def weeks_dots(
+    periods: Sequence[Rows],
+    against: str = LABELS["ridge"],
+    *,
+    highlight: Sequence[str] = (),
+    beyond: float = 0.3,
+) -> Axes:
+    """One row per model: its difference from one row in each test period, and over all of them.
+
+    Parameters
+    ----------
+    periods : sequence of mappings
+        As of :func:`lsntp.results.tables.over_periods`.
+    against, highlight
+        As of :func:`models_dots`.
+    beyond : float
+        A row that is over all periods worse by more than this share of the error of `against` is an
+        arrow at the edge, with its number.
+    """
+    errors = pd.DataFrame({k: mean_errors(rows) for k, rows in enumerate(periods)})
+    changes = errors - errors.loc[against]
+    order = [m for m in changes.mean(axis=1).sort_values().index if m != against]
+    _, (ax,) = _rows_of(order, [""], against, highlight)
+    ax.axvline(0, color=_colour(against, [against]), linewidth=1.5, zorder=0)
+    for y, label in enumerate(order):
+        colour, change = _colour(label, highlight), changes.loc[label]
+        if change.mean() > beyond * errors.loc[against].mean():
+            text = f"{change.mean():+.2f} →"
+            ax.annotate(text, (1, y), xycoords=("axes fraction", "data"), ha="right", va="center")
+            continue
+        over = over_periods(periods, label, against)
+        ends = [over["low"], over["high"]]
+        ax.plot(ends, [y, y], color=colour, linewidth=6, alpha=0.3, solid_capstyle="butt")
+        ax.plot(over["difference"], y, "|", color=colour, markersize=14, markeredgewidth=2.5)
+        ax.plot(change, np.full(len(change), y), "o", color=colour, markersize=5, alpha=0.75)
+    ax.set_xlabel(f"MAE minus that of {against} (K)")
+    return ax
+
+
+def _rows_of(
+    labels: list[str], panels: list[str], against: str, highlight: Sequence[str]
+) -> tuple[Figure, np.ndarray]:
+    """Panels that share rows, the first label on top."""
+    size = (WIDTH, 1.3 + 0.28 * len(labels))
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    axes[0, 0].set_yticks(range(len(labels)), labels)
+    axes[0, 0].set_ylim(len(labels) - 0.5, -0.5)
+    for tick, label in zip(axes[0, 0].get_yticklabels(), labels, strict=True):
+        if _colour(label, [*highlight, against]) != GREY:
+            tick.set(color=_colour(label, [*highlight, against]), fontweight="bold")
+    for ax in axes[0]:
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.tick_params(axis="y", left=False)
+        ax.spines["left"].set_visible(False)
+        ax.grid(axis="y", color="grey", alpha=0.15)
+    return figure, axes[0]
+
+
+def _colour(label: str, highlight: Sequence[str]) -> str:
+    """A row's colour: its model's if it is highlighted, else grey."""
+    model = label.split(",")[0]
+    return label_colours([model])[model] if {label, model} & {*highlight} else GREY
+
 
 def scores_by_lead(
     table: pd.DataFrame,
@@ -31,6 +158,8 @@ def scores_by_lead(
     *,
     step_hours: float | None = None,
     labels: Mapping[str, str] | None = None,
+    minus: str | None = None,
+    highlight: Collection[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """One line per model: its score at each lead, with the spread of its seeds.
@@ -45,6 +174,10 @@ def scores_by_lead(
         Gives the horizontal axis in hours rather than steps.
     labels : mapping of model -> str, optional
         Names to show, for example `lsntp.zoo.LABELS`.
+    minus : str, optional
+        A model of the table whose mean is taken off, lead by lead; it is the line at zero.
+    highlight : collection of str, optional
+        The models with a colour and a name, all if not given; the others are thin and grey.
 
     Notes
     -----
@@ -59,18 +192,24 @@ def scores_by_lead(
     )
     leads = np.arange(1, 1 + len(columns)) * (step_hours or 1)
     colours = model_colours(list(dict.fromkeys(table["model"])))
+    base = table.loc[table["model"] == minus, columns].mean().to_numpy() if minus else 0.0
+    named = {*colours} if highlight is None else {*highlight} | ({minus} if minus else set())
     ends = {}
     for model, rows in table.groupby("model", sort=False):
-        values = rows[columns].to_numpy(float)  # (seed, lead)
+        values = rows[columns].to_numpy(float) - base  # (seed, lead)
         mean = values.mean(axis=0)
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros_like(mean)
+        if model not in named:
+            ax.plot(leads, mean, color=GREY, linewidth=1, alpha=0.6, zorder=1)
+            continue
         ax.plot(leads, mean, color=colours[model], linewidth=2, marker="o", markersize=4)
         ax.fill_between(
             leads, mean - spread, mean + spread, color=colours[model], alpha=0.25, linewidth=0
         )
         ends[model] = mean[-1]
     unit = "h" if step_hours else "steps"
-    ax.set(xlabel=f"lead time ({unit})", ylabel=SCORES[metric], xticks=leads)
+    less = f"{SCORES[metric]}, less {(labels or {}).get(minus, minus)}" if minus else None
+    ax.set(xlabel=f"lead time ({unit})", ylabel=less or SCORES[metric], xticks=leads)
     low, high = ax.get_ylim()
     places = _spread_apart(list(ends.values()), 0.065 * (high - low))
     for model, y in zip(ends, places, strict=True):

@@ -44,8 +44,8 @@ SMALL = 0.1
 SECTIONS = {
     "field": "02_observations",
     "main": "04_main_table",
-    "weeks": "04_main_table",
-    "tuned": "04_main_table",
+    "weeks": "16_test_weeks",
+    "tuned": "15_tuned",
     "ablation": "05_ablation",
     "ablation-field": "05_ablation",
     "ablation-released": "05_ablation",

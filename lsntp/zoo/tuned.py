@@ -1,6 +1,6 @@
 """LS-NTP (tuned): LS-Conv in residual blocks over all frames at once.
 
-Found by trial on validation windows; the notebook ``04_main_table`` shows what surrounds it.
+Found by trial on validation windows; the notebook ``15_tuned`` shows what surrounds it.
 """
 
 from __future__ import annotations

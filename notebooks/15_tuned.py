@@ -1,0 +1,159 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # LS-NTP (tuned)
+#
+# **The best forecaster with LS-Conv that we found beats every rival on `ncep-na`, and so does the same network with a
+# plain convolution. In the test week of `era5-uk` ridge is ahead of it.**
+#
+# :::{div} page-head
+# **You will see** what its lead comes from. **You should know** {doc}`04_main_table`. {sub-ref}`wordcount-minutes`
+# minutes. On data of yours: `papermill notebooks/15_tuned.ipynb mine.ipynb -p dataset my.nc -p rerun True`
+# :::
+
+# %% tags=["parameters", "hide-input"]
+dataset = [
+    "ncep-na",
+    "era5-uk",
+]  # a name, or a list; also "synthetic" or a file of your own
+preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
+seeds = 3  # of each network
+rerun = False  # True: train everything now instead of reading the records
+
+# %% tags=["hide-input"]
+# | alt: Errors of LS-NTP (tuned), its twin with a convolution, ridge, and two rivals by two recipes, a panel a data set; the twin lies beside LS-NTP (tuned).
+# | caption: "A dot a seed; the upright line is LS-NTP (tuned). Bars are the 95 % interval of the difference from it. The *twin* has a convolution in LS-Conv's place. ({func}`lsntp.figures.models_dots` draws it.)"
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from myst_nb import glue
+
+from lsntp import figures, open_dataset
+from lsntp.chapters import parameters
+from lsntp.data.windows import prepare
+from lsntp.results import claims, studies, tables
+from lsntp.zoo import LABELS, Ridge
+
+figures.style()
+datasets = parameters.study(dataset, preset, seeds, rerun)
+tuned, ridge = LABELS["lsntp-tuned"], LABELS["ridge"]
+twin = f"{tuned}, twin"
+parts, alike, rows = {}, {}, {}
+for d in datasets:
+    parts[d] = studies.load(studies.tuned_ablation(d, preset, seeds), rerun)
+    alike[d] = studies.load(studies.tuned_recipe(d, preset, seeds), rerun)
+    line = studies.load({ridge: studies.main(d, models=["ridge"])[ridge]}, rerun)
+    rows[d] = alike[d] | line | {twin: parts[d]["convolution"]}
+figures.models_dots(rows, tuned, highlight=[tuned, ridge, LABELS["convlstm"]])
+
+# %% [markdown]
+# On `ncep-na` it changes ridge's error by {glue:text}`ncep-na lsntp-tuned v ridge percent:+.1f` % and ConvLSTM's by
+# {glue:text}`ncep-na lsntp-tuned v convlstm percent:+.1f` %. That it errs less than its twin is seen on
+# neither set: the lead is the network's and the recipe's, not the operator's.
+
+# %% tags=["hide-input"]
+evidence = {d: {"tuned": parts[d], "main": rows[d]} for d in datasets}
+held = claims.table(evidence)
+HTML(figures.claims_grid(held))
+
+# %% tags=["hide-input"]
+chosen = ["MAE (K)", "change (K)", "95 % interval", "verdict"]
+for d in datasets:
+    display(Markdown(f"**{d}**, against {tuned}"))
+    display(tables.study_table(rows[d], tuned)[chosen])
+
+# %% [markdown]
+# **Part of the lead is the recipe.** On `ncep-na` ConvLSTM and SimVP gain from it, and stay behind. On `era5-uk`
+# ConvLSTM does no better by it.
+#
+# ## What it is
+#
+# It is not recurrent. The six frames and *ridge's* forecast of the six leads are stacked into channels; four residual
+# blocks of LS-Conv, and four learned numbers per cell, give what ridge leaves
+# ({class}`lsntp.zoo.tuned.DirectLSNTP`). What is kept is the running mean of the weights. The rivals by the tuned
+# recipe see and correct ridge's forecast, too, in the size of the main table ({func}`lsntp.results.studies.tuned_recipe`).
+#
+# **The first guess is cross-fitted.** A fit knows the windows it has seen, and errs less there than on new ones. A network that corrects
+# such guesses would learn to trust them too much. So each training window's guess is from a
+# fit that did not see it ({meth}`lsntp.zoo.Ridge.cross_fitted`):
+
+# %%
+data = prepare(open_dataset("synthetic"), 6, 6, "anomaly", "blocked")
+linear, starts = Ridge(), data.split.train
+unseen = linear.cross_fitted(data)[starts].squeeze(2).numpy()
+unseen = data.to_kelvin(unseen, starts)
+seen, truth = linear.predict(data, starts), data.targets(starts)
+optimism = float(abs(seen - truth).mean() / abs(unseen - truth).mean())
+
+# %% tags=["hide-cell"]
+assert optimism < 1  # what was seen is forecast better than what was not
+
+# %% [markdown]
+# ## How it was found
+#
+# By hand, in some ten trial runs, not recorded, judged on **validation** windows of both sets. The
+# table is the record of what surrounds the setting: one thing altered at a time, one seed, change of the validation error
+# in per cent ({func}`lsntp.results.studies.search`). The setting was fixed before this table was made. Where a row is negative,
+# a better one is left to find.
+
+# %% tags=["hide-input"]
+searched = {d: studies.load(studies.search(d, preset), rerun) for d in datasets}
+tables.search_table(searched).round(1)
+
+# %% [markdown]
+# ## Limits
+#
+# - Only LS-NTP (tuned) had a search and a grid that is not halved. It shows what the operator can be part of, not
+#   that the operator is better.
+# - The test week of `era5-uk` is one regime of weather. {doc}`16_test_weeks` has three weeks more, which hold the
+#   windows it was judged by.
+#
+# ## Checks
+
+# %% tags=["hide-input", "hide-output"]
+for d in datasets:
+    mae = tables.mean_errors(rows[d])
+    glue(f"{d} tuned with a convolution", float(mae[twin]), display=False)
+    for label, error in tables.mean_errors(alike[d]).items():
+        glue(f"{d} same recipe {label}", float(error), display=False)
+    for m, label in (("ridge", ridge), ("convlstm", "ConvLSTM, modern recipe")):
+        percent = 100 * (mae[tuned] / mae[label] - 1)
+        glue(f"{d} lsntp-tuned v {m} percent", float(percent), display=False)
+
+# %% tags=["hide-cell"]
+if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
+    said = held["verdict"]
+    assert (said["LS-Conv errs less than a convolution"] == "not shown").all()
+    assert (
+        said["LS-NTP errs less than ridge"]["tuned"] == ["holds", "does not hold"]
+    ).all()
+    main = studies.load(studies.main("ncep-na", preset, seeds))
+    rivals = {k: row for k, row in main.items() if k in LABELS.values()}
+    verdicts = tables.differences(rivals, tuned)["verdict"]
+    assert (verdicts == "higher").all()
+    beaten = tables.differences(rivals | {twin: rows["ncep-na"][twin]}, twin)[
+        "verdict"
+    ]
+    assert (beaten.drop(tuned) == "higher").all()
+    for m, worse in (("ConvLSTM", "ncep-na"), ("SimVP (gSTA)", "ncep-na")):
+        own, given = f"{m}, modern recipe", f"{m}, tuned recipe"
+        pair = {k: rows[worse][k] for k in (own, given)}
+        assert tables.differences(pair, own)["verdict"].item() == "lower"
+        assert tables.differences(rows[worse], tuned)["verdict"][given] == "higher"
+    mae = tables.mean_errors(rows["era5-uk"])
+    assert mae["ConvLSTM, tuned recipe"] > mae["ConvLSTM, modern recipe"]
+
+# %% tags=["hide-output", "hide-input"]
+pd.concat({d: tables.keys(rows[d]) for d in datasets}, names=["dataset"])
