@@ -8,6 +8,7 @@
 #   make reproduce   train every run that has no record, then re-execute the notebooks
 #   make lint        style and types
 #   make browser     open every page of the built book in Chromium and look for faults
+#   make pdf         the book as one file, _build/book.pdf, by Chromium; after make book
 #   make clean       remove what was built (not the environment)
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ CONSTRAINTS ?= --constraint constraints.txt
 # One thread: two notebooks or tests run beside each other, on a core each.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: book test test-newest portable notebooks reproduce lint browser clean
+.PHONY: book test test-newest portable notebooks reproduce lint browser pdf clean
 
 book: $(VENV)/.installed
 	$(BIN)/jupyter-book build . --all -W --keep-going
@@ -45,6 +46,9 @@ lint: $(VENV)/.installed-dev
 
 browser: $(VENV)/.installed-dev
 	$(BIN)/python -m tools.browser _build/html
+
+pdf: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.pdf _build/html _build/book.pdf
 
 clean:
 	rm -rf _build .mypy_cache .pytest_cache .ruff_cache

@@ -5,14 +5,20 @@
 A fault is a console error, any request that leaves the disk, a broken image, a link to a page or
 a heading that does not exist, mathematics that did not render, a page wider than its window, or
 one that shows a path of the machine that built it. On the page of learned graphs it is, too, a map
-that does not follow clicks, keys and menus, or that does not show what the record holds.
+that does not follow clicks, keys and menus, or that does not show what the record holds. In a
+window of a desk it is, besides, code or a table that is cut, an image without an alternative text,
+a page that is too heavy, and what axe-core calls serious or critical, in the light and in the dark.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import shutil
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
@@ -21,6 +27,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lsntp.results import learned_graphs
 from lsntp.runs import records
+from tools import axe
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -42,6 +49,27 @@ MATHS = """async () => {
 }"""
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 ANCHORS = "() => [...document.querySelectorAll('[id], a[name]')].map(e => e.id || e.name)"
+HEAVIEST = 1_500_000  # bytes that a page may weigh
+# What is shown and is wider than its box, as pairs: code or table, and how it begins.
+CUT = """() => {
+    const shown = name => [...document.querySelectorAll(name)].filter(e => e.checkVisibility());
+    const words = e => e.textContent.trim().replace(/\\s+/g, " ").slice(0, 60);
+    const code = shown("article div.highlight pre").filter(e => e.scrollWidth > e.clientWidth);
+    const tables = shown("article table").filter(table => {
+        for (let e = table; e && e.tagName !== "ARTICLE"; e = e.parentElement) {
+            if (getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1) {
+                return true;
+            }
+        }
+        return table.getBoundingClientRect().right
+            > document.querySelector("article").getBoundingClientRect().right + 1;
+    });
+    return code.map(e => ["code", words(e)]).concat(tables.map(e => ["table", words(e)]));
+}"""
+UNSAID = """() => [...document.images].filter(i => {
+    const alt = (i.getAttribute("alt") || "").trim();
+    return !alt || /^\\S+\\.(png|svg|jpe?g|gif|webp)$/i.test(alt) || /^[0-9a-f]{16,}$/i.test(alt);
+}).map(i => (i.getAttribute("src") || "").slice(0, 100))"""
 # Not window.innerWidth: a phone widens its window to what the page needs.
 OVERFLOW = "width => document.documentElement.scrollWidth - width"
 
@@ -106,6 +134,32 @@ def check_learned_graph(page: Page) -> list[str]:
     return faults
 
 
+def checks_of(name: str) -> Callable[[Page], list[str]]:
+    """Return the check of what is played with on the page of the file `name`."""
+    if importlib.util.find_spec("tools.play_checks") is None:
+        return lambda page: []
+    checks = importlib.import_module("tools.play_checks").CHECKS
+    return checks.get(name, lambda page: [])
+
+
+def own_weight(path: Path, loaded: list[str], shared: set[str]) -> int:
+    """Bytes of a page, its images and the data that it `loaded` and that is not `shared`."""
+    files = {Path(unquote(urlsplit(u).path)) for u in loaded if u.startswith("file:")} - {path}
+    own = [f for f in files if f.as_uri() not in shared and f.is_file()]
+    weighed = [
+        f for f in own if "_static" not in f.parts or "data" in f.stem or f.suffix == ".json"
+    ]
+    return path.stat().st_size + sum(f.stat().st_size for f in weighed)
+
+
+def check_desk(page: Page) -> list[str]:
+    """Look for what is cut or unsaid, and for what axe faults, on a page in a window of a desk."""
+    faults = [f"image without an alternative text: {source}" for source in page.evaluate(UNSAID)]
+    if "/_modules/" not in page.url:
+        faults += [f"{what} is cut: {begin}" for what, begin in page.evaluate(CUT)]
+    return faults + axe.check(page)
+
+
 def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
     """Open the file `path`; return its faults, its local links and its anchors."""
     faults: list[str] = []
@@ -129,9 +183,12 @@ def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
         faults.append(f"shows a path of this machine, {CHECKOUT}")
     if path.name == "learned-graph.html":
         faults += check_learned_graph(page)
+    faults += checks_of(path.name)(page)
     width = (page.viewport_size or {"width": 0})["width"]
     if (excess := page.evaluate(OVERFLOW, width)) > 0:
         faults.append(f"wider than its window by {excess} px")
+    if width == WINDOWS["desktop"][0]:
+        faults += check_desk(page)
     links = {link for link in page.evaluate(LINKS) if urlsplit(link).scheme == "file"}
     return faults, links, set(page.evaluate(ANCHORS))
 
@@ -147,8 +204,10 @@ def check_window(
     faults: list[str] = []
     links: dict[str, set[str]] = {}
     anchors: dict[str, set[str]] = {}
+    loaded: dict[Path, list[str]] = {path: [] for path in paths}
     for path in paths:
         page = context.new_page()
+        page.on("request", lambda request, urls=loaded[path]: urls.append(request.url))
         found, links[path.as_uri()], anchors[path.as_uri()] = check_page(page, path)
         faults += [f"{window} {path.parent.name}/{path.name}: {fault}" for fault in found]
         if screenshots:
@@ -156,6 +215,11 @@ def check_window(
             name = f"{path.parent.name}-{path.stem}-{window}.png"
             page.screenshot(path=screenshots / name, full_page=True)
         page.close()
+    pages = Counter(url for urls in loaded.values() for url in set(urls))
+    shared = {url for url, count in pages.items() if count > 2}
+    for path, urls in loaded.items():
+        if (weight := own_weight(path, urls, shared)) > HEAVIEST:
+            faults.append(f"{window} {path.parent.name}/{path.name}: weighs {weight / 1e6:.1f} MB")
     for source, targets in links.items():
         for target in sorted(targets):
             address, fragment = urldefrag(target)
