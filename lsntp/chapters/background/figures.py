@@ -121,7 +121,7 @@ def placements(ax: Axes, size: int, kernel: int, stride: int, padding: int) -> N
     top = middle - output / 2
     squares(ax, right, top, output, facecolor="#cfe3f3", edgecolor="white")
     for step, (colour, line) in enumerate(((COLOURS[1], "-"), (COLOURS[2], "--"))):
-        style = {"fill": False, "color": colour, "linestyle": line, "linewidth": 2}
+        style: dict[str, Any] = {"fill": False, "color": colour, "linestyle": line, "linewidth": 2}
         inset = 0.12 * step
         for left, upper, side in (
             (start + step * stride, start, kernel),
