@@ -16,9 +16,14 @@
 # %% [markdown]
 # # Background
 #
-# LS-NTP puts a graph convolution and a convolution into a recurrent network. This page builds each
-# of these pieces from its equation, in the order of the talk, and checks it against PyTorch or
-# against a result worked out in another way. Whoever knows the pieces can go on to the next page.
+# **Convolution, graph convolution, attention and ConvLSTM are matrix products. They differ in which cells
+# may speak to which.**
+#
+# :::{div} page-head
+# **You will see** each piece of LS-NTP built in a few lines and checked. **You should know** matrix products
+# and a little PyTorch. {sub-ref}`wordcount-minutes` minutes. With other settings:
+# `papermill notebooks/01_background.ipynb mine.ipynb -p seed 1`
+# :::
 
 # %% tags=["parameters", "hide-input"]
 seed = 0
@@ -30,76 +35,139 @@ grid = 25  # rows and columns of the receptive-field demonstration, cells; odd
 lengths = [128, 256, 512, 1024, 2048]
 
 # %% tags=["hide-input"]
+# | alt: A small image, a kernel and their convolution; below, the patches of the image as rows of a matrix, times the kernel as one column.
+# | caption: "One convolution, drawn twice. Above: the kernel on one patch gives one number. Below: that patch is one row of a matrix, the kernel one column, and the convolution a matrix product. ({func}`~lsntp.chapters.background.figures.convolution_as_product` draws it.)"
 import numpy as np
+import scipy.signal
 import torch
 import torch.nn.functional as F
 from myst_nb import glue
 from torch import nn
 
+from lsntp import figures as book
 from lsntp.chapters import background, parameters
 from lsntp.chapters.background import figures, sequences
 from lsntp.chapters.background import images as photographs
 from lsntp.model.graph import adaptive_adjacency
 
 parameters.background(seed, image_size, epochs, grid, lengths)
+book.style()
 torch.manual_seed(seed)
 torch.set_num_threads(1)
-torch.set_default_dtype(
-    torch.float64
-)  # so that "equal" can mean: to twelve decimals
+torch.set_default_dtype(torch.float64)
+exact = {"rtol": 0, "atol": 1e-12}  # "equal" means: to twelve decimals
+
+image = torch.randint(0, 10, (5, 5)).double()
+sobel = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
+rows = background.im2row(image[None, None], kernel=3)[0]
+axes = figures.convolution_as_product(image, sobel, rows, at=5)
+
 
 # %% [markdown]
 # ## A convolution is a matrix product
 #
-# A convolution lays a small kernel $\Theta$ on every patch of an image $X$ and sums the products of
-# what lies on top of each other. Write every patch as one row of a matrix, and the kernel as one
-# column, and the whole convolution is one matrix product:
-#
-# $$Y = \mathrm{im2row}(X)\,\Theta .$$
+# $$Y = \mathrm{im2row}(X)\,\Theta$$
 #
 # With $C$ input channels, a kernel of $k \times k$ cells, $F$ output channels and $P$ patches,
-# $\mathrm{im2row}(X)$ is $P \times Ck^2$, $\Theta$ is $Ck^2 \times F$ and $Y$ is $P \times F$.
-# Below, the outlined patch of the image becomes the outlined row
-# ({func}`lsntp.chapters.background.figures.convolution_as_product`, {func}`lsntp.chapters.background.im2row`).
+# $\mathrm{im2row}(X)$ is $P \times Ck^2$ and $\Theta$ is $Ck^2 \times F$. From scratch, on a real image,
+# against PyTorch:
+
 
 # %%
-image = torch.randint(0, 10, (5, 5)).double()
-kernel = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
-rows = background.im2row(image[None, None], kernel=3)[0]
-axes = figures.convolution_as_product(image, kernel, rows, at=5)
+def convolve(image, weight, stride=1, padding=0):
+    k = weight.shape[-1]
+    padded = F.pad(image, [padding] * 4)
+    patches = padded.unfold(2, k, stride).unfold(
+        3, k, stride
+    )  # (B, C, H', W', k, k)
+    rows = patches.permute(0, 2, 3, 1, 4, 5).flatten(3)  # (B, H', W', C·k·k)
+    return (rows @ weight.flatten(1).T).permute(0, 3, 1, 2)  # (B, F, H', W')
 
-# %% [markdown]
-# The same on a real image: the cat that scikit-image ships, with several output channels, against
-# PyTorch's own convolution.
 
-# %%
 cat = photographs.cat(image_size)
 x = cat.permute(2, 0, 1)[None].double()  # (1, 3, H, W)
 theta = torch.randn(8, 3, 3, 3)
-ours = background.convolve(x, theta, padding=1)
-difference = (ours - F.conv2d(x, theta, padding=1)).abs().max().item()
-assert difference < 1e-12, f"im2row and conv2d differ by {difference}"
-print(f"cat image {tuple(cat.shape)}, output {tuple(ours.shape)}")
-print(f"largest difference from conv2d: {difference:.12f}")
+torch.allclose(
+    convolve(x, theta, padding=1), F.conv2d(x, theta, padding=1), **exact
+)
+
+# %% tags=["hide-cell"]
+for ours in (
+    convolve(x, theta, padding=1),
+    background.convolve(x, theta, padding=1),
+):
+    difference = (ours - F.conv2d(x, theta, padding=1)).abs().max().item()
+    assert difference < 1e-12, f"im2row and conv2d differ by {difference}"
 
 # %% [markdown]
-# What it means: a convolution is linear, and its only knowledge of space is *which* cells make up a
-# patch. Choose the neighbours in another way and the same matrix product works on a graph.
+# PyTorch's own code does the same: on a CPU, in double precision,
+# [`slow_conv2d`](https://github.com/pytorch/pytorch/blob/v2.6.0/aten/src/ATen/native/ConvolutionMM2d.cpp)
+# copies the patches into the columns of a matrix
+# ([`unfolded2d_copy`](https://github.com/pytorch/pytorch/blob/v2.6.0/aten/src/ATen/native/cpu/Unfold2d.cpp))
+# and calls one matrix product, `gemm`.
+#
+# So a convolution is linear, and all it knows of space is *which* cells make up a patch. Choose the
+# neighbours in another way and the same product works on a graph.
+#
+# ### "Convolution" is cross-correlation
+
+# %% tags=["hide-input"]
+# | alt: A kernel with the numbers one to nine; SciPy's convolution with a single one in an empty image gives the kernel back, PyTorch's gives it turned upside down and left to right.
+# | caption: Answers to an image that is zero but for a one in the middle. A mathematician's convolution returns the kernel, PyTorch's returns it flipped. ({func}`~lsntp.chapters.background.figures.matrices` draws it.)
+impulse = torch.zeros(5, 5)
+impulse[2, 2] = 1
+counting = torch.arange(1.0, 10).view(3, 3)
+true = torch.from_numpy(scipy.signal.convolve2d(impulse, counting, mode="valid"))
+by_torch = F.conv2d(impulse[None, None], counting[None, None])[0, 0]
+axes = figures.matrices(
+    {"image": impulse, "kernel": counting, "convolve2d": true, "F.conv2d": by_torch}
+)
+
+# %%
+flipped = sobel.flip(0, 1)
+by_scipy = torch.from_numpy(scipy.signal.convolve2d(image, flipped, mode="valid"))
+torch.allclose(
+    by_scipy, F.conv2d(image[None, None], sobel[None, None])[0, 0], **exact
+)
+
+# %% [markdown]
+# Networks leave out the flip: what is learned can be learned flipped. We follow them.
+#
+# ### Stride, padding, output channels
+
+# %% tags=["hide-input"]
+# | alt: Four small grids with a kernel's first two places and the output, for stride one and two and padding zero and one; below, three input channels, three kernels and three output channels.
+# | caption: Full and dashed outlines are the kernel's first two places and the cells they fill. Dotted cells are padding. Each output channel has a kernel of its own, which reads all input channels. ({func}`~lsntp.chapters.background.figures.convolution_geometry` draws it.)
+axes = figures.convolution_geometry()
+
+
+# %%
+def output_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+# %% tags=["hide-cell"]
+assert torch.equal(true, counting) and torch.equal(by_torch, counting.flip(0, 1))
+assert torch.allclose(
+    by_scipy, F.conv2d(image[None, None], sobel[None, None])[0, 0], **exact
+)
+for size, k, stride, padding in np.ndindex(9, 5, 3, 3):
+    if padding <= 2 and 1 <= k <= size and stride >= 1:
+        y = F.conv2d(
+            torch.zeros(1, 3, size, size),
+            torch.zeros(4, 3, k, k),
+            stride=stride,
+            padding=padding,
+        )
+        side = output_size(size, k, stride, padding)
+        assert y.shape == (1, 4, side, side), (size, k, stride, padding)
 
 # %% [markdown]
 # ## An autoencoder learns features without labels
-#
-# An encoder $f$ squeezes a patch $x$ into a short code, a decoder $g$ builds the patch again, and
-# both learn to make the error small:
-#
-# $$z = f(x), \qquad \hat x = g(z), \qquad \min_{f,\,g}\; \overline{(x - \hat x)^2} .$$
-#
-# Ours ({class}`lsntp.chapters.background.images.Autoencoder`) has three convolutions, each of which halves
-# the rows and columns, and three transposed convolutions back. It learns here and now from patches
-# of four photographs of the scikit-image package (an astronaut, coffee, a rocket, a motorcycle).
-# The cat is kept out of the training.
 
-# %%
+# %% tags=["hide-input", "photograph"]
+# | alt: A cat, and the same cat rebuilt from the mean patch, from principal components and from the code of the autoencoder.
+# | caption: A photograph that no method has seen, rebuilt patch by patch from a short code. RMSE is the root of the mean squared error; the image runs from 0 to 1. ({func}`~lsntp.chapters.background.figures.reconstructions` draws it.)
 train = torch.cat(
     [
         photographs.patches(p, size=32, stride=24)
@@ -107,20 +175,6 @@ train = torch.cat(
     ]
 )
 model, losses = photographs.train_autoencoder(train, epochs, seed)
-ax = figures.loss_curve(losses)
-assert losses[-1] < losses[0], "the training loss did not fall"
-print(f"{len(train)} training patches of {tuple(train.shape[1:])}")
-print(
-    f"mean squared error: first epoch {losses[0]:.3f}, last epoch {losses[-1]:.3f}"
-)
-
-# %% [markdown]
-# Is that good? Two rivals are allowed as many numbers a patch or fewer: the *mean patch* of the
-# training set, and the leading *principal components* (PCA), which are the best linear code there
-# is for the training patches. All three are scored on the cat, by the root of the mean squared
-# error (RMSE; the image runs from 0 to 1).
-
-# %%
 held_out = photographs.patches(cat, size=32)
 with torch.no_grad():
     code_size = model.encoder(held_out).flatten(1).shape[1]
@@ -136,15 +190,18 @@ images = {"original": cat} | {
 }
 axes = figures.reconstructions(images)
 
+# %% tags=["hide-cell"]
+assert losses[-1] < losses[0], "the training loss did not fall"
 assert rmse["autoencoder"] < rmse["mean patch"], (
     "the autoencoder learned nothing of use"
 )
 patch_numbers = held_out[0].numel()
 weights_learned = sequences.parameters(model)
 weights_pca = (code_size + 1) * patch_numbers
+print(f"{len(train)} training patches of {tuple(train.shape[1:])}")
+print(f"mean squared error: first epoch {losses[0]:.3f}, last {losses[-1]:.3f}")
 for name, error in rmse.items():
     print(f"{name:12s} RMSE {error:.2f}")
-print(f"code: {code_size} numbers for {patch_numbers}")
 print(f"learned numbers: autoencoder {weights_learned}, PCA {weights_pca}")
 glue("best_code", min(rmse, key=rmse.get), display=False)
 glue("code_size", code_size, display=False)
@@ -153,24 +210,49 @@ glue("weights_learned", weights_learned, display=False)
 glue("weights_pca", weights_pca, display=False)
 
 # %% [markdown]
-# What it means: {glue:text}`code_size` numbers stand for {glue:text}`patch_numbers`, and the cat is
-# still a cat. Best of the three, after this short training: {glue:text}`best_code`. A linear method
-# is a hard rival, here and later in this book. The autoencoder has {glue:text}`weights_learned`
-# numbers to learn, PCA {glue:text}`weights_pca`, because a convolution uses the same kernel
-# everywhere. The faint squares are the seams: each patch is coded on its own.
-
-# %% [markdown]
-# ## Shallow and deep feature maps
+# An encoder $f$ squeezes a patch $x$ into a short code, a decoder $g$ builds it again, and both learn to
+# make the error small:
 #
-# A feature map is what one channel of a convolution makes of the image. Here are maps of the
-# encoder just trained, for the cat it has never seen: those with the largest variance in each layer
-# ({func}`lsntp.chapters.background.figures.feature_maps`). No network trained for recognition is at hand
-# offline, so "deep" means the third layer of this encoder.
+# $$z = f(x), \qquad \hat x = g(z), \qquad \min_{f,\,g}\; \overline{(x - \hat x)^2} .$$
 
 # %%
-maps = photographs.feature_maps(model, cat)
-axes = figures.feature_maps(cat, maps)
+by_two = {"kernel_size": 4, "stride": 2, "padding": 1}
+encoder = nn.Sequential(
+    *(nn.Conv2d(3, 16, **by_two), nn.ReLU()),  # 32×32 -> 16×16
+    *(nn.Conv2d(16, 32, **by_two), nn.ReLU()),  # -> 8×8
+    nn.Conv2d(32, 4, **by_two),  # -> 4×4: the code
+)
+decoder = nn.Sequential(
+    *(nn.ConvTranspose2d(4, 32, **by_two), nn.ReLU()),
+    *(nn.ConvTranspose2d(32, 16, **by_two), nn.ReLU()),
+    nn.ConvTranspose2d(16, 3, **by_two),
+)
 
+# %% tags=["hide-cell"]
+encoder.load_state_dict(model.encoder.state_dict())
+decoder.load_state_dict(model.decoder.state_dict())
+with torch.no_grad():
+    z = encoder.float()(held_out - photographs.MID_GREY)
+    again = decoder.float()(z) + photographs.MID_GREY
+assert z.shape[1:] == (4, 4, 4) and code_size == 64
+assert torch.allclose(again, rebuilt["autoencoder"], atol=1e-5)
+
+# %% [markdown]
+# It learns here and now, from four other photographs of scikit-image. {glue:text}`code_size` numbers stand
+# for {glue:text}`patch_numbers`, and the cat is still a cat. Its rival, the leading principal components
+# (PCA), is the best linear code of the training patches. Best on the cat: {glue:text}`best_code`. A linear
+# method is a hard rival, here and later in this book, though PCA learns many more numbers: a convolution
+# uses one kernel everywhere.
+#
+# ## Shallow and deep feature maps
+
+# %% tags=["hide-input", "photograph"]
+# | alt: Feature maps of the cat in three layers; the first keeps edges and whiskers, the third is coarse.
+# | caption: What single channels of the encoder make of the cat; in each layer, the maps with the largest variance. ({func}`~lsntp.chapters.background.figures.feature_maps` draws it.)
+maps = photographs.feature_maps(model, cat)
+axes = figures.feature_maps(maps)
+
+# %% tags=["hide-cell"]
 x = cat.permute(2, 0, 1)[None].clone().requires_grad_()
 outputs = [model.encoder[:depth](x - photographs.MID_GREY) for depth in (1, 3, 5)]
 middles = [y[0, :, y.shape[2] // 2, y.shape[3] // 2] for y in outputs]
@@ -184,40 +266,50 @@ expected = [
     1 + 3 + 3 * 2 + 3 * 4,
 ]  # kernel 4, stride 2 in each layer
 assert seen == expected, f"pixels seen: {seen}, expected {expected}"
-for depth, (layer, pixels) in enumerate(zip(maps, seen, strict=True), start=1):
-    print(
-        f"layer {depth}: {tuple(layer.shape)}, each number sees {pixels}×{pixels} "
-        f"pixels"
-    )
 glue("seen_shallow", int(seen[0]), display=False)
 glue("seen_deep", int(seen[-1]), display=False)
 
 # %% [markdown]
-# What it means: a number of the shallow maps sees {glue:text}`seen_shallow` pixels across; the maps
-# keep edges, stripes and whiskers. A number of the deep maps sees {glue:text}`seen_deep` pixels
-# across; the maps are coarse, and each number sums up a region. They still look like a cat: the
-# code of an autoencoder has to carry the picture. The deep layers of a network trained to recognise
-# things are more abstract.
+# A number of the first layer sees {glue:text}`seen_shallow` pixels across: edges, stripes, whiskers. One of
+# the third sees {glue:text}`seen_deep` and sums up a region. The deep maps still look like a cat, because
+# the code has to carry the picture; in a network trained to recognise things they are more abstract.
+#
+# ## Graph convolution
+
+# %% tags=["hide-input"]
+# | alt: A graph of five nodes, and its adjacency matrix times features times weights; the row of one node and the features of its neighbours are outlined.
+# | caption: A graph convolution before its bias and σ. The outlined row of A picks the node's neighbours and the node itself, W mixes their features. ({func}`~lsntp.chapters.background.figures.graph_as_product` draws it.)
+ring = torch.eye(5)
+for n, m in [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (1, 4)]:
+    ring[n, m] = ring[m, n] = 1
+signals = torch.tensor([[1.0, 0], [2, 1], [0, 3], [1, 1], [4, 0]])
+mixing = torch.tensor([[1.0, 2], [1, -1]])
+axes = figures.graph_as_product(ring, signals, mixing, at=1)
+
 
 # %% [markdown]
-# ## Graph convolution
-#
-# A graph has $N$ nodes, each with $C$ features: the rows of $H$ ($N \times C$). The adjacency
-# matrix $A$ ($N \times N$) says what a node takes from each other one. A layer of a graph
-# convolutional network (GCN) collects from the neighbours, mixes the features with one matrix $W$
-# ($C \times F$) for all nodes, adds a bias $B$ and applies a nonlinearity $\sigma$:
+# A graph has $N$ nodes with $C$ features each: the rows of $H$. The adjacency matrix $A$ ($N \times N$)
+# says what a node takes from each other one. A graph convolutional network (GCN) collects, mixes with one
+# $W$ for all nodes, adds a bias $B$ and applies a nonlinearity:
 #
 # $$H' = \sigma(A H W + B).$$
-#
-# With $D$ the diagonal matrix of the degrees (the row sums of $A$), the usual normalisation with a
-# self-loop, for features $X$, weights $\Theta$ and bias $b$, is
-#
-# $$(I + D^{-1/2} A D^{-1/2})\, X\, \Theta + b .$$
-#
-# {func}`lsntp.chapters.background.gcn_layer` is the equation; {func}`lsntp.chapters.background.gcn_layer_by_node`
-# goes from node to node and from edge to edge.
+
 
 # %%
+def gcn(A, H, W, B):
+    return torch.relu(A @ H @ W + B)
+
+
+def with_self_loop(A):
+    root = A.sum(dim=1).rsqrt()  # D^-1/2
+    return torch.eye(len(A)) + root[:, None] * A * root
+
+
+# %% [markdown]
+# The second is the usual normalisation: $(I + D^{-1/2} A D^{-1/2})\, X\, \Theta + b$, with $D$ the diagonal
+# matrix of the degrees.
+
+# %% tags=["hide-cell"]
 adjacency = background.grid_adjacency(4, 5)
 propagation = torch.eye(20) + background.normalise(adjacency)
 features, weight, bias = torch.randn(20, 3), torch.randn(3, 2), torch.randn(2)
@@ -225,38 +317,74 @@ by_matrix = background.gcn_layer(propagation, features, weight, bias)
 by_node = background.gcn_layer_by_node(propagation, features, weight, bias)
 difference = (by_matrix - by_node).abs().max().item()
 assert difference < 1e-12, f"matrix and loop differ by {difference}"
-print(f"{tuple(features.shape)} -> {tuple(by_matrix.shape)}")
-print(f"largest difference from the loop over nodes: {difference:.12f}")
+assert torch.allclose(with_self_loop(adjacency), propagation, **exact)
+assert torch.allclose(
+    gcn(with_self_loop(adjacency), features, weight, bias), by_node, **exact
+)
 
 # %% [markdown]
+# ### An encoder–decoder on a graph
+
+# %%
+A = with_self_loop(background.grid_adjacency(6, 6, neighbours=4))
+values, vectors = torch.linalg.eigh(A)
+codes = {}
+for d in (4, 12):
+    W = vectors[:, -d:] / values[-d:].sqrt()  # the best weights, in closed form
+    Z = A @ torch.eye(36) @ W  # encoder: a GCN layer without σ, d numbers a node
+    codes[d] = Z @ Z.T  # decoder: nodes with like codes are joined
+
+# %% tags=["hide-input"]
+# | alt: The adjacency matrix of a grid, and the same rebuilt from four and from twelve numbers a node; with twelve its bands come back.
+# | caption: The graph of a 6×6 grid, and the graph that comes back from the nodes' codes. ({func}`~lsntp.chapters.background.figures.rebuilt_graphs` draws it.)
+axes = figures.rebuilt_graphs(
+    {"graph": A} | {f"{d} numbers a node": a for d, a in codes.items()}
+)
+for d, again in codes.items():
+    lost = values[:-d].square().sum().sqrt()
+    assert torch.allclose((A - again).norm(), lost, **exact), "not the best rank"
+assert values[0] > -1e-12, "the code needs eigenvalues that are not negative"
+
+# %% [markdown]
+# The same idea, for edges: an encoder gives each node a code $Z = A X W$ (here $X = I$: a node knows only
+# its name), a decoder draws the edges again, $\hat A = Z Z^\top$. A
+# [graph autoencoder](https://arxiv.org/abs/1611.07308) trains $W$; without σ the best $W$ is known, from
+# the eigenvectors. The learned graph of LS-NTP, $\mathrm{softmax}(\mathrm{relu}(E E^\top))$, is such a
+# decoder: its codes $E$ learn from the forecast's error.
+#
 # ## What a GCN shares with a convolution, and what it lacks
-#
-# Make a graph of a grid: every cell is a node and has an edge to each of its eight neighbours
-# ({func}`lsntp.chapters.background.grid_adjacency`). Then $(A + I)X$ sums over exactly the patch that a 3×3
-# convolution sees. At the border a missing edge does what a padded zero does. So the graph
-# convolution with weight $w$ *is* the convolution whose nine kernel numbers all equal $w$.
-#
-# With the normalisation this holds as long as all neighbours have eight neighbours themselves; the
-# kernel is then $1$ in the middle and $1/8$ around it. Nearer the border the degrees $d$ differ:
-# the sum over the neighbours is then taken of $d^{-1/2}X$ and multiplied by $d^{-1/2}$.
+
+# %% tags=["hide-input"]
+# | alt: A cell and its eight neighbours; the convolution has another weight for each direction, the graph convolution one weight for all.
+# | caption: What the two ask of a neighbourhood. ({func}`~lsntp.chapters.background.figures.neighbourhoods` draws it.)
+axes = figures.neighbourhoods(sobel, own=1.0, shared=1.0)
+
+# %% [markdown]
+# Make a graph of a grid, with an edge from each cell to its eight neighbours. Then $(A + I)X$ sums over the
+# patch of a 3×3 convolution, and a missing edge does what a padded zero does: a graph convolution *is* the
+# convolution whose nine numbers are equal.
 
 # %%
 height, width = 8, 9
 A = background.grid_adjacency(height, width)
-eye = torch.eye(height * width)
 X = torch.randn(height * width, 1)
 field = X.view(1, 1, height, width)
+plain = ((A + torch.eye(len(A))) @ X).view_as(field)
+constant = F.conv2d(field, torch.ones(1, 1, 3, 3), padding=1)
+torch.allclose(plain, constant, **exact)
 
+# %% [markdown]
+# With the normalisation the kernel is $1$ in the middle and $1/8$ around it, but for the border, where
+# degrees $d$ differ: there $d^{-1/2}X$ is summed and multiplied by $d^{-1/2}$.
+
+# %% tags=["hide-cell"]
+eye = torch.eye(height * width)
 around = torch.ones(1, 1, 3, 3)
 around[..., 1, 1] = 0
-plain = ((A + eye) @ X).view_as(field)
-constant = F.conv2d(field, torch.ones(1, 1, 3, 3), padding=1)
-
 root = A.sum(dim=1).rsqrt().view_as(field)
 normalised = ((eye + background.normalise(A)) @ X).view_as(field)
 interior = field + F.conv2d(field, around / 8, padding=1)
 scaled = field + root * F.conv2d(root * field, around, padding=1)
-
 differences = {
     "A + I, every cell": plain - constant,
     "normalised, two cells from the border": (normalised - interior)[
@@ -266,7 +394,6 @@ differences = {
 }
 for name, difference in differences.items():
     assert difference.abs().max() < 1e-12, f"{name}: GCN and convolution differ"
-    print(f"{name}: largest difference {difference.abs().max():.12f}")
 border = (normalised - interior).abs().max().item()
 assert border > 0.01, (
     "at the border, the normalised graph should differ from the plain kernel"
@@ -274,12 +401,9 @@ assert border > 0.01, (
 print(f"normalised, plain kernel, every cell: largest difference {border:.2f}")
 
 # %% [markdown]
-# A general kernel has nine numbers, one for each direction. One graph cannot hold them, nine can:
-# let $S_{pq}$ be the graph in which every cell has a single edge, to the cell $p$ rows down and $q$
-# columns to the right ({func}`lsntp.chapters.background.shift_matrix`). Then a convolution with the kernel
-# $w_{pq}$ is the sum
-#
-# $$\sum_{p=-1}^{1} \sum_{q=-1}^{1} S_{pq}\, X\, w_{pq} .$$
+# One graph cannot hold nine different numbers, nine graphs can: in $S_{pq}$ every cell has one edge, to the
+# cell $p$ rows down and $q$ columns to the right. A convolution is
+# $\sum_{p=-1}^{1} \sum_{q=-1}^{1} S_{pq}\, X\, w_{pq}$.
 
 # %%
 w = torch.randn(3, 3)
@@ -288,6 +412,23 @@ nine = sum(
     for p in (-1, 0, 1)
     for q in (-1, 0, 1)
 )
+torch.allclose(
+    nine.view_as(field), F.conv2d(field, w[None, None], padding=1), **exact
+)
+
+# %% [markdown]
+# A single graph loses direction. Ask for the middle cell of a field that rises to the east, and of its
+# mirror image:
+
+# %%
+rising = torch.arange(9.0).expand(9, 9)
+A9 = background.grid_adjacency(9, 9) + torch.eye(81)
+for name, f in {"rising": rising, "falling": rising.flip(1)}.items():
+    by_conv = F.conv2d(f[None, None], sobel[None, None], padding=1)[0, 0, 4, 4]
+    by_gcn = (A9 @ f.flatten()).view(9, 9)[4, 4]
+    print(f"{name:8s} convolution {by_conv:+.0f}   GCN {by_gcn:+.0f}")
+
+# %% tags=["hide-cell"]
 difference = (
     (nine.view_as(field) - F.conv2d(field, w[None, None], padding=1))
     .abs()
@@ -295,22 +436,9 @@ difference = (
     .item()
 )
 assert difference < 1e-12, f"nine graphs and one convolution differ by {difference}"
-print(f"nine one-edge graphs: largest difference from conv2d {difference:.12f}")
-
-# %% [markdown]
-# What a single graph loses is direction. Take a field that rises to the east and its mirror image,
-# which falls, and ask both layers about the cell in the middle. The kernel from the top of this
-# page answers with opposite signs. The GCN gives one answer, whatever its weight: it sums over its
-# neighbours and cannot tell east from west.
-
-# %%
-axes = figures.neighbourhoods(kernel, own=1.0, shared=1.0)
-
-rising = torch.arange(9.0).expand(9, 9)
 falling = rising.flip(1)
-A9 = background.grid_adjacency(9, 9) + torch.eye(81)
 by_conv = [
-    F.conv2d(f[None, None], kernel[None, None], padding=1)[0, 0, 4, 4].item()
+    F.conv2d(f[None, None], sobel[None, None], padding=1)[0, 0, 4, 4].item()
     for f in (rising, falling)
 ]
 by_gcn = [(A9 @ f.flatten()).view(9, 9)[4, 4].item() for f in (rising, falling)]
@@ -318,30 +446,16 @@ assert by_conv[0] == -by_conv[1] != 0, (
     "the kernel should answer with opposite signs"
 )
 assert by_gcn[0] == by_gcn[1], "the GCN should not see the direction"
-print(f"convolution: rising {by_conv[0]:+.0f}, falling {by_conv[1]:+.0f}")
-print(f"GCN:         rising {by_gcn[0]:+.0f}, falling {by_gcn[1]:+.0f}")
 
 # %% [markdown]
-# What it means: a convolution knows directions but only near ones; a graph can join any two cells
-# but does not know directions. LS-Conv wants both, so it applies one after the other.
-
-# %% [markdown]
+# A convolution knows directions but only near ones; a graph can join any two cells but knows no directions.
+# LS-Conv wants both, so it applies one after the other.
+#
 # ## How far a stack of layers sees
-#
-# The receptive field of a cell is the set of input cells that can change it. A stack of $L$
-# convolutions of size $k$ sees
-#
-# $$1 + L\,(k - 1)$$
-#
-# cells across. A GCN on a grid graph grows by one ring of neighbours a layer as well; with four
-# neighbours the rings make a diamond of $1 + 2L(L + 1)$ cells. On the adaptive graph of the paper,
-# $\mathrm{softmax}(\mathrm{relu}(E E^\top))$ with a vector for each node in the rows of $E$, no
-# entry is zero, and one layer sees the whole field.
-#
-# We do not trust the formulas but measure: the gradient of the central output by every input
-# ({func}`lsntp.chapters.background.receptive_fields`). White cells have a gradient of exactly zero.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Maps of the cells that reach the central one after one, two and three layers; a growing square for the convolution, a growing diamond for the grid graph, the whole field for the adaptive graph.
+# | caption: The gradient of the central output by every input cell; where nothing is drawn it is exactly zero. ({func}`~lsntp.chapters.background.figures.receptive_fields` draws it.)
 four = background.normalise(background.grid_adjacency(grid, grid, neighbours=4))
 eight = background.normalise(background.grid_adjacency(grid, grid, neighbours=8))
 adaptive = adaptive_adjacency(torch.randn(grid * grid, 8))
@@ -360,7 +474,25 @@ shown = ["CNN 3×3", "GCN, 4 neighbours", "GCN, adaptive graph"]
 axes = figures.receptive_fields(fields.sel(layer=shown, depth=depths[:3]))
 
 # %%
+x = torch.randn(1, 1, grid, grid, requires_grad=True)
+stack = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1), nn.Tanh()] * 2)
+centre = stack(x)[0, 0, grid // 2, grid // 2]
+seen = torch.autograd.grad(centre, x)[0] != 0
+print(seen.sum().item(), "cells seen through two layers")
+
+# %% [markdown]
+# The receptive field of a cell is the set of inputs that can change it. $L$ convolutions of size $k$ see
+# $1 + L\,(k - 1)$ cells across. A grid graph adds one ring a layer as well: with four neighbours, a diamond
+# of $1 + 2L(L + 1)$ cells. In the adaptive graph of the paper, $\mathrm{softmax}(\mathrm{relu}(E E^\top))$,
+# no entry is zero, and one layer sees everything.
+
+# %% tags=["hide-input"]
+# | alt: Cells seen against layers stacked; the adaptive graph starts at the whole field, the others grow slowly.
+# | caption: Cells seen, counted from the gradients, on a logarithmic scale. ({func}`~lsntp.chapters.background.figures.receptive_growth` draws it.)
 ax = figures.receptive_growth(fields)
+
+# %% tags=["hide-cell"]
+assert seen.sum() == 5 * 5
 cells = (fields > 0).sum(("row", "column"))
 L = fields["depth"]
 expected = {
@@ -381,21 +513,28 @@ glue("nodes", nodes, display=False)
 glue("seen_cnn", int(cells.sel(layer="CNN 3×3", depth=deepest)), display=False)
 
 # %% [markdown]
-# What it means: after {glue:text}`deepest` layers the 3×3 CNN sees {glue:text}`seen_cnn` of the
-# {glue:text}`nodes` cells; the adaptive graph sees all of them after one. The pictures also show
-# the price: in a convolution near cells come first and far ones only after many layers; in the
-# graph, distance and direction mean nothing.
-
-# %% [markdown]
+# After {glue:text}`deepest` layers the 3×3 CNN sees {glue:text}`seen_cnn` of {glue:text}`nodes` cells. The
+# price of the graph's reach: distance and direction mean nothing in it.
+#
 # ## Recurrent networks: RNN, LSTM, GRU
 #
-# A recurrent network reads a sequence $x_1, x_2, \dots$ step by step and keeps a state $h$; the
-# weights $W$ and $b$ are the same at every step. The plain RNN is
+# A forecast is the most probable future, given the past:
 #
-# $$h_t = \tanh(W\,[h_{t-1}, x_t] + b).$$
+# $$\hat X_{t+1:t+L} = \underset{X_{t+1:t+L}}{\arg\max}\; p\,(X_{t+1}, \dots, X_{t+L} \mid X_{t-T+1}, \dots, X_t) .$$
 #
-# The LSTM adds a cell state $C$ and three gates, input $i$, forget $f$ and output $o$, each with
-# its own $W$ and $b$; $\sigma$ is the logistic function and $\circ$ multiplies element by element:
+# That past of $T$ steps has an order. A recurrent network reads it step by step and keeps what matters in
+# a state.
+
+# %% tags=["hide-input"]
+# | alt: A row of equal boxes, one a step; each takes the input of its step and the state of the step before and hands the state on.
+# | caption: A recurrent network, unrolled in time. Every step has the same weights; only the state h travels. ({func}`~lsntp.chapters.background.figures.recurrence` draws it.)
+ax = figures.recurrence()
+
+
+# %% [markdown]
+# The plain RNN is $h_t = \tanh(W\,[h_{t-1}, x_t] + b)$. The LSTM adds a cell state $C$ and three gates,
+# input $i$, forget $f$ and output $o$, each with its own $W$ and $b$; $\sigma$ is the logistic function,
+# $\circ$ multiplies element by element:
 #
 # $$\begin{aligned}
 # i, f, o &= \sigma(W\,[h_{t-1}, x_t] + b) &
@@ -403,7 +542,20 @@ glue("seen_cnn", int(cells.sel(layer="CNN 3×3", depth=deepest)), display=False)
 # C_t &= f \circ C_{t-1} + i \circ \tilde C &
 # h_t &= o \circ \tanh(C_t)
 # \end{aligned}$$
-#
+
+
+# %%
+def rnn_step(x, h, W, b):
+    return torch.tanh(torch.cat([h, x], dim=1) @ W.T + b)
+
+
+def lstm_step(x, h, C, W, b):
+    i, f, o, g = (torch.cat([h, x], dim=1) @ W.T + b).chunk(4, dim=1)
+    C = f.sigmoid() * C + i.sigmoid() * g.tanh()
+    return o.sigmoid() * C.tanh(), C
+
+
+# %% [markdown]
 # The GRU makes do with two gates, reset $r$ and update $z$, and no cell state; PyTorch writes it
 #
 # $$\begin{aligned}
@@ -412,10 +564,9 @@ glue("seen_cnn", int(cells.sel(layer="CNN 3×3", depth=deepest)), display=False)
 # h_t &= (1 - z) \circ n + z \circ h_{t-1}
 # \end{aligned}$$
 #
-# (others apply $r$ to $h_{t-1}$ before the product). Each is written out in
-# {mod}`lsntp.chapters.background.sequences` and given the weights of PyTorch's own module.
+# All three, given PyTorch's weights, equal PyTorch's own ({mod}`lsntp.chapters.background.sequences`).
 
-# %%
+# %% tags=["hide-cell"]
 x = torch.randn(12, 3, 5)  # 12 steps, 3 sequences, 5 inputs
 torch_rnn, torch_lstm, torch_gru = nn.RNN(5, 7), nn.LSTM(5, 7), nn.GRU(5, 7)
 gru_weights = [
@@ -436,35 +587,47 @@ pairs = {
 for name, (ours, theirs) in pairs.items():
     difference = (ours - theirs).abs().max().item()
     assert difference < 1e-12, f"{name}: differs from torch's by {difference}"
-    print(f"{name:4s} largest difference from torch: {difference:.12f}")
+
+W, b = (p.flatten(0, 1) for p in sequences.printed_weights(torch_lstm))
+W_rnn, b_rnn = (p.flatten(0, 1) for p in sequences.printed_weights(torch_rnn))
+h_rnn = h = C = torch.zeros(3, 7)
+for t, x_t in enumerate(x):
+    h, C = lstm_step(x_t, h, C, W, b)
+    h_rnn = rnn_step(x_t, h_rnn, W_rnn, b_rnn)
+    assert torch.allclose(h, torch_lstm(x)[0][t], **exact)
+    assert torch.allclose(h_rnn, torch_rnn(x)[0][t], **exact)
 
 # %% [markdown]
 # ## Attention and its cost
-#
-# Attention lets every step look at every other. From queries $Q$, keys $K$ and values $V$, each
-# with one row of $d$ numbers per step,
-#
-# $$\mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt d}\right) V .$$
-#
-# The matrix in the brackets has one entry for each pair of steps: for a sequence of $n$ steps the
-# cost grows as $n^2$. An RNN takes $n$ equal steps.
 
-# %%
-Q, K, V = torch.randn(3, 2, 50, 16)
-ours = sequences.attention(Q, K, V)
-difference = (ours - F.scaled_dot_product_attention(Q, K, V)).abs().max().item()
-assert difference < 1e-12, f"attention differs from torch's by {difference}"
-print(f"largest difference from torch's attention: {difference:.12f}")
-
-# %% [markdown]
-# Now measured. PyTorch counts the floating-point operations of every matrix product while
-# self-attention ($Q = K = V$) and an RNN run, and we count the numbers that must be there at once:
-# the matrix of scores, or the hidden state. These counts are the same on every machine. The wall
-# time, in the lower panel, is that of the machine that made this page.
-
-# %%
+# %% tags=["hide-input"]
+# | alt: Operations and wall time against the length of the sequence, for attention and an RNN; the operations of attention rise more steeply.
+# | caption: Operations as PyTorch counts them, the same everywhere, and wall time on the machine that made this page. ({func}`~lsntp.chapters.background.figures.sequence_costs` draws it.)
 costs = sequences.sequence_costs(lengths)
 axes = figures.sequence_costs(costs)
+
+
+# %% [markdown]
+# Attention lets every step look at every other: $\mathrm{softmax}(Q K^\top / \sqrt d)\, V$, with a query, a
+# key and a value, rows of $d$ numbers, for each step.
+
+
+# %%
+def attention(Q, K, V):
+    scores = (
+        Q @ K.transpose(-1, -2) / Q.shape[-1] ** 0.5
+    )  # one for each pair of steps
+    return torch.softmax(scores, dim=-1) @ V
+
+
+Q, K, V = torch.randn(3, 2, 50, 16)
+theirs = F.scaled_dot_product_attention(Q, K, V)
+torch.allclose(attention(Q, K, V), theirs, **exact)
+
+# %% tags=["hide-cell"]
+for ours in (attention(Q, K, V), sequences.attention(Q, K, V)):
+    difference = (ours - theirs).abs().max().item()
+    assert difference < 1e-12, f"attention differs from torch's by {difference}"
 expected = {"attention": 2, "RNN": 1}
 for model_name, group in costs.groupby("model", sort=False):
     exponent = np.polyfit(np.log(group["length"]), np.log(group["operations"]), 1)[
@@ -478,56 +641,16 @@ for model_name, group in costs.groupby("model", sort=False):
     glue(f"exponent_{model_name}", round(float(exponent), 2), display=False)
 
 # %% [markdown]
-# What it means: the operations of attention grow with the power {glue:text}`exponent_attention` of
-# the length, those of the RNN with {glue:text}`exponent_RNN`, and the RNN's parameters are shared
-# over time. Wall time tells a second story: an RNN has to take its steps one after the other,
-# attention does all of them in two large products, so on short sequences it need not be the slower
-# one. LS-NTP reads only a few steps, so time is cheap; its adjacency matrix, though, is quadratic
-# in the number of *nodes*.
-
-# %% [markdown]
+# The operations of attention grow with the power {glue:text}`exponent_attention` of the length, those of the
+# RNN with {glue:text}`exponent_RNN`, its parameters shared over time. But an RNN takes its steps one after
+# the other, attention all at once: on short sequences it need not be slower. LS-NTP reads few steps; its
+# adjacency matrix is quadratic in the number of *nodes*.
+#
 # ## Space and time: CNN then LSTM, or ConvLSTM
-#
-# There are two ways to read a sequence of fields. *CNN then LSTM* applies a convolution to each
-# field, flattens the result to a vector and gives the vectors to an LSTM. *ConvLSTM* keeps the
-# state a field and puts convolutions ($*$) where the LSTM has matrix products. As printed in the
-# talk, with peepholes (the terms $W_c \circ C$, by which the gates see the cell state):
-#
-# $$\begin{aligned}
-# i &= \sigma(W_{xi} * X_t + W_{hi} * H_{t-1} + W_{ci} \circ C_{t-1} + b_i)\\
-# f &= \sigma(W_{xf} * X_t + W_{hf} * H_{t-1} + W_{cf} \circ C_{t-1} + b_f)\\
-# \tilde C &= \tanh(W_{xc} * X_t + W_{hc} * H_{t-1} + b_c)\\
-# C_t &= f \circ C_{t-1} + i \circ \tilde C\\
-# o &= \sigma(W_{xo} * X_t + W_{ho} * H_{t-1} + W_{co} \circ C_t + b_o)\\
-# H_t &= o \circ \tanh(C_t)
-# \end{aligned}$$
-#
-# {func}`lsntp.chapters.background.sequences.convlstm` is the project's own recurrent cell, given a
-# convolution; LS-NTP is the same cell, given LS-Conv. First check: on a grid of a single cell, with
-# a 1×1 kernel, it must be the LSTM of above with peepholes.
 
-# %%
-channels, hidden, steps = 3, 5, 6
-tiny = sequences.convlstm(channels, hidden, (1, 1), kernel=1)
-x = torch.randn(2, steps, channels, 1, 1)
-gates = tiny.cell.operator.lsi  # a 1×1 convolution of [x, h]
-weight = (
-    gates.weight.flatten(1).unflatten(0, (4, hidden)).roll(hidden, dims=-1)
-)  # of [h, x]
-peepholes = torch.stack([tiny.cell.w_ci, tiny.cell.w_cf, tiny.cell.w_co]).flatten(1)
-vectors = x.flatten(2).transpose(0, 1)  # (T, B, C)
-lstm = sequences.lstm(
-    vectors, weight, gates.bias.unflatten(0, (4, hidden)), peepholes
-)
-difference = (tiny(x)[0].flatten(2).transpose(0, 1) - lstm).abs().max().item()
-assert difference < 1e-12, f"ConvLSTM on one cell and LSTM differ by {difference}"
-print(f"ConvLSTM on one cell, largest difference from the LSTM: {difference:.12f}")
-
-# %% [markdown]
-# Which input cells and steps can the central cell of the last output use? Measured by gradients
-# again ({func}`lsntp.chapters.background.figures.influence_over_time`).
-
-# %%
+# %% tags=["hide-input"]
+# | alt: Which cells of each earlier input reach the central cell of the last output; for ConvLSTM a square that widens backwards, for CNN then LSTM the whole grid at every step.
+# | caption: ConvLSTM looks back in a cone. CNN then LSTM sees everything, through a vector that has forgotten which number belongs to which place. ({func}`~lsntp.chapters.background.figures.influence_over_time` draws it.)
 size, steps = 15, 4
 x = torch.randn(1, steps, 1, size, size, requires_grad=True)
 conv_lstm = sequences.convlstm(1, 4, (size, size))
@@ -543,6 +666,51 @@ reach = {
 }
 axes = figures.influence_over_time(reach)
 
+
+# %% [markdown]
+# *CNN then LSTM* applies a convolution to each field, flattens the result to a vector and gives the vectors
+# to an LSTM. *ConvLSTM* keeps the state a field and puts convolutions ($*$) where the LSTM has matrix
+# products. As printed in the talk, with peepholes (the terms $W_c \circ C$, by which the gates see the cell
+# state):
+#
+# $$\begin{aligned}
+# i &= \sigma(W_{xi} * X_t + W_{hi} * H_{t-1} + W_{ci} \circ C_{t-1} + b_i)\\
+# f &= \sigma(W_{xf} * X_t + W_{hf} * H_{t-1} + W_{cf} \circ C_{t-1} + b_f)\\
+# \tilde C &= \tanh(W_{xc} * X_t + W_{hc} * H_{t-1} + b_c)\\
+# C_t &= f \circ C_{t-1} + i \circ \tilde C\\
+# o &= \sigma(W_{xo} * X_t + W_{ho} * H_{t-1} + W_{co} \circ C_t + b_o)\\
+# H_t &= o \circ \tanh(C_t)
+# \end{aligned}$$
+
+
+# %%
+def convlstm_step(x, h, C, W, b, w_ci, w_cf, w_co):
+    both = torch.cat([x, h], dim=1)
+    gates = F.conv2d(both, W, b, padding=W.shape[-1] // 2)
+    i, f, o, g = gates.chunk(4, dim=1)
+    i = torch.sigmoid(i + w_ci * C)
+    f = torch.sigmoid(f + w_cf * C)
+    C = f * C + i * torch.tanh(g)
+    o = torch.sigmoid(o + w_co * C)
+    return o * torch.tanh(C), C
+
+
+# %% [markdown]
+# The project's own cell ({class}`lsntp.model.convlstm.ConvLSTMCell`) is this step, *given* its convolution;
+# LS-NTP is the same cell, given LS-Conv. On a grid of one cell, with a 1×1 kernel, it is the LSTM above with
+# peepholes.
+
+# %% tags=["hide-cell"]
+cell = conv_lstm.cell
+convolution = cell.operator.lsi
+weights = convolution.weight, convolution.bias, cell.w_ci, cell.w_cf, cell.w_co
+h = C = torch.zeros(1, 4, size, size)
+for t in range(steps):
+    h, C = convlstm_step(x[:, t], h, C, *weights)
+    assert torch.allclose(h, conv_lstm(x)[0][:, t], **exact), (
+        "not the library's cell"
+    )
+
 across = {name: (r > 0).any(dim=1).sum(dim=1).tolist() for name, r in reach.items()}
 lag = torch.arange(steps).flip(0)  # 0 for the last step
 assert across["ConvLSTM"] == (3 + 2 * lag).tolist(), (
@@ -551,46 +719,53 @@ assert across["ConvLSTM"] == (3 + 2 * lag).tolist(), (
 assert across["CNN then LSTM"] == [size] * steps, (
     "CNN then LSTM should see everything"
 )
-for name, cells in across.items():
-    print(f"{name:13s} cells across, first to last step: {cells}")
+
+channels, hidden = 3, 5
+tiny = sequences.convlstm(channels, hidden, (1, 1), kernel=1)
+x = torch.randn(2, 6, channels, 1, 1)
+gates = tiny.cell.operator.lsi  # a 1×1 convolution of [x, h]
+weight = (
+    gates.weight.flatten(1).unflatten(0, (4, hidden)).roll(hidden, dims=-1)
+)  # of [h, x]
+peepholes = torch.stack([tiny.cell.w_ci, tiny.cell.w_cf, tiny.cell.w_co]).flatten(1)
+vectors = x.flatten(2).transpose(0, 1)  # (T, B, C)
+lstm = sequences.lstm(
+    vectors, weight, gates.bias.unflatten(0, (4, hidden)), peepholes
+)
+difference = (tiny(x)[0].flatten(2).transpose(0, 1) - lstm).abs().max().item()
+assert difference < 1e-12, f"ConvLSTM on one cell and LSTM differ by {difference}"
 
 # %% [markdown]
-# The ConvLSTM looks back in a cone: each step back widens it by one ring, and inside it every
-# direction is known. CNN then LSTM sees everything at once, but through a narrow vector that has
-# forgotten which number belongs to which place.
-#
-# That loss can be shown too. Move the whole input one cell to the east. Away from the border, the
-# output of a ConvLSTM (here with one peephole number per channel) must move along. After flattening,
-# nothing forces it to.
+# Place forgotten can be shown. Move the whole input one cell to the east: the ConvLSTM's output moves along
+# (away from the border, with one peephole number per channel). After flattening, nothing forces it to.
 
 # %%
 same = sequences.convlstm(1, 4, (size, size), per_cell=False)
 x = torch.randn(1, steps, 1, size, size)
-moved = x.roll(1, dims=-1)
-inner = slice(steps + 1, -steps - 1)
-with torch.no_grad():
-    shifts = {
-        "ConvLSTM": same(moved)[0] - same(x)[0].roll(1, dims=-1),
-        "CNN then LSTM": cnn_lstm(moved) - cnn_lstm(x).roll(1, dims=-1),
-    }
-largest = {
-    name: d[..., inner, inner].abs().max().item() for name, d in shifts.items()
+inner = slice(steps + 1, -steps - 1)  # away from the border
+models = {"ConvLSTM": lambda x: same(x)[0], "CNN then LSTM": cnn_lstm}
+shifts = {
+    name: (run(x.roll(1, dims=-1)) - run(x).roll(1, dims=-1))[..., inner, inner]
+    for name, run in models.items()
 }
+for name, shift in shifts.items():
+    follows = torch.allclose(shift, torch.zeros(()), **exact)
+    print(f"{name:13s} moves with its input: {follows}")
+
+# %% tags=["hide-cell"]
+largest = {name: d.abs().max().item() for name, d in shifts.items()}
 assert largest["ConvLSTM"] < 1e-12, (
     "the ConvLSTM's output should move with its input"
 )
 assert largest["CNN then LSTM"] > 1e-3, "CNN then LSTM should not follow"
-for name, difference in largest.items():
-    print(f"{name:13s} largest difference after moving the input: {difference:.6f}")
 
-# %% [markdown]
-# And it costs parameters: the vector grows with the grid, and the LSTM's matrices with it. The
-# kernels of a ConvLSTM do not know the size of the grid; only peepholes with a number for each
-# cell, as printed, do ({func}`lsntp.chapters.background.sequences.parameter_growth`).
-
-# %%
+# %% tags=["hide-input"]
+# | alt: Parameters against the cells of the grid; CNN then LSTM rises most, ConvLSTM less, ConvLSTM without peepholes stays level.
+# | caption: The vector grows with the grid, and the LSTM's matrices with it. Kernels do not know the size of the grid; peepholes with a number for each cell do. ({func}`~lsntp.chapters.background.figures.parameter_growth` draws it.)
 counts = sequences.parameter_growth([4, 8, 16, 32, 64])
 ax = figures.parameter_growth(counts)
+
+# %% tags=["hide-cell"]
 kernels = counts["convlstm"] - counts["peepholes"]
 assert kernels.nunique() == 1, "the kernels should not depend on the grid"
 assert (counts["peepholes"] == 3 * 8 * counts["cells"]).all(), (
@@ -600,32 +775,74 @@ lstm_size, maps_out = 32, 8
 flattened = 4 * lstm_size * (maps_out * counts["cells"] + lstm_size + 2)
 readout = (lstm_size + 1) * counts["cells"]
 assert (counts["cnn_then_lstm"] == maps_out * (9 + 1) + flattened + readout).all()
+assert counts["peepholes"].iloc[-1] > counts["convlstm"].iloc[-1] / 2
 print(counts.to_string(index=False))
 glue("largest_grid", int(counts["size"].iloc[-1]), display=False)
 glue("parameters_cnn_lstm", int(counts["cnn_then_lstm"].iloc[-1]), display=False)
 glue("parameters_convlstm", int(counts["convlstm"].iloc[-1]), display=False)
 
 # %% [markdown]
-# What it means: on a grid of {glue:text}`largest_grid` cells by {glue:text}`largest_grid`, CNN then
-# LSTM has {glue:text}`parameters_cnn_lstm` parameters and the ConvLSTM
-# {glue:text}`parameters_convlstm`, most of them peepholes. ConvLSTM keeps the place, but its cone
-# is narrow. LS-NTP keeps the cell and widens the cone: it swaps the convolution for one that has
-# looked at the whole graph first.
-
-# %% [markdown]
+# On a square grid of {glue:text}`largest_grid` cells a side, CNN then LSTM has
+# {glue:text}`parameters_cnn_lstm` parameters, ConvLSTM {glue:text}`parameters_convlstm`, most of them
+# peepholes. ConvLSTM keeps the place, but its cone is narrow. LS-NTP keeps the cell and widens the cone: its
+# convolution has looked at the whole graph first.
+#
 # ## Kelvin
 #
-# All temperatures in this book are in kelvin, $K = {}^\circ\mathrm{C} + 273.15$. Differences and
-# errors are the same in both units.
+# All temperatures in this book are in kelvin, $K = {}^\circ\mathrm{C} + 273.15$. Differences and errors are
+# the same in both units.
 
-# %%
+# %% tags=["hide-cell"]
 celsius = torch.linspace(-80, 60, 141)
 kelvin = background.celsius_to_kelvin(celsius)
 assert background.celsius_to_kelvin(0.0) == 273.15, "water freezes at 273.15 K"
 assert torch.allclose(background.kelvin_to_celsius(kelvin), celsius, atol=1e-12)
 assert torch.allclose(kelvin.diff(), celsius.diff(), atol=1e-12)
-print(f"0 °C = {background.celsius_to_kelvin(0.0):.2f} K")
-print(f"0 K = {background.kelvin_to_celsius(0.0):.2f} °C")
 
 # %% [markdown]
-# Next: what real temperature fields say about near and far correlations.
+# ## Exercises
+#
+# 1. Two 3×3 convolutions in a row, with nothing between them, are one 5×5 convolution. Find its kernel.
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# The first kernel, convolved (not correlated) with the second: flip one of them.
+a, b = torch.randn(2, 1, 1, 3, 3)
+ab = F.conv2d(a, b.flip(-1, -2), padding=2)
+x = torch.randn(1, 1, 12, 12)
+assert torch.allclose(F.conv2d(F.conv2d(x, a), b), F.conv2d(x, ab), **exact)
+
+# %% [markdown]
+# 2. Give a GCN its sense of direction back with two graphs in place of one.
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# One graph of the eastern neighbours, one of the western; their weights differ.
+east, west = (background.shift_matrix(9, 9, 0, q) for q in (1, -1))
+by_two = [
+    ((east - west) @ f.flatten()).view(9, 9)[4, 4].item()
+    for f in (rising, rising.flip(1))
+]
+assert by_two[0] == -by_two[1] == 2
+
+# %% [markdown]
+# 3. When is the paper's adjacency, $\mathrm{softmax}(\mathrm{relu}(E E^\top))$, the weights of an attention?
+
+# %% tags=["hide-cell"]
+# | prompt: Solution
+# When no entry of E Eᵀ is negative, with √√d E as queries and as keys. The ReLU turns
+# every negative score into 0, which still gets weight: e⁰ = 1.
+E = torch.rand(20, 8)
+queries = 8**0.25 * E
+assert torch.allclose(
+    sequences.attention_weights(queries, queries), adaptive_adjacency(E), **exact
+)
+E = torch.randn(20, 8)
+queries = 8**0.25 * E
+assert not torch.allclose(
+    sequences.attention_weights(queries, queries), adaptive_adjacency(E), atol=1e-3
+)
+assert (adaptive_adjacency(E) > 0).all()
+
+# %% [markdown]
+# Next: {doc}`what real temperature fields say about near and far correlations <02_observations>`.

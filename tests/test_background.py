@@ -56,6 +56,13 @@ def test_im2row_is_unfold_and_gives_conv2d(channels, kernel, stride, padding, mo
     )
 
 
+def test_pytorch_forms_the_matrix_in_double_precision():
+    """What the page links to: ConvolutionMM2d.cpp copies the patches, then multiplies."""
+    with torch.profiler.profile() as profile:
+        F.conv2d(torch.randn(1, 3, 9, 9), torch.randn(4, 3, 3, 3))
+    assert "aten::_slow_conv2d_forward" in {event.key for event in profile.key_averages()}
+
+
 def test_convolve_gradients():
     image = torch.randn(1, 2, 4, 5, requires_grad=True)
     weight = torch.randn(3, 2, 3, 3, requires_grad=True)
@@ -332,9 +339,48 @@ def test_figures_label_their_axes():
         background.receptive_fields({"CNN": nn.Conv2d(1, 1, 3, padding=1)}, 7, [1, 2])
     )
     parameters = figures.parameter_growth(sequences.parameter_growth([2, 4]))
-    losses = figures.loss_curve([1.0, 0.5])
     costs = figures.sequence_costs(sequences.sequence_costs([4, 8]))
-    for ax in (growth, parameters, losses, costs[1, 0]):
+    for ax in (growth, parameters, costs[1, 0]):
         assert ax.get_xlabel()
         assert ax.get_ylabel()
+    plt.close("all")
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(5, 3), (7, 3), (6, 2)])
+def test_the_geometry_drawn_is_conv2ds(size, kernel):
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    axes = figures.convolution_geometry(size, kernel, channels=2, outputs=4)
+    for name, ax in axes.items():
+        if name == "channels":
+            assert [text.get_text() for text in ax.texts if text.get_text()] == [
+                "2 input channels",
+                f"4 kernels,\n2×{kernel}×{kernel} each",
+                "4 output\nchannels",
+            ]
+            continue
+        stride, padding = map(int, name.split())
+        field, weight = torch.zeros(1, 1, size, size), torch.zeros(1, 1, kernel, kernel)
+        side = F.conv2d(field, weight, stride=stride, padding=padding).shape[-1]
+        assert ax.get_title().endswith(f"→ {side}×{side}")
+        cells = (size + 2 * padding) ** 2 + size**2 + side**2
+        assert len(ax.patches) == cells + 2 * 2  # and two places of the kernel, twice
+    plt.close("all")
+
+
+def test_the_drawn_graph_product_is_the_layer():
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    adjacency = torch.tensor([[1.0, 1, 0], [1, 1, 1], [0, 1, 1]])
+    features, weight = torch.tensor([[1.0], [2], [4]]), torch.tensor([[2.0, -1]])
+    *_, result = figures.graph_as_product(adjacency, features, weight, at=0)[0]
+    drawn = [float(text.get_text()) for text in result.texts]
+    layer = background.gcn_layer(adjacency, features, weight, activation=nn.Identity())
+    assert drawn == layer.flatten().tolist() == [6, -3, 14, -7, 12, -6]
     plt.close("all")

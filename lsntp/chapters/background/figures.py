@@ -12,7 +12,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 WIDTH_INCHES = 5.0
@@ -27,7 +26,6 @@ def panels(height: float, rows: int = 1, columns: int = 1, **options: Any) -> np
         rows,
         columns,
         figsize=(WIDTH_INCHES, height),
-        dpi=144,
         layout="constrained",
         squeeze=False,
         **options,
@@ -88,47 +86,139 @@ def convolution_as_product(image: Tensor, kernel: Tensor, rows: Tensor, at: int)
     return axes
 
 
-def feature_maps(image: Tensor, maps: Sequence[Tensor], columns: int = 3) -> np.ndarray:
-    """Draw an image and, layer by layer, the maps of largest variance.
+def matrices(named: Mapping[str, Tensor]) -> np.ndarray:
+    """Draw small matrices with their numbers side by side.
 
     Parameters
     ----------
-    image : Tensor of shape (H, W, 3), in [0, 1].
+    named : title -> Tensor of two dimensions.
+
+    Returns
+    -------
+    axes : array (1, matrices) of Axes.
+    """
+    axes = panels(1.9, 1, len(named), width_ratios=[m.shape[1] for m in named.values()])
+    for ax, (title, values) in zip(axes[0], named.items(), strict=True):
+        matrix(ax, values.numpy(), title)
+    return axes
+
+
+def squares(
+    ax: Axes, left: float, top: float, count: int, cell: float = 1.0, **options: Any
+) -> None:
+    """Draw ``count`` × ``count`` cells whose upper left corner is (left, top)."""
+    for i, j in np.ndindex(count, count):
+        ax.add_patch(Rectangle((left + j * cell, top + i * cell), cell, cell, **options))
+
+
+def placements(ax: Axes, size: int, kernel: int, stride: int, padding: int) -> None:
+    """Draw a grid, the kernel's first two places on it and the output they go to."""
+    padded = size + 2 * padding
+    output = (padded - kernel) // stride + 1
+    start, middle, right = 1 - padding, 1 + size / 2, size + 4.0
+    squares(ax, start, start, padded, facecolor="none", edgecolor="0.6", linestyle=":")
+    squares(ax, 1, 1, size, facecolor="#cfe3f3", edgecolor="white")
+    top = middle - output / 2
+    squares(ax, right, top, output, facecolor="#cfe3f3", edgecolor="white")
+    for step, (colour, line) in enumerate(((COLOURS[1], "-"), (COLOURS[2], "--"))):
+        style: dict[str, Any] = {"fill": False, "color": colour, "linestyle": line, "linewidth": 2}
+        inset = 0.12 * step
+        for left, upper, side in (
+            (start + step * stride, start, kernel),
+            (right + step, top, 1),
+        ):
+            corner = left + inset, upper + inset
+            ax.add_patch(Rectangle(corner, side - 2 * inset, side - 2 * inset, **style))
+    arrow = {"arrowstyle": "-|>", "color": "0.4"}
+    ax.annotate("", xy=(right - 0.3, middle), xytext=(size + 2.2, middle), arrowprops=arrow)
+    ax.set(xlim=(-0.3, 2 * size + 4.3), ylim=(size + 2.3, -0.3), aspect="equal")
+    sizes = f"{size}×{size} → {output}×{output}"
+    bare(ax, f"stride {stride}, padding {padding}: {sizes}")
+    ax.title.set_fontsize(9.5)
+
+
+def output_channels(ax: Axes, channels: int, outputs: int, kernel: int) -> None:
+    """Draw a stack of input channels, one kernel for each output channel, and the outputs."""
+    shades = ("#f4b9a0", "#b9dfb0", "#b5cbe8")
+    arrow = {"arrowstyle": "-|>", "color": "0.4"}
+    middle = outputs * 1.5 - 0.25
+    for c in reversed(range(channels)):
+        face = {"facecolor": shades[c % len(shades)], "edgecolor": "white"}
+        squares(ax, 0.4 * c, middle - 2.6 + 0.4 * c, 5, 0.9, **face)
+        for f in range(outputs):
+            squares(ax, 8 + 0.25 * c, 3 * f + 0.25 * c, kernel, 0.6, **face)
+    for f in range(outputs):
+        colour = COLOURS[f % len(COLOURS)]
+        tip = 3 * f + 1.2
+        squares(ax, 13, 3 * f, 5, 0.5, facecolor=colour, edgecolor="white", alpha=0.7)
+        ax.annotate("", xy=(7.8, tip), xytext=(5.8, middle), arrowprops=arrow)
+        ax.annotate("", xy=(12.8, tip), xytext=(10.5, tip), arrowprops=arrow)
+    bottom = 3 * outputs + 0.2
+    for x, text in (
+        (2.7, f"{channels} input channels"),
+        (9.2, f"{outputs} kernels,\n{channels}×{kernel}×{kernel} each"),
+        (14.3, f"{outputs} output\nchannels"),
+    ):
+        ax.text(x, bottom, text, ha="center", va="top", fontsize=9.5)
+    ax.set(xlim=(-0.5, 16.5), ylim=(bottom + 2.1, -0.3), aspect="equal")
+    bare(ax)
+
+
+def convolution_geometry(
+    size: int = 5, kernel: int = 3, channels: int = 3, outputs: int = 3
+) -> dict[str, Axes]:
+    """Draw what stride, padding and output channels do to a small grid.
+
+    Parameters
+    ----------
+    size, kernel : int
+        Rows and columns of the grid and of the kernel, cells.
+    channels, outputs : int
+        C and F.
+
+    Returns
+    -------
+    axes : ``"s p"`` (stride and padding) or ``"channels"`` -> Axes.
+    """
+    _, axes = plt.subplot_mosaic(
+        [["1 0", "2 0"], ["1 1", "2 1"], ["channels", "channels"]],
+        figsize=(WIDTH_INCHES, 5.2),
+        height_ratios=[1, 1, 1.7],
+        layout="constrained",
+    )
+    for name, ax in axes.items():
+        if name == "channels":
+            output_channels(ax, channels, outputs, kernel)
+        else:
+            stride, padding = map(int, name.split())
+            placements(ax, size, kernel, stride, padding)
+    return axes
+
+
+def feature_maps(maps: Sequence[Tensor], columns: int = 4) -> np.ndarray:
+    """Draw, layer by layer, the feature maps of largest variance.
+
+    Parameters
+    ----------
     maps : sequence of Tensors (C, H', W'), the shallowest layer first.
     columns : int
         Maps shown a layer.
 
     Returns
     -------
-    axes : array (1 + layers, columns) of Axes.
+    axes : array (layers, columns) of Axes.
     """
-    axes = panels(1.9 * (1 + len(maps)), 1 + len(maps), columns)
-    for ax in axes[0]:
-        ax.axis("off")
-    axes[0, columns // 2].imshow(image.numpy())
-    axes[0, columns // 2].set_title(f"image, {image.shape[0]}×{image.shape[1]}×3", fontsize=11)
-    for depth, (layer, row) in enumerate(zip(maps, axes[1:], strict=True), start=1):
+    axes = panels(1.35 * len(maps) + 0.2, len(maps), columns)
+    axes[0, 0].figure.set_facecolor("white")
+    for depth, (layer, row) in enumerate(zip(maps, axes, strict=True), start=1):
         strongest = layer.flatten(1).var(dim=1).argsort(descending=True)
         for channel, ax in zip(strongest.tolist(), row, strict=False):
             ax.imshow(layer[channel].numpy(), cmap="gray")
-            bare(ax, f"channel {channel}")
+            bare(ax)
         row[0].set_ylabel(
-            f"layer {depth}\n{layer.shape[1]}×{layer.shape[2]}×{layer.shape[0]}", fontsize=11
+            f"layer {depth}\n{layer.shape[1]}×{layer.shape[2]}×{layer.shape[0]}", fontsize=10
         )
     return axes
-
-
-def loss_curve(losses: Sequence[float]) -> Axes:
-    """Draw the training loss against the epoch; gives the Axes."""
-    ax = panels(2.6)[0, 0]
-    ax.semilogy(range(1, len(losses) + 1), losses, "o-", color=COLOURS[0], markersize=4)
-    ax.set(xlabel="epoch", ylabel="mean squared error")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.grid(alpha=0.3, which="both")
-    return ax
 
 
 def reconstructions(images: Mapping[str, Tensor]) -> np.ndarray:
@@ -144,12 +234,97 @@ def reconstructions(images: Mapping[str, Tensor]) -> np.ndarray:
     """
     rows = -(-len(images) // 2)
     axes = panels(2.7 * rows, rows, 2)
+    axes[0, 0].figure.set_facecolor("white")
     for ax in axes.flat:
         ax.axis("off")
     for ax, (title, image) in zip(axes.flat, images.items(), strict=False):
         ax.imshow(image.clamp(0, 1).numpy())
         ax.set_title(title, fontsize=11)
     return axes
+
+
+def nodes_and_edges(ax: Axes, adjacency: np.ndarray, at: int) -> None:
+    """Draw a graph's nodes on a ring; the node ``at`` and the edges into it are highlighted."""
+    angle = 2 * np.pi * np.arange(len(adjacency)) / len(adjacency)
+    x, y = np.sin(angle), -np.cos(angle)
+    for n, m in np.argwhere(np.triu(adjacency, 1)):
+        near = at in (n, m)
+        colour, width = (HIGHLIGHT, 2.5) if near else ("0.6", 1.2)
+        ax.plot(x[[n, m]], y[[n, m]], color=colour, linewidth=width, zorder=1)
+    for n in range(len(adjacency)):
+        edge = HIGHLIGHT if n == at else "0.4"
+        ax.plot(x[n], y[n], "o", color="#cfe3f3", markersize=19, markeredgecolor=edge)
+        ax.text(x[n], y[n], str(n), ha="center", va="center", fontsize=10)
+    ax.set(xlim=(-1.4, 1.4), ylim=(1.4, -1.4), aspect="equal")
+
+
+def graph_as_product(adjacency: Tensor, features: Tensor, weight: Tensor, at: int) -> np.ndarray:
+    """Draw a small graph and one graph convolution on it as two matrix products.
+
+    Parameters
+    ----------
+    adjacency : Tensor of shape (N, N).
+    features, weight : Tensors of shape (N, C) and (C, F).
+    at : int
+        The node to highlight, 0 ... N - 1.
+
+    Returns
+    -------
+    axes : array (1, 5) of Axes.
+    """
+    nodes, (c, f) = len(adjacency), weight.shape
+    mixed = adjacency @ features @ weight
+    axes = panels(2.0, 1, 5, width_ratios=[nodes + 1, nodes, c + 0.6, f + 0.6, f + 0.6])
+    nodes_and_edges(axes[0, 0], adjacency.numpy(), at)
+    bare(axes[0, 0], "graph")
+    matrix(axes[0, 1], adjacency.numpy(), "A", outline(0, at, nodes, 1))
+    matrix(axes[0, 2], features.numpy(), "× H")
+    for neighbour in adjacency[at].nonzero().flatten().tolist():
+        axes[0, 2].add_patch(outline(0, neighbour, c, 1))
+    matrix(axes[0, 3], weight.numpy(), "× W")
+    matrix(axes[0, 4], mixed.numpy(), "= A H W", outline(0, at, f, 1))
+    return axes
+
+
+def rebuilt_graphs(graphs: Mapping[str, Tensor]) -> np.ndarray:
+    """Draw adjacency matrices side by side, in one scale of colours.
+
+    Parameters
+    ----------
+    graphs : title -> Tensor of shape (N, N).
+
+    Returns
+    -------
+    axes : array (1, graphs) of Axes.
+    """
+    axes = panels(2.3, 1, len(graphs))
+    largest = max(abs(a).max().item() for a in graphs.values())
+    for ax, (title, values) in zip(axes[0], graphs.items(), strict=True):
+        drawn = ax.imshow(values.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest)
+        bare(ax, title)
+    bar = axes[0, 0].figure.colorbar(drawn, ax=axes, location="bottom", aspect=40, pad=0.02)
+    bar.set_label("strength of the edge", fontsize=10)
+    return axes
+
+
+def recurrence(steps: int = 4) -> Axes:
+    """Draw a recurrent network unrolled in time; gives the Axes."""
+    ax = panels(1.9)[0, 0]
+    arrow = {"arrowstyle": "-|>", "color": "0.4", "shrinkA": 0, "shrinkB": 0}
+    for t in range(steps):
+        left = 2.0 * t
+        ax.add_patch(Rectangle((left, 0), 1.1, 0.8, facecolor="#cfe3f3", edgecolor="0.4"))
+        ax.text(left + 0.55, 0.4, "W, b", ha="center", va="center", fontsize=11)
+        ax.annotate("", xy=(left + 0.55, 0), xytext=(left + 0.55, -0.55), arrowprops=arrow)
+        ax.text(left + 0.55, -0.62, f"$x_{t + 1}$", ha="center", va="top", fontsize=12)
+        ax.annotate("", xy=(left + 0.55, 1.35), xytext=(left + 0.55, 0.8), arrowprops=arrow)
+        ax.text(left + 0.55, 1.4, f"$h_{t + 1}$", ha="center", va="bottom", fontsize=12)
+        state = arrow | {"color": HIGHLIGHT, "linewidth": 2}
+        ax.annotate("", xy=(left, 0.4), xytext=(left - 0.9, 0.4), arrowprops=state)
+        ax.text(left - 0.45, 0.5, f"$h_{t}$", ha="center", color=HIGHLIGHT, fontsize=12)
+    ax.set(xlim=(-1, 2.0 * steps - 0.8), ylim=(-1.1, 1.9), aspect="equal")
+    bare(ax)
+    return ax
 
 
 def neighbourhoods(kernel: Tensor, own: float, shared: float) -> np.ndarray:
@@ -249,7 +424,7 @@ def sequence_costs(costs: pd.DataFrame) -> np.ndarray:
     -------
     axes : array (2, 1) of Axes.
     """
-    axes = panels(5.6, 2, 1, sharex=True)
+    axes = panels(4.4, 2, 1, sharex=True)
     for column, label, ax in (
         ("operations", "operations, counted", axes[0, 0]),
         ("seconds", "wall time, s, measured", axes[1, 0]),
