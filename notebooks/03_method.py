@@ -575,7 +575,7 @@ axes = method.learned_rows(study.sel(seed=seeds[0]))
 
 # %% tags=["hide-cell"]
 # | prompt: Solution
-ones = torch.ones(1, 6, height, width)
+ones = torch.ones_like(x)
 assert torch.allclose(lagc(ones, A), 2 * ones, atol=1e-4)  # rows of A sum to 1
 
 # %% tags=["hide-cell"]
@@ -583,7 +583,7 @@ assert torch.allclose(lagc(ones, A), 2 * ones, atol=1e-4)  # rows of A sum to 1
 plain = torch.nn.Conv2d(6, 4, 3, padding=1)
 bare = LSConv(6, 4, kernel=3, nsa=False)
 bare.lsi.load_state_dict(plain.state_dict())
-zero = torch.zeros(height * width, height * width)
+zero = torch.zeros_like(A)
 assert torch.allclose(bare(x, zero), plain(x), atol=1e-5)
 
 # %% tags=["hide-cell"]
@@ -591,7 +591,7 @@ assert torch.allclose(bare(x, zero), plain(x), atol=1e-5)
 C = 6
 attention = sum(w.numel() for w in operator.nsa.parameters())
 assert attention == 3 * (C * C + C)  # three 1×1 convolutions with bias
-assert E.numel() == height * width * PRESETS["laptop"].embedding  # once, for all
+assert E.numel() == len(A) * PRESETS["laptop"].embedding  # once, for all
 
 # %% tags=["hide-cell"]
 assert means["LS-Conv, next frame"] > 0.8, "the planted links are found"
