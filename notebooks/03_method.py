@@ -19,7 +19,7 @@
 # **LS-NTP is ConvLSTM with another convolution, LS-Conv: it lets every cell listen to every other before the kernel reads.**
 #
 # :::{div} page-head
-# **You will see** LS-Conv in three lines of code, the network around it, and planted links found. **You should know**
+# **You will see** LS-Conv in a few lines of code, the network around it, and when planted links are found. **You should know**
 # {doc}`01_background`. {sub-ref}`wordcount-minutes` minutes. On data of yours:
 # `papermill notebooks/03_method.ipynb mine.ipynb -p datasets '["synthetic"]'`
 # :::
@@ -159,6 +159,9 @@ with torch.no_grad():
     graph = AdaptiveGraph(nodes, PRESETS["paper"].embedding).double()
     scores = graph.embedding @ graph.embedding.T
     A64 = graph()
+attention = torch.sigmoid(operator.nsa[0].gate(x))
+assert attention.min() > 0 and attention.max() < 1, "attention lies in (0, 1)"
+assert torch.allclose(A.sum(1), torch.ones(len(A)), atol=1e-5), "rows sum to 1"
 numerator = torch.exp(torch.relu(scores))
 positive = torch.expm1(scores).clamp(min=0)
 Z = numerator.sum(1, keepdim=True)
@@ -420,14 +423,14 @@ pd.DataFrame(
 
 # %% [markdown]
 # ### Where the parameters sit
+#
+# The released code's two networks, ERA5 (77×125 cells) and NCEP (21×35), and this book's laptop preset on NCEP's grid:
 
 # %% tags=["hide-input"]
 configurations = {
-    "released, ERA5 77×125": LSNTP.released(
-        77, 125, hidden=128, embedding=512, downsample=True
-    ),
-    "released, NCEP 21×35": LSNTP.released(21, 35, hidden=256, embedding=512),
-    "laptop, released form": LSNTP.released(21, 35, **laptop),
+    "ERA5": LSNTP.released(77, 125, hidden=128, embedding=512, downsample=True),
+    "NCEP": LSNTP.released(21, 35, hidden=256, embedding=512),
+    "laptop, released": LSNTP.released(21, 35, **laptop),
     "laptop, equations": LSNTP.equations(21, 35, **laptop),
 }
 counts = pd.DataFrame(
