@@ -21,7 +21,7 @@
 # :::{div} page-head
 # **You will see** LS-Conv in a few lines of code, the network around it, and when planted links are found. **You should know**
 # {doc}`01_background`. {sub-ref}`wordcount-minutes` minutes. On data of yours:
-# `papermill notebooks/03_method.ipynb mine.ipynb -p datasets '["synthetic"]'`
+# `papermill notebooks/03_method.ipynb mine.ipynb -y 'datasets: [my.nc]'`
 # :::
 
 # %% tags=["parameters", "hide-input"]
@@ -41,6 +41,7 @@ from myst_nb import glue
 
 from lsntp import LSNTP, NSA, AdaptiveGraph, Forecaster, LSConv, figures
 from lsntp.chapters import method, parameters
+from lsntp.data.datasets import NAMES
 from lsntp.model.convlstm import ConvLSTMCell
 from lsntp.model.forecaster import inner_grid
 from lsntp.model.lsconv import lagc
@@ -206,9 +207,11 @@ print(
 # %% tags=["hide-input"]
 # | alt: A field on the nodes, what the learned graph adds to it, and their sum.
 # | caption: "A field at the network's nodes, what the trained graph brings each cell, and both together; first data set, first seed."
-run = studies.load(
-    studies.main(first, "laptop", 1, ["lsntp-equations"], ["modern"])
+own = first not in NAMES  # a file of one's own has no record: a short training
+wanted = studies.main(
+    first, "smoke" if own else "laptop", 1, ["lsntp-equations"], ["modern"]
 )
+run = studies.load(wanted, own)
 (run,) = next(iter(run.values()))
 coarse = inner_cells(run_records.config_of(run), inputs[first])
 trained = torch.from_numpy(learned_graphs.adjacency(run["embedding"].values))
@@ -514,6 +517,8 @@ for name, field in tensors.items():
         }
     if name == first:
         axes = method.gate_histograms(values)
+
+# %% tags=["hide-input"]
 opened = pd.DataFrame(opened).T
 assert (opened.xs("released", level=1) == 1).all(axis=None), (
     "the ReLU keeps every gate half open"
