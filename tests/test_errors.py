@@ -385,11 +385,11 @@ def bars_of(axes):
 def test_case_maps(three):
     truth, shown = q5_forecasts.frames(three, "typical")
     axes = q5_forecasts.case_maps(truth, shown, title="a case")
-    assert axes.shape == (5, 3)
+    assert axes.shape == (3, 3)
     assert [a.get_title() for a in axes[0]] == ["lead 6 h", "lead 18 h", "lead 36 h"]
-    assert axes[4, 0].get_ylabel() == f"{OURS}\nminus truth"
-    np.testing.assert_allclose(axes[4, 0].collections[0].get_array(), 1.0, atol=1e-5)
-    assert bars_of(axes) == ["temperature (K)", "forecast minus truth (K)"]
+    assert axes[2, 0].get_ylabel() == f"{OURS}\nminus truth"
+    np.testing.assert_allclose(axes[2, 0].collections[0].get_array(), 1.0, atol=1e-5)
+    assert bars_of(axes) == ["truth (K)", "forecast minus truth (K)"]
     assert all(any(c.get_gid() == "coastline" for c in a.collections) for a in axes.flat)
 
 
@@ -409,8 +409,9 @@ def test_error_and_change_maps():
 
 
 def test_lines_and_dots(study, released):
-    ax = q5_forecasts.change_dots(q5_forecasts.by_change(study, RIDGE), RIDGE)
-    assert ax.get_ylabel() == f"MAE minus {RIDGE}'s (K)" and len(ax.get_xticks()) == 5
+    table = q5_forecasts.by_change(study, RIDGE)
+    axes = q5_forecasts.change_dots({"one": table, "other": table}, RIDGE)
+    assert axes[1].get_ylabel() == f"MAE minus\n{RIDGE}'s (K)" and len(axes[1].get_xticks()) == 5
     maps = made_up_map(smooth(), smooth(1))
     ax = q6_error_maps.latitude_profile({OURS: q6_error_maps.by_latitude(maps)}, "MAE (K)")
     assert ax.get_xlabel() == "MAE (K)"

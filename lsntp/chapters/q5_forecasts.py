@@ -11,7 +11,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
 
 from lsntp.figures.maps import _lead_title, _panels, field_map
 from lsntp.figures.style import DIVERGING, SEQUENTIAL, WIDTH, label_colours
@@ -161,7 +160,7 @@ def case_maps(
     leads: Sequence[int] = (0, 2, 5),
     title: str | None = None,
 ) -> np.ndarray:
-    """Truth, forecasts and then their differences from the truth, one column per lead.
+    """Draw the truth and each forecast's difference from it, one column per lead.
 
     Parameters
     ----------
@@ -173,27 +172,25 @@ def case_maps(
 
     Returns
     -------
-    array of Axes (1 + 2 forecasts, leads)
-        The truth, the forecasts, the differences (forecast minus truth). The colours of each kind
-        are shared; those of the differences end at the 99th percentile of their size.
+    array of Axes (1 + forecasts, leads)
+        The truth, then forecast minus truth. The differences share their colours, which end at the
+        99th percentile of their size.
     """
     chosen = list(leads)
     truth = truth.isel(lead=chosen)
-    shown = {name: f.isel(lead=chosen) for name, f in forecasts.items()}
-    gaps = {name: f.copy(data=f.to_numpy() - truth.to_numpy()) for name, f in shown.items()}
-    fields = {"truth": truth, **shown}
-    limits = (
-        min(float(f.min()) for f in fields.values()),
-        max(float(f.max()) for f in fields.values()),
-    )
+    gaps = {
+        name: truth.copy(data=f.isel(lead=chosen).to_numpy() - truth.to_numpy())
+        for name, f in forecasts.items()
+    }
+    limits = float(truth.min()), float(truth.max())
     worst = float(np.quantile([np.abs(g.to_numpy()) for g in gaps.values()], 0.99))
 
-    count = (1 + 2 * len(shown)) * len(chosen)
+    count = (1 + len(gaps)) * len(chosen)
     figure, flat = _panels(truth.isel(lead=0), count, len(chosen))
     axes = flat.reshape(-1, len(chosen))
     height = figure.get_figheight() - 0.6 - 0.4 * len(axes)  # of the maps alone
     figure.set_figheight(height + 0.1 * len(axes) + (1.2 if title else 0.8))
-    rows = [(n, f, SEQUENTIAL, limits) for n, f in fields.items()]
+    rows = [("truth", truth, SEQUENTIAL, limits)]
     rows += [(f"{n}\nminus truth", g, DIVERGING, (-worst, worst)) for n, g in gaps.items()]
     for row, (name, values, cmap, ends) in zip(axes, rows, strict=True):
         for k, ax in enumerate(row):
@@ -203,48 +200,51 @@ def case_maps(
         row[0].set_ylabel(name, fontsize=10)
     for k, ax in enumerate(axes[0]):
         ax.set_title(_lead_title(truth, k))
-    split = 1 + len(shown)
-    for part, label, extend in (
-        (axes[:split], "temperature (K)", "neither"),
-        (axes[split:], "forecast minus truth (K)", "both"),
+    for part, label, extend, aspect in (
+        (axes[:1], "truth (K)", "neither", 10),
+        (axes[1:], "forecast minus truth (K)", "both", 40),
     ):
         figure.colorbar(
-            part[0, 0].collections[0], ax=list(part.ravel()), label=label, extend=extend, aspect=40
-        )
+            part[0, 0].collections[0],
+            ax=list(part.ravel()), label=label, extend=extend, aspect=aspect,
+        )  # fmt: skip
     if title:
         figure.suptitle(title)
     return axes
 
 
-def change_dots(table: pd.DataFrame, against: str, ax: Axes | None = None) -> Axes:
+def change_dots(tables: Mapping[str, pd.DataFrame], against: str) -> np.ndarray:
     """Difference in MAE from one model, by fifths of the windows, with intervals.
 
     Parameters
     ----------
-    table : DataFrame
-        From :func:`by_change`.
+    tables : mapping of title -> DataFrame
+        From :func:`by_change`, a panel each.
     against : str
         The model compared with.
+
+    Returns
+    -------
+    array of Axes, one a table
     """
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.6))[1]
-    models = list(dict.fromkeys(table["model"]))
-    colours = label_colours(models)
-    ax.axhline(0, color="#555555", linewidth=1)
-    for k, model in enumerate(models):
-        rows = table[table["model"] == model]
-        x = rows["fifth"].to_numpy() + 0.14 * (k - (len(models) - 1) / 2)
-        middle = rows["difference"].to_numpy()
-        bars = np.abs(rows[["low", "high"]].to_numpy().T - middle)
-        ax.errorbar(
-            x, middle, bars, fmt="o", color=colours[model], label=model, capsize=3, linewidth=2
-        )
-    means = table.drop_duplicates("fifth")
-    names = ["calmest", "second", "middle", "fourth", "most\neventful"]
-    ticks = [f"{names[int(r.fifth)]}\n{r.change:.1f} K" for r in means.itertuples()]
-    ax.set_xticks(means["fifth"], ticks)
-    ax.set(
-        xlabel="fifth of the test windows, and mean change in it",
-        ylabel=f"MAE minus {against}'s (K)",
-    )
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return ax
+    size = (WIDTH, 2.9 * len(tables) + 1)
+    figure, axes = plt.subplots(len(tables), 1, figsize=size, squeeze=False)
+    for ax, (title, table) in zip(axes[:, 0], tables.items(), strict=True):
+        models = list(dict.fromkeys(table["model"]))
+        colours = label_colours(models)
+        ax.axhline(0, color="#555555", linewidth=1)
+        for k, model in enumerate(models):
+            rows = table[table["model"] == model]
+            x = rows["fifth"].to_numpy() + 0.14 * (k - (len(models) - 1) / 2)
+            middle = rows["difference"].to_numpy()
+            bars = np.abs(rows[["low", "high"]].to_numpy().T - middle)
+            ax.errorbar(
+                x, middle, bars, fmt="o", color=colours[model], label=model, capsize=3, linewidth=2
+            )
+        means = table.drop_duplicates("fifth")
+        ticks = [f"{r.share}\n{r.change:.1f} K" for r in means.itertuples()]
+        ax.set_xticks(means["fifth"], ticks)
+        ax.set(title=title, ylabel=f"MAE minus\n{against}'s (K)")
+    axes[-1, 0].set_xlabel("fifth of the test windows, and mean change in it")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return axes[:, 0]
