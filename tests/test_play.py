@@ -1,4 +1,4 @@
-"""What the pages to play with show is what the library computes; tools.play_checks does the rest."""
+"""The pages to play with show what the library computes; tools.play_checks does the rest."""
 
 from __future__ import annotations
 
@@ -61,3 +61,11 @@ def test_the_errors_of_the_forecasts_are_the_chapters():
     for (case, label), row in table.iterrows():
         shown = data["cases"][case]["models"][label]["mae"]
         np.testing.assert_allclose(shown, row, rtol=0, atol=1e-6)
+
+
+def test_what_the_page_of_scores_says_of_ridge():
+    for dataset, always in (("ncep-na", {"LS-NTP (tuned)"}), ("era5-uk", set())):
+        rows = play.score_data(studies.load(studies.main(dataset)))["rows"]
+        ridge = np.array(rows[play.RIDGE]["mae"]["mean"])
+        lower = {label for label, row in rows.items() if (row["mae"]["mean"] < ridge).all()}
+        assert lower == always

@@ -89,7 +89,7 @@ def check_reach(page: Page) -> list[str]:
         )
         faults = []
         radius = state["depth"] * (state["kernel"] // 2)
-        at = np.stack(np.divmod(np.arange(nodes.size), nodes.sizes["lon"]))
+        at = np.stack(np.divmod(np.arange(len(embedding)), nodes.sizes["lon"]))
         outside = np.abs(at - at[:, [state["cell"]]]).max(axis=0) > radius
         for name in play.OPERATORS:
             row, page_has = exact[name][state["cell"]], state[name]

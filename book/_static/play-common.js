@@ -38,9 +38,10 @@ window.PLAY = (function () {
     const Y = (p) => (lat[0] + dy / 2 - p) / (dy * rows) * height;
     for (let n = 0; n < rows * columns; n += 1) {
       const [r, k] = [Math.floor(n / columns), n % columns];
-      const [x, y] = [k * width / columns, r * height / rows];
+      const [x, x2] = [k, k + 1].map((i) => Math.round(i * canvas.width / columns) / sharp);
+      const [y, y2] = [r, r + 1].map((i) => Math.round(i * canvas.height / rows) / sharp);
       c.fillStyle = fill(n);
-      c.fillRect(x, y, width / columns + 0.5, height / rows + 0.5);
+      c.fillRect(x, y, x2 - x, y2 - y);  // whole pixels: no seams
     }
     c.strokeStyle = "rgba(0,0,0,0.75)";
     c.lineWidth = 0.8;

@@ -140,6 +140,6 @@
   pick("cut").max = Math.ceil(largest / 250) * 250;
   pick("cut").value = pick("cut").max;
   ["kernel", "depth", "tau", "cut"].forEach((name) => pick(name).addEventListener("input", show));
-  P.scale(pick("scale"), COLOURS, "0.1 %", "100 % of the weight (steps of ten); white: less than 0.1 %");
+  P.scale(pick("scale"), COLOURS, "0.1 %", "100 % of the weight");
   P.onWidth(root, show);
 }());
