@@ -72,7 +72,6 @@ axes = figures.convolution_as_product(image, sobel, rows, at=5)
 # $\mathrm{im2row}(X)$ is $P \times Ck^2$ and $\Theta$ is $Ck^2 \times F$. From scratch, on a real image,
 # against PyTorch:
 
-
 # %%
 def convolve(image, weight, stride=1, padding=0):
     k = weight.shape[-1]
@@ -293,7 +292,6 @@ axes = figures.graph_as_product(ring, signals, mixing, at=1)
 # $W$ for all nodes, adds a bias $B$ and applies a nonlinearity:
 #
 # $$H' = \sigma(A H W + B).$$
-
 
 # %%
 def gcn(A, H, W, B):
@@ -543,7 +541,6 @@ ax = figures.recurrence()
 # h_t &= o \circ \tanh(C_t)
 # \end{aligned}$$
 
-
 # %%
 def rnn_step(x, h, W, b):
     return torch.tanh(torch.cat([h, x], dim=1) @ W.T + b)
@@ -610,7 +607,6 @@ axes = figures.sequence_costs(costs)
 # %% [markdown]
 # Attention lets every step look at every other: $\mathrm{softmax}(Q K^\top / \sqrt d)\, V$, with a query, a
 # key and a value, rows of $d$ numbers, for each step.
-
 
 # %%
 def attention(Q, K, V):
@@ -681,7 +677,6 @@ axes = figures.influence_over_time(reach)
 # o &= \sigma(W_{xo} * X_t + W_{ho} * H_{t-1} + W_{co} \circ C_t + b_o)\\
 # H_t &= o \circ \tanh(C_t)
 # \end{aligned}$$
-
 
 # %%
 def convlstm_step(x, h, C, W, b, w_ci, w_cf, w_co):

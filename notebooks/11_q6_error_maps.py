@@ -82,7 +82,8 @@ cells = {
 # table ({func}`lsntp.chapters.q6_error_maps.error_maps`; the errors are
 # {func}`lsntp.runs.metrics.error_maps`'s).
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Maps of the mean absolute error of LS-NTP (equations) at three leads; it grows with the lead.
 for d in datasets:
     by_lead = (
         q6_error_maps.maps(runs[d][focus])
@@ -98,7 +99,8 @@ for d in datasets:
 # error, mean over leads: 1 is no better than no change; blue is better
 # ({func}`lsntp.chapters.q6_error_maps.ratio_map`).
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Map of the error of LS-NTP (equations) as a share of that of persistence; blue is better than no change.
 for d in datasets:
     share = asked[d][f"{focus} over Persistence"].mean("seed")
     q6_error_maps.ratio_map(share, f"{d}, {focus}")
@@ -110,7 +112,8 @@ for d in datasets:
 # MAE minus that of ridge, mean over leads and seeds. Blue: the network is better. Red: the linear
 # model is ({func}`lsntp.chapters.q6_error_maps.change_maps`).
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Maps of the error of each network less that of ridge; blue where the network is better, red where ridge is.
 for d in datasets:
     changes = {
         LABELS[m]: asked[d][f"{LABELS[m]} minus Ridge"].mean("seed") for m in models
@@ -155,7 +158,7 @@ for d in datasets:
 # A difference counts as one if the interval excludes zero and *p* is at most 0.05 where there is one
 # ({func}`lsntp.chapters.q6_error_maps.contrast`).
 
-# %%
+# %% tags=["hide-input"]
 found = {d: q6_error_maps.contrasts(asked[d], cells[d]) for d in datasets}
 
 # %% tags=["hide-output"]
@@ -171,7 +174,7 @@ for d in datasets:
 # and of its error minus ridge's. Between them stands > or < where they differ, and ~ where no difference is seen
 # ({func}`lsntp.chapters.q6_error_maps.answers`).
 
-# %%
+# %% tags=["hide-input"]
 for d in datasets:
     display(Markdown(f"**{d}**"))
     display(q6_error_maps.answers(found[d], models))
@@ -195,7 +198,8 @@ for d in datasets:
 # ({func}`lsntp.chapters.q6_error_maps.by_latitude`, {func}`lsntp.chapters.q6_error_maps.latitude_profile`). The lines of the
 # models against that of persistence show how much of the dependence is the weather's own.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Mean absolute error by latitude, a line a model beside that of persistence.
 for d in datasets:
     bands = {
         what.removeprefix("MAE of "): q6_error_maps.by_latitude(asked[d][what])
@@ -214,7 +218,8 @@ for d in datasets:
 # middle of the region, three cells along the two other sides left out, bands one standard deviation
 # over the seeds ({func}`lsntp.chapters.q6_error_maps.by_distance`, {func}`lsntp.chapters.q6_error_maps.edge_profiles`).
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Error by the distance to each side of the region, absolute, as a share of that of persistence, and less that of ridge.
 for d in datasets:
     panels = {
         f"{d}, {focus}": ("MAE of", "MAE (K)"),

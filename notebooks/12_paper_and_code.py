@@ -97,7 +97,7 @@ fields = field_records.studies(datasets)
 # interval for the weeks or days of the test period and the seeds together
 # ({func}`lsntp.results.tables.study_table`).
 
-# %%
+# %% tags=["hide-input"]
 scores = ["MAE (K)", "RMSE (K)", "SSIM", "PSNR (dB)", "seeds", "parameters"]
 for d in datasets:
     table = tables.study_table(rows[d], paper_and_code.REFERENCE)
@@ -110,7 +110,8 @@ for d in datasets:
 # filled where that excludes zero ({func}`lsntp.figures.studies.variants`). *Min-max scaling* is left out:
 # its error would leave no room for the others.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: The error of each variant, a dot a seed, and its difference from the full network with a 95 % interval.
 for d in datasets:
     near = {
         label: row for label, row in rows[d].items() if label != "min-max scaling"
@@ -126,7 +127,7 @@ for d in datasets:
 # These are effects one at a time, from the equations' side and at this size. They need not add up: a ReLU before the gates may do
 # more harm, or less, in a network that has no bias either.
 
-# %%
+# %% tags=["hide-input"]
 for d in datasets:
     still = studies.load(
         {"": studies.seeded(1, dataset=d, model="persistence")}, rerun
@@ -153,7 +154,7 @@ for d in datasets:
 # are other windows, so that the ratio to the training loss says more than the level
 # ({func}`lsntp.chapters.paper_and_code.leak`).
 
-# %%
+# %% tags=["hide-input"]
 for d in datasets:
     display(Markdown(f"**{d}**"))
     display(paper_and_code.leak(rows[d]).round(3))
@@ -186,7 +187,7 @@ for d in datasets:
 # ({func}`lsntp.chapters.paper_and_code.of_record`). The many SSIMs need fields: they are those of the one case
 # whose forecast the record keeps, six fields ({func}`lsntp.chapters.paper_and_code.scored`).
 
-# %%
+# %% tags=["hide-input"]
 scored = {}
 for d in datasets:
     record = rows[d][paper_and_code.REFERENCE][0]
@@ -205,7 +206,8 @@ for d in datasets:
 # on ERA5 (its Table 5), for scale: what a difference between models is worth
 # ({func}`lsntp.chapters.paper_and_code.convention_dots`).
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Scores of one forecast under each convention, a panel a score, beside what the kernels of the paper differ by.
 apart = paper_and_code.gaps().loc["ERA5"].to_dict()
 for d in datasets:
     table = scored[d][scored[d]["score"] != "mae"]
@@ -218,7 +220,7 @@ for d in datasets:
 # comparison of models in the paper whose numbers we have; the numbers of its Tables 3 and 4 could
 # not be found in any open source ({func}`lsntp.chapters.paper_and_code.spread`).
 
-# %%
+# %% tags=["hide-input"]
 for d in datasets:
     display(Markdown(f"**{d}**"))
     display(paper_and_code.spread(scored[d]).round(3))
@@ -241,7 +243,7 @@ for d in datasets:
 # paper's PSNR says how small its RMSE can be, if both are of the same forecasts and the RMSE is
 # pooled as the released code does ({func}`lsntp.chapters.paper_and_code.allowed`).
 
-# %%
+# %% tags=["hide-input"]
 display(paper_and_code.allowed().round(3))
 own = rows[datasets[0]][paper_and_code.REFERENCE][0]
 least = paper_and_code.least_rmse(own["psnr_released"].to_numpy())
@@ -267,7 +269,7 @@ for name in ("rmse", "rmse_per_cell"):
 # mean weight of a node for itself; and the share of scores that the ReLU sets to zero
 # ({func}`lsntp.chapters.paper_and_code.first_graph`).
 
-# %%
+# %% tags=["hide-input"]
 start = paper_and_code.first_graph(735, 512)
 display(start.round(3).to_frame("untrained graph"))
 for name, value in start.items():

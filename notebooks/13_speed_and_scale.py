@@ -77,7 +77,7 @@ steps_taken = store.load_all("steps")
 # need not be equally fast: `torch.mm` calls MKL or another BLAS, convolutions call oneDNN. The
 # larger is the peak that shares are taken of.
 
-# %%
+# %% tags=["hide-input"]
 words = side_by_side.machine
 display(
     Markdown(
@@ -128,7 +128,7 @@ pd.DataFrame(
 # is the one that PyTorch's counter takes from its own run. In units of $10^9$ operations of a training step, by part, with the ratio of
 # the totals:
 
-# %%
+# %% tags=["hide-input"]
 table = released.table(side_by_side)
 cases = {
     row.case: flops.Case(
@@ -164,7 +164,8 @@ display(counts.T.round(1))
 # ({func}`benchmarks.draw.case_bars`). Those named `AVX2` and `AVX512` are one processor: in the first case it
 # was told not to use its wider vectors.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Bars that compare this library with the released code, by case and processor.
 elsewhere = store.load_all("released")
 everywhere = pd.concat(
     [released.table(r).assign(processor=r.where) for r in elsewhere]
@@ -181,7 +182,7 @@ draw.case_bars(
 )
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 agreement = steps[["output", "loss", "output_after_3_steps"]]
 glue("largest difference", f"{agreement.max(axis=None):.1e}", display=False)
 glue("least memory", 100 * float(steps["memory_ratio"].min()), display=False)
@@ -210,7 +211,7 @@ pd.DataFrame(
     }
 ).round(2)
 
-# %%
+# %% tags=["hide-input"]
 pd.DataFrame({r.where: r.peak_gflops for r in elsewhere}).T.round().rename(
     columns="{}, Gflop/s".format
 )
@@ -228,7 +229,8 @@ pd.DataFrame({r.where: r.peak_gflops for r in elsewhere}).T.round().rename(
 # **In detail, on {glue:text}`machine`.** The *equations form* is another network and stands there for
 # information.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Bars that compare this library with the released code, by case and processor.
 glue("machine", side_by_side.where, display=False)
 step = table[(table["task"] == "step") & (table["precision"] == "float32")]
 forward = table[(table["task"] == "forward") & (table["precision"] == "float32")]
@@ -247,7 +249,7 @@ plt.show()
 # Times in s, median and the quartiles around it; "rounds" is how many steps of each were taken, of the
 # slow ones few.
 
-# %%
+# %% tags=["hide-input"]
 shown = step.assign(
     time=[
         f"{m:.3g} ({a:.3g}–{b:.3g})"
@@ -263,7 +265,8 @@ shown[["case", "model", "time", "count"]].set_index(["case", "model"]).rename(
 # most memory the process held at any time, above what it held before the first step, when weights and
 # batch were there ({func}`benchmarks.machine.peak_above`). In GiB:
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Bars of the peak memory of a training step, this library beside the released code.
 gib = step.assign(gib=step["peak_memory_mib"] / 1024)
 draw.case_bars(gib, "gib", "peak memory of a training step (GiB)")
 plt.show()
@@ -273,7 +276,8 @@ plt.show()
 # machine's measured peak. Work that need not be done does not count as achieved, so this is a
 # stricter measure than how busy the machine is.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Bars that compare this library with the released code, by case and processor.
 draw.case_bars(
     step.assign(percent=100 * step["share"]),
     "percent",
@@ -297,7 +301,8 @@ plt.show()
 # hidden state, either. Two of their levers are gone, as they did not pay on either kind of machine: *gates fused
 # by hand* and *its gradient added in place*. Drawn by {func}`benchmarks.draw.lever_bars`.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Bars of how much longer a training step takes without each lever.
 for record in levers:
     draw.lever_bars(store.ratios(record)).set_title(record.where)
     plt.show()
@@ -363,7 +368,8 @@ glue("greatest price", float(prices.max()), display=False)
 # $\log y$, for tiled over the sizes that need more than one tile; the constant $a \ge 0$ is what is there at every size, such as a tile or the cost of
 # a call ({func}`benchmarks.scale.fit`). Drawn by {func}`benchmarks.draw.growth`.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Time and memory of the graph product against the number of nodes, dense and tiled, with fitted lines.
 both = scale.table(growing).query("task == 'step'")
 fits = {
     (value, method): scale.fit(list(rows["nodes"]), list(rows[value]))
@@ -379,7 +385,7 @@ for value, ax in zip(draw.GROWTH, axes, strict=True):
     draw.growth(both, value, chosen, ax=ax)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 pd.DataFrame(
     {
         (f"{draw.GROWTH[value]}", method): {
@@ -396,7 +402,7 @@ pd.DataFrame(
 # those of the equation as it stands, $2 N^2 (E + M)$ forward and twice that backward, which use no
 # symmetry and make nothing twice ({func}`benchmarks.flops.product_plain`).
 
-# %%
+# %% tags=["hide-input"]
 columns = {
     "median_s": "time (s)",
     "peak_memory_mib": "memory (MiB)",
@@ -410,7 +416,7 @@ percent.set_index(["nodes", "method"])[list(columns)].rename(columns=columns).ro
     3
 ).sort_index()
 
-# %%
+# %% tags=["hide-input"]
 wide = both.pivot(
     index="nodes", columns="method", values=["median_s", "peak_memory_mib"]
 )
@@ -453,7 +459,7 @@ for (value, method), fit in fits.items():
 # field record: the distance from the exact product, in % of how much that varies between nodes
 # ({meth}`lsntp.StrongestLinks.error`).
 
-# %%
+# %% tags=["hide-input"]
 sets, forms = ["ncep-na", "era5-uk"], ["lsntp-equations", "lsntp-released"]
 rows = [studies.load(studies.main(d, "laptop", 1, forms, ["modern"])) for d in sets]
 fields = field_records.studies(sets)
@@ -478,7 +484,7 @@ error_table.round(1)
 # What it saves, at the largest size above that was measured in all ways: the forward pass, in s, of the
 # exact product and of the approximation once its links are found.
 
-# %%
+# %% tags=["hide-input"]
 scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[
     ["median_s"]
 ].rename(columns=columns).round(4)
@@ -493,7 +499,8 @@ scale.table(growing).query("task == 'forward'").set_index(["nodes", "method"])[
 # circle and diamond compare each with the record, so that code and processor both differ. Each is the largest
 # difference in MAE at any lead; the bar is what {func}`lsntp.runs.verification.allowed` allows there.
 
-# %%
+# %% tags=["hide-input"]
+# | alt: Largest difference of each run made again on another processor, beside what is allowed.
 arithmetic = store.load("arithmetic-intel-xeon-processor-avx512-1threads")
 remade = pd.DataFrame(arithmetic.rows)
 paths = {
@@ -549,7 +556,7 @@ ax.set_xticks([0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
 ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 glue("remade runs", int(remade["run"].nunique()), display=False)
 glue("remade median", f"{remade['difference'].median():.0e}", display=False)
 glue("remade largest", float(remade["difference"].max()), display=False)
@@ -605,7 +612,7 @@ shown.map("{:.2g}".format)
 #
 # ## Checks, and the records behind this page
 
-# %%
+# %% tags=["hide-input"]
 theirs = table[table["model"] == released.THEIRS]
 assert np.array_equal(theirs["spent_flops"], theirs["counted_flops"]), (
     "the count is wrong"

@@ -58,7 +58,7 @@ rows = {
     for d in datasets
 }
 labels = [LABELS[m] for m in names]
-figures.models_dots(rows, still, highlight=labels, beyond=float("inf"))
+axes = figures.models_dots(rows, still, highlight=labels, beyond=float("inf"))
 
 # %% [markdown]
 # By the released recipe the seeds scatter, those of LS-NTP (equations) on `ncep-na` most: one errs by

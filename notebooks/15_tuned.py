@@ -56,7 +56,9 @@ for d in datasets:
     alike[d] = studies.load(studies.tuned_recipe(d, preset, seeds), rerun)
     line = studies.load({ridge: studies.main(d, models=["ridge"])[ridge]}, rerun)
     rows[d] = alike[d] | line | {twin: parts[d]["convolution"]}
-figures.models_dots(rows, tuned, highlight=[tuned, ridge, LABELS["convlstm"]])
+axes = figures.models_dots(
+    rows, tuned, highlight=[tuned, ridge, LABELS["convlstm"]]
+)
 
 # %% [markdown]
 # On `ncep-na` it changes ridge's error by {glue:text}`ncep-na lsntp-tuned v ridge percent:+.1f` % and ConvLSTM's by

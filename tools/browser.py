@@ -160,6 +160,13 @@ def check_desk(page: Page) -> list[str]:
     return faults + axe.check(page)
 
 
+def requests_of(page: Page) -> list[str]:
+    """Return a list to which the addresses of all that `page` loads from now on are added."""
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
+    return urls
+
+
 def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
     """Open the file `path`; return its faults, its local links and its anchors."""
     faults: list[str] = []
@@ -204,10 +211,10 @@ def check_window(
     faults: list[str] = []
     links: dict[str, set[str]] = {}
     anchors: dict[str, set[str]] = {}
-    loaded: dict[Path, list[str]] = {path: [] for path in paths}
+    loaded: dict[Path, list[str]] = {}
     for path in paths:
         page = context.new_page()
-        page.on("request", lambda request, urls=loaded[path]: urls.append(request.url))
+        loaded[path] = requests_of(page)
         found, links[path.as_uri()], anchors[path.as_uri()] = check_page(page, path)
         faults += [f"{window} {path.parent.name}/{path.name}: {fault}" for fault in found]
         if screenshots:

@@ -16,7 +16,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tools.browser import CUT, NAMES, WINDOWS, own_weight
+from tools.browser import CUT, NAMES, WINDOWS, own_weight, requests_of
 from tools.pdf import pages_of
 
 MEASURES = """() => {
@@ -58,8 +58,7 @@ def measured(browser: Browser, book: Path) -> dict[str, dict[str, Any]]:
     rows = {}
     for path in filter(Path.is_file, pages_of(book)):
         page = context.new_page()
-        loaded: list[str] = []
-        page.on("request", lambda request, loaded=loaded: loaded.append(request.url))
+        loaded = requests_of(page)
         page.goto(path.as_uri(), wait_until="load")
         cut = page.evaluate(CUT)
         rows[path.stem] = page.evaluate(MEASURES) | {

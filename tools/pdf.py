@@ -22,7 +22,6 @@ from pypdf.generic import ArrayObject, NameObject
 
 from tools.browser import BROKEN_IMAGES, CHECKOUT, MATHS, NAMES
 
-MARGINS = {"top": "16mm", "bottom": "16mm", "left": "15mm", "right": "15mm"}
 FOOT = '<div style="font-size:8px;width:100%;text-align:center"><span class="title"></span></div>'
 
 
@@ -40,7 +39,7 @@ def printed(page: Page, path: Path) -> PdfReader:
     page.evaluate(BROKEN_IMAGES)  # loads what is not in sight, too
     data = page.pdf(
         format="A4",
-        margin=MARGINS,
+        margin={"top": "16mm", "bottom": "16mm", "left": "15mm", "right": "15mm"},
         print_background=True,
         display_header_footer=True,
         header_template="<span></span>",

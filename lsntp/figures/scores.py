@@ -64,7 +64,7 @@ def models_dots(
     """
     errors = pd.DataFrame({d: mean_errors(rows) for d, rows in studies.items()})
     order = (errors / errors.loc[against]).mean(axis=1).sort_values().index
-    figure, axes = _rows_of([*order], list(studies), against, highlight)
+    _, axes = _rows_of([*order], list(studies), against, highlight)
     for ax, (name, rows) in zip(axes, studies.items(), strict=True):
         line, inside = errors.loc[against, name], []
         ax.axvline(line, color=_colour(against, [against]), linewidth=1.5, zorder=0)
