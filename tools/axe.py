@@ -51,7 +51,8 @@ CONTRAST = """async () => {
         least.dataset.axe = elements.length;
     }
     const results = await axe.run(
-        {include: [["[data-axe]"]]}, {runOnly: ["color-contrast"], resultTypes: ["violations"], preload: false});
+        {include: [["[data-axe]"]]},
+        {runOnly: ["color-contrast"], resultTypes: ["violations"], preload: false});
     for (const violation of results.violations) {
         violation.nodes.forEach(n => {
             const element = document.querySelector(n.target[n.target.length - 1]);

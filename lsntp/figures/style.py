@@ -37,7 +37,7 @@ def style() -> None:
             "figure.facecolor": "none",
             "axes.facecolor": "none",
             "savefig.facecolor": "none",
-            "savefig.dpi": 192,  # of what is drawn in pixels inside a vector figure
+            "savefig.dpi": 144,  # of what is drawn in pixels inside a vector figure
             "svg.hashsalt": "lsntp",
             "savefig.bbox": "tight",
             "axes.spines.top": False,
