@@ -49,7 +49,7 @@ MATHS = """async () => {
 }"""
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 ANCHORS = "() => [...document.querySelectorAll('[id], a[name]')].map(e => e.id || e.name)"
-HEAVIEST = 1_500_000  # bytes that a page may weigh, but for the reference, which is text
+HEAVIEST = 1_500_000  # bytes that a page may weigh
 # What is shown and is wider than its box, as pairs: code or table, and how it begins.
 CUT = """() => {
     const shown = name => [...document.querySelectorAll(name)].filter(e => e.checkVisibility());
@@ -163,7 +163,7 @@ def check_desk(page: Page) -> list[str]:
 def requests_of(page: Page) -> list[str]:
     """Return a list to which the addresses of all that `page` loads from now on are added."""
     urls: list[str] = []
-    page.on("request", lambda request: urls.append(request.url))
+    page.on("request", lambda request: urls.append(request.url.partition("?")[0]))
     return urls
 
 
@@ -225,8 +225,7 @@ def check_window(
     pages = Counter(url for urls in loaded.values() for url in set(urls))
     shared = {url for url, count in pages.items() if count > 2}
     for path, urls in loaded.items():
-        weight = own_weight(path, urls, shared)
-        if weight > HEAVIEST and path.name != "api.html":
+        if (weight := own_weight(path, urls, shared)) > HEAVIEST:
             faults.append(f"{window} {path.parent.name}/{path.name}: weighs {weight / 1e6:.1f} MB")
     for source, targets in links.items():
         for target in sorted(targets):
