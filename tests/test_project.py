@@ -15,6 +15,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from lsntp.results import studies, tables
+from tools import book_extension
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -272,6 +275,33 @@ def test_the_example_of_the_readme_runs(capsys):
     exec(compile(example[1], "README.md", "exec"), names)
     assert names["y"].shape == (8, 4, *names["field"].shape[1:])
     assert "rmse" in capsys.readouterr().out
+
+
+def test_the_table_of_the_readme_holds_the_records():
+    shown = re.findall(r"^\| ([^|]+?) \| ([\d.]+) \| ([\d.]+) \|$", text_of("README.md"), re.M)
+    for column, data_set in enumerate(("ncep-na", "era5-uk"), start=1):
+        errors = tables.mean_errors(studies.load(studies.main(data_set)))
+        written = {row[0].removesuffix(" (linear)"): row[column] for row in shown}
+        assert written == {k: f"{errors[k]:.3f}" for k in errors.index if "," not in k}
+
+
+def test_the_pictures_of_the_readme_are_there():
+    pictures = re.findall(r"!\[.{20,}\]\((\S+)\)", text_of("README.md"))
+    assert pictures and all((ROOT / path).is_file() for path in pictures)
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://github.com/someone/lsntp.git", "https://github.com/someone/lsntp"),
+        ("git@gitlab.com:group/part/lsntp.git\n", "https://gitlab.com/group/part/lsntp"),
+        ("https://github.com/someone/lsntp/", "https://github.com/someone/lsntp"),
+        ("ssh://host/somewhere/lsntp.git", None),
+        ("../lsntp", None),
+    ],
+)
+def test_the_book_links_to_a_public_repository_only(remote: str, address: str | None):
+    assert book_extension.repository(remote).get("repository_url") == address
 
 
 def test_the_command_is_installed():

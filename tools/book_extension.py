@@ -3,6 +3,9 @@
 A notebook cell may open with options, as comments in YAML: ``# | alt: …`` and ``# | caption: …`` of
 the figure that it draws, ``# | prompt: …``, the text on its fold. They are not shown in the code.
 
+A page links to its source as text, which lies beside it, and to its repository, where the checkout has
+a public remote.
+
 A public name links to the place where it is defined: ``lsntp.open_dataset`` is documented once, as
 ``lsntp.data.datasets.open_dataset``. Thebe, which Jupyter Book always loads and this book does not
 use, is switched off: it would fetch its script from the network.
@@ -12,6 +15,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,6 +78,57 @@ def with_options(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = json.dumps(notebook)
 
 
+REMOTE = re.compile(
+    r"(?:https://|git@)(?P<host>github\.com|gitlab\.com)[/:](?P<name>.+?)(?:\.git)?/?"
+)
+
+
+def repository(remote: str) -> dict[str, Any]:
+    """Return the theme's options for a public remote; none for any other."""
+    found = REMOTE.fullmatch(remote.strip())
+    if found is None:
+        return {}
+    buttons = ("repository", "issues", "edit_page")
+    return {
+        "repository_url": f"https://{found['host']}/{found['name']}",
+        "launch_buttons": {
+            "binderhub_url": "https://mybinder.org",
+            "notebook_interface": "jupyterlab",
+        },
+    } | {f"use_{button}_button": True for button in buttons}
+
+
+def with_repository(app: Sphinx, config: Any) -> None:
+    """Show buttons for the repository that the checkout was cloned from."""
+    command = ["git", "-C", str(app.srcdir), "remote", "get-url", "origin"]
+    try:
+        remote = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return
+    config.html_theme_options |= repository(remote)
+
+
+def with_source(app: Sphinx, pagename: str, templatename: str, context: Any, doctree: Any) -> None:
+    """Write the source of a page as text beside it, and put a button into its head."""
+    if doctree is None:
+        return
+    source = Path(app.env.doc2path(pagename))
+    if source.suffix == ".ipynb":
+        source = source.with_suffix(".py")
+    target = Path(app.outdir) / "_sources" / f"{pagename}.txt"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    context["header_buttons"].append(
+        {
+            "type": "link",
+            "url": context["pathto"](f"_sources/{pagename}.txt", resource=True),
+            "tooltip": "View this page's source",
+            "icon": "fas fa-code",
+            "label": "view-source",
+        }
+    )
+
+
 def without_thebe(app: Sphinx, config: Any) -> None:
     """Take sphinx-thebe's handlers off the events by which it adds its scripts."""
     for event in ("env-before-read-docs", "doctree-resolved"):
@@ -83,6 +139,8 @@ def without_thebe(app: Sphinx, config: Any) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("config-inited", without_thebe)
+    app.connect("config-inited", with_repository)
+    app.connect("html-page-context", with_source, priority=501)
     app.connect("source-read", with_options)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,7 @@
 """Sphinx extension: the pictures of the first page, written into the built book.
 
 LS-Conv as a drawing, the errors of all models, and of each notebook the first figure it stores.
+The README shows the drawing, too: ``python -m tools.first_page`` draws it there, on white.
 """
 
 from __future__ import annotations
@@ -29,15 +30,23 @@ def first_figure(notebook: dict[str, Any]) -> str | None:
     return None
 
 
+def draw_lsconv(path: Path, ground: str) -> None:
+    """Write the drawing of LS-Conv on a ground of that colour."""
+    with plt.rc_context():
+        figures.style()
+        figures.schematics.convolution_and_lsconv()
+        plt.savefig(path, facecolor=ground, metadata={"Date": None})
+        plt.close("all")
+
+
 def finish(app: Sphinx, exception: Exception | None) -> None:
     """Write the pictures into the folder of static files."""
     if exception or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
+    draw_lsconv(static / "ls-conv.svg", "none")
     with plt.rc_context():
         figures.style()
-        figures.schematics.convolution_and_lsconv()
-        plt.savefig(static / "ls-conv.svg")
         rows = {d: studies.load(studies.main(d)) for d in SETS}
         kept = {d: {k: r for k, r in rows[d].items() if k in LABELS.values()} for d in SETS}
         figures.models_dots(kept, highlight=[LABELS[m] for m in OURS])
@@ -52,3 +61,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    draw_lsconv(Path(__file__).parents[1] / ".github" / "ls-conv.svg", "white")

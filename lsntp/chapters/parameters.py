@@ -113,6 +113,28 @@ def main_table(
 
 
 @checked
+def in_your_network(dataset: str, embedding: Count, seed: Seed) -> None:
+    """Check the parameters of ``20_in_your_network``.
+
+    Raises
+    ------
+    ValueError
+    """
+    existing([dataset])
+
+
+@checked
+def own_field(dataset: str, models: Annotated[Models, Field(min_length=1)]) -> None:
+    """Check the parameters of ``21_your_own_field``.
+
+    Raises
+    ------
+    ValueError
+    """
+    existing([dataset] if dataset else [])
+
+
+@checked
 def speed_and_scale(machine: str, rerun: bool, clone: str) -> None:
     """Check the parameters of ``13_speed_and_scale``.
 
