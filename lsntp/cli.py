@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -123,28 +125,150 @@ def run(
     Without a recipe and a preset lsntp-tuned has its own ("tuned"), all others modern and laptop.
     Under torchrun, on several devices: torchrun --nproc-per-node 2 -m lsntp run ...
     """
-    from pydantic import ValidationError
-
-    from lsntp.data.checks import sentence
     from lsntp.results.tables import COLUMNS
     from lsntp.runs import records
     from lsntp.runs.config import RunConfig
     from lsntp.runs.training import rank
 
-    try:
+    with told():
         config = RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
         record = records.run(config, device=device, progress=True)
+    heads = {score: COLUMNS[score][0] for score in ("mae", "rmse", "ssim", "psnr")}
+    by_lead = record[list(heads)].rename(heads).to_dataframe().T.rename_axis(columns="lead (h)")
+    by_lead["mean"] = by_lead.mean(axis=1)
+    if rank() == 0:
+        typer.echo(f"{records.path_of(config)}\n{by_lead.round(3).to_string()}")
+
+
+Folder = Annotated[Path, typer.Argument(help="Folder of a model, as lsntp train wrote it.")]
+Files = Annotated[str, typer.Argument(help="A data set's name, or the path of your file.")]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell a user's mistake in a line, and exit with 1; with 2 where an argument is wrong."""
+    from pydantic import ValidationError
+
+    from lsntp.data.checks import sentence
+
+    try:
+        yield
     except ValidationError as error:
         typer.echo(sentence(error), err=True)
         raise typer.Exit(2) from None
     except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    heads = {score: COLUMNS[score][0] for score in ("mae", "rmse", "ssim", "psnr")}
-    by_lead = record[list(heads)].rename(heads).to_dataframe().T.rename_axis(columns="lead (h)")
-    by_lead["mean"] = by_lead.mean(axis=1)
-    if rank() == 0:
-        typer.echo(f"{records.path_of(config)}\n{by_lead.round(3).to_string()}")
+
+
+@app.command()
+def train(
+    dataset: Files,
+    to: Annotated[Path, typer.Option(help="Folder to keep the model in.")],
+    model: Annotated[str, typer.Option(help="For example lsntp-tuned, convlstm, ridge.")] = (
+        "lsntp-tuned"
+    ),
+    recipe: Annotated[str | None, typer.Option(help="modern, released or tuned.")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke, laptop, paper or tuned.")] = None,
+    seed: Annotated[int, typer.Option(parser=whole_number(0, 2**63 - 1))] = 0,
+    steps: Annotated[
+        int, typer.Option(parser=whole_number(1, 1000), help="Frames that the model sees.")
+    ] = 6,
+    lead: Annotated[
+        int, typer.Option(parser=whole_number(1, 1000), help="Frames that it forecasts.")
+    ] = 6,
+    device: Train = "cpu",
+) -> None:
+    """Train a model and keep it: weights, scaler, grid and where they come from.
+
+    The last fifth of the times is left for lsntp evaluate. Safe to kill and start again.
+    """
+    from lsntp.data import store
+    from lsntp.data.datasets import open_dataset
+    from lsntp.runs import forecasts
+
+    with told():
+        store.check_folder(to, "--to")
+        trained = forecasts.train(
+            open_dataset(dataset),
+            model,
+            recipe=recipe,
+            preset=preset,
+            seed=seed,
+            input_steps=steps,
+            lead_steps=lead,
+            device=device,
+            progress=True,
+        )
+        typer.echo(trained.save(to))
+
+
+@app.command()
+def forecast(
+    folder: Folder,
+    dataset: Files,
+    to: Annotated[Path, typer.Option(help="NetCDF file to write, or Zarr store: *.zarr.")],
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="Time of the last frame seen; by default the last of all."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the first forecast, e.g. map.png.")
+    ] = None,
+) -> None:
+    """Forecast from the latest frames of a field, or from those up to other times."""
+    from lsntp.data import store
+    from lsntp.data.datasets import open_dataset
+    from lsntp.runs import forecasts
+    from lsntp.runs.trained import Trained
+
+    with told():
+        result = forecasts.forecast(Trained.load(folder), open_dataset(dataset), at)
+        if to.suffix == ".zarr":
+            result.to_zarr(to, mode="w-")
+        else:
+            with store.atomic_write(to, result.nbytes + 2**16) as scratch:
+                result.to_netcdf(scratch, engine="netcdf4")
+        typer.echo(to)
+        if plot is not None:
+            import matplotlib
+
+            matplotlib.use("agg")
+            from lsntp import figures
+
+            figures.style()
+            first = result["t2m"][0]
+            axes = figures.maps_row({f"+{h:g} h": first.sel(lead=h) for h in result["lead"].values})
+            axes[0].figure.suptitle(result.attrs["title"])
+            axes[0].figure.savefig(plot, facecolor="white")
+            typer.echo(plot)
+
+
+@app.command()
+def evaluate(
+    folder: Folder,
+    dataset: Files,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="First time, e.g. 2019-03-25; else the test's.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Last time; else the field's last.")] = None,
+) -> None:
+    """Score a kept model by lead, beside persistence, climatology and ridge."""
+    from lsntp.data.datasets import open_dataset
+    from lsntp.results.tables import COLUMNS
+    from lsntp.runs import forecasts
+    from lsntp.runs.trained import Trained
+
+    with told():
+        scores = forecasts.evaluate(Trained.load(folder), open_dataset(dataset), from_, until)
+        for score in ("mae", "rmse", "ssim", "psnr"):
+            by_lead = scores[score].to_pandas().rename_axis(COLUMNS[score][0])
+            by_lead["mean"] = by_lead.mean(axis=1)
+            typer.echo(f"{by_lead.round(3).to_string()}\n")
+        typer.echo(
+            f"{scores.attrs['windows']} windows from {scores.attrs['first']} to "
+            f"{scores.attrs['last']}; columns: lead (h)"
+        )
 
 
 @app.command()

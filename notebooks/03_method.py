@@ -48,7 +48,7 @@ from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, learned_graphs, planted, studies
 from lsntp.runs import records as run_records
 from lsntp.runs.config import PRESETS
-from lsntp.runs.experiment import inner_cells
+from lsntp.runs.trained import inner_cells
 from lsntp.zoo import MODELS
 
 torch.set_num_threads(1)

@@ -52,7 +52,7 @@ from lsntp.model.graph import (
 )
 from lsntp.model.lsconv import lagc
 from lsntp.results import claims, field_records, studies, tables
-from lsntp.runs.experiment import build_network, inner_cells
+from lsntp.runs.trained import build_network, inner_cells
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)

@@ -57,7 +57,7 @@ from lsntp.results import (
     tables,
 )
 from lsntp.runs import records
-from lsntp.runs.experiment import inner_cells
+from lsntp.runs.trained import inner_cells
 from lsntp.zoo import LABELS
 
 figures.style()

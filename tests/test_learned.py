@@ -21,7 +21,7 @@ from lsntp.data.synthetic import synthetic
 from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import claims, field_records, learned_graphs, pearson, studies
 from lsntp.results.planted import far_auc
-from lsntp.runs.experiment import build_network, inner_cells
+from lsntp.runs.trained import build_network, inner_cells
 from tools import learned_page
 
 HEIGHT, WIDTH_CELLS = 12, 16

@@ -14,7 +14,8 @@ from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import Windows, prepare, split
 from lsntp.results import studies, tables
 from lsntp.runs import records
-from lsntp.runs.experiment import build_network, execute, three_cases
+from lsntp.runs.experiment import execute, three_cases
+from lsntp.runs.trained import build_network
 from lsntp.zoo import LABELS, Ridge
 
 

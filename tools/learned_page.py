@@ -24,7 +24,7 @@ from lsntp.data.land import land_mask
 from lsntp.data.store import write_text
 from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import field_records, learned_graphs, studies
-from lsntp.runs.experiment import inner_cells
+from lsntp.runs.trained import inner_cells
 from lsntp.zoo import LABELS
 
 DATASETS = {

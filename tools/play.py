@@ -33,8 +33,9 @@ from lsntp.model.graph import DistanceCut, adaptive_adjacency, grid_nodes
 from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, studies, tables
 from lsntp.results.compare import Rows
-from lsntp.runs.experiment import CASES, inner_cells
+from lsntp.runs.experiment import CASES
 from lsntp.runs.records import config_of
+from lsntp.runs.trained import inner_cells
 from lsntp.zoo import LABELS
 from tools.learned_page import DATASETS, grid_of
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from lsntp.results import claims, field_records, learned_graphs, pearson, studies
-from lsntp.runs.experiment import inner_cells
 from lsntp.runs.records import config_of
+from lsntp.runs.trained import inner_cells
 from lsntp.zoo import LABELS
 
 

@@ -15,7 +15,7 @@ from lsntp.model.graph import adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.results.compare import HIGHER, Rows, difference
 from lsntp.runs import records
 from lsntp.runs.config import RunConfig
-from lsntp.runs.experiment import inner_cells
+from lsntp.runs.trained import inner_cells
 
 TRAINED_CUT, TESTED_CUT = "trained with the cut", "cut once trained"
 """The two ways of Q1."""

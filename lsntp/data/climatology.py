@@ -6,7 +6,9 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
+from torch import Tensor
 
 from lsntp.data.fields import check_form
 
@@ -34,6 +36,20 @@ class Climatology:
             hour: np.linalg.lstsq(season[hours == hour], values[hours == hour], rcond=None)[0]
             for hour in np.unique(hours)
         }
+        return self
+
+    def state(self) -> dict[str, Tensor]:
+        """Times of day (h), and for each the coefficients (h, 1 or 3, N)."""
+        return {
+            "hours": torch.tensor([*self.coefficients], dtype=torch.float64),
+            "coefficients": torch.from_numpy(np.stack([*self.coefficients.values()])),
+        }
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take coefficients, for a grid (lat, lon)."""
+        values = state["coefficients"].numpy()
+        self.coefficients = dict(zip(state["hours"].tolist(), values, strict=True))
+        self.seasonal, self.template = values.shape[1] == 3, grid
         return self
 
     def season(self, times: pd.DatetimeIndex) -> np.ndarray:

@@ -143,6 +143,12 @@ class Scaler(Protocol):
     def inverse(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Turn scaled ``values`` (..., H, W) at ``times`` (...) back into K."""
 
+    def state(self) -> dict[str, Tensor]:
+        """Return what was learned."""
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take what was learned, for a grid (lat, lon)."""
+
 
 class MinMax:
     """Scale the whole field to [0, 1] by its smallest and largest value (released code)."""
@@ -161,6 +167,15 @@ class MinMax:
     def inverse(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Scale back; the times do not matter here."""
         return values * (self.high - self.low) + self.low
+
+    def state(self) -> dict[str, Tensor]:
+        """Minimum and maximum, K."""
+        return {"range": torch.tensor([self.low, self.high], dtype=torch.float64)}
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take minimum and maximum."""
+        self.low, self.high = state["range"].tolist()
+        return self
 
 
 class StandardisedAnomaly:
@@ -184,6 +199,17 @@ class StandardisedAnomaly:
         unique, where = np.unique(times, return_inverse=True)
         normal = self.climatology.predict(unique).to_numpy()[where.reshape(times.shape)]
         return values * self.deviation + normal
+
+    def state(self) -> dict[str, Tensor]:
+        """The climatology's, and the standard deviation, K."""
+        deviation = torch.tensor(self.deviation, dtype=torch.float64)
+        return {"deviation": deviation} | self.climatology.state()
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take climatology and standard deviation."""
+        self.deviation = float(state["deviation"])
+        self.climatology = Climatology().restore(state, grid)
+        return self
 
 
 def check_spread(spread: float, what: str) -> None:

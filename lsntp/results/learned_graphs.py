@@ -21,8 +21,8 @@ from lsntp.data.windows import StandardisedAnomaly
 from lsntp.model.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.results.planted import far_auc, lagged_correlation
 from lsntp.runs.config import RunConfig
-from lsntp.runs.experiment import build_network, inner_cells
 from lsntp.runs.records import config_of
+from lsntp.runs.trained import build_network, inner_cells
 
 FAR_KM = {4000.0: (500, 1000, 2000), 1000.0: (100, 250, 500)}
 """For regions at least so wide (km): beyond which distances the weight is added up, km."""

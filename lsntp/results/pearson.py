@@ -18,7 +18,7 @@ from lsntp.data.datasets import open_dataset
 from lsntp.data.store import RecordError
 from lsntp.results.field_records import SERIES
 from lsntp.runs.config import RunConfig
-from lsntp.runs.experiment import inner_cells
+from lsntp.runs.trained import inner_cells
 
 RECORDS = store.RECORDS / "pearson"
 STEP = 1e-4
@@ -144,7 +144,7 @@ def of_nodes(name: str, nodes: xr.DataArray) -> xr.Dataset:
     name : str
         As of :func:`lsntp.open_dataset`.
     nodes : DataArray (..., lat, lon)
-        From :func:`lsntp.runs.experiment.inner_cells`.
+        From :func:`lsntp.runs.trained.inner_cells`.
     """
     if (RECORDS / f"{name}.nc").exists():
         kept = load(name, RECORDS)

@@ -18,7 +18,8 @@ from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import field_records
 from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
-from lsntp.runs.experiment import execute, inner_cells
+from lsntp.runs.experiment import execute
+from lsntp.runs.trained import inner_cells
 from lsntp.runs.training import RECIPES, Recipe
 from lsntp.zoo import LABELS, MODELS, NETWORKS, REFERENCES
 

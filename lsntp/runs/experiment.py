@@ -6,10 +6,11 @@ import json
 import platform
 import subprocess
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -17,45 +18,18 @@ import torch
 import xarray as xr
 from torch import nn
 
-from lsntp import zoo
 from lsntp.data.datasets import open_dataset
-from lsntp.data.windows import Windows, prepare
+from lsntp.data.windows import Windows
 from lsntp.model import product
-from lsntp.model.graph import AdaptiveGraph, DistanceCut, grid_nodes
+from lsntp.model.graph import AdaptiveGraph
 from lsntp.runs import machine, metrics, training
 from lsntp.runs.config import RunConfig
 from lsntp.runs.machine import peak_memory_mib
+from lsntp.runs.trained import Trained, distance_cut, fitted
+from lsntp.zoo.references import Reference
 
-
-def build_network(config: RunConfig, field: xr.DataArray) -> nn.Module:
-    """Build the config's network for the field's grid, with the first weights its seed gives."""
-    assert config.preset is not None and config.recipe is not None
-    sizes = config.preset.model_dump(include={"hidden", "embedding", "kernel", "downsample"})
-    settings: dict[str, Any] = dict(config.parts)
-    model = zoo.MODELS[config.model]
-    if model.kind == "stacked":
-        guessed = config.lead_steps if config.recipe.guess == "ridge" else 0
-        settings["input_steps"] = config.input_steps + guessed
-    if config.cut_km is not None:
-        settings["cut"] = distance_cut(config, field, config.cut_km)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return model.build(*field.shape[1:], lead_steps=config.lead_steps, **sizes, **settings)
-
-
-def distance_cut(config: RunConfig, field: xr.DataArray, km: float) -> DistanceCut:
-    """Cut the graph of the config's network for the field's grid."""
-    return DistanceCut(*grid_nodes(inner_cells(config, field)), km)
-
-
-def inner_cells(config: RunConfig, field: xr.DataArray) -> xr.DataArray:
-    """Take of a field (..., lat, lon) the cells that the nodes of the config's network stand for.
-
-    With down-sampling these are the centres of the stride-2 kernels.
-    """
-    if config.preset is None or not config.preset.downsample:
-        return field
-    return field.isel(lat=slice(1, None, 2), lon=slice(1, None, 2))
+PROVENANCE = ("name", "long_name", "source", "licence", "fingerprint", "test_start")
+"""What is kept with a model of its field's attributes."""
 
 
 def execute(
@@ -64,6 +38,7 @@ def execute(
     checkpoints: Path | None = None,
     device: str = "cpu",
     progress: bool = False,
+    keep: Path | None = None,
 ) -> xr.Dataset:
     """Fit the model, forecast every test window, score, and return the record (not yet stored).
 
@@ -80,6 +55,8 @@ def execute(
         As of :func:`lsntp.runs.training.fit`.
     progress : bool
         Show a bar.
+    keep : Path, optional
+        Folder to keep the model in, with its best weights (:meth:`Trained.save`).
 
     Returns
     -------
@@ -93,9 +70,7 @@ def execute(
         Attributes: config, key, fingerprint, versions, device, processor, parameters, wall time,
         peak memory, commit.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         field = open_dataset(config.dataset)
         if min(field.shape[1:]) < metrics.WINDOW:  # told before training, not after
             raise ValueError(
@@ -103,19 +78,23 @@ def execute(
                 f"{metrics.WINDOW}×{metrics.WINDOW}, the window of SSIM"
             )
         started = time.perf_counter()
-        if config.model in zoo.REFERENCES:
-            prediction, data, extras = run_reference(config, field)
-        else:
-            prediction, data, extras = run_network(config, field, checkpoints, device, progress)
+        trained, data, history = fitted(
+            config, field, checkpoints=checkpoints, device=device, progress=progress
+        )
+        prediction = trained.predict(data, data.split.test)
+        record = scores(prediction, data.targets(data.split.test))
+        record = record.merge(extras(trained, data, history))
         if config.cases:
-            extras = extras.merge(three_cases(prediction, data))
-        wall_s = extras.attrs.pop("seconds", time.perf_counter() - started)
-        record = scores(prediction, data.targets(data.split.test)).merge(extras)
+            record = record.merge(three_cases(prediction, data))
+        wall_s = history.seconds or time.perf_counter() - started
+        trained.provenance = provenance(field, device)
+        if keep is not None:
+            trained.save(keep)
         record.attrs = {
             "key": config.key,
             "config": config.model_dump_json(),
             "fingerprint": field.attrs["fingerprint"],
-            "parameters": extras.attrs["parameters"],
+            "parameters": parameters(trained.model),
             "wall_s": wall_s,
             "peak_memory_mib": peak_memory_mib(),
             "device": describe(device),
@@ -125,72 +104,59 @@ def execute(
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         return record
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, so that numbers do not depend on how many are at hand."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 
 
-def run_reference(
-    config: RunConfig, field: xr.DataArray
-) -> tuple[xr.DataArray, Windows, xr.Dataset]:
-    """Fit and apply a reference; they see standardised anomalies and the blocked split."""
-    steps = config.input_steps, config.lead_steps
-    data = prepare(field, *steps, "anomaly", "blocked", config.rotation)
-    model = zoo.MODELS[config.model].build().fit(data)
-    prediction = model.predict(data, data.split.test)
-    return prediction, data, xr.Dataset(attrs={"parameters": model.parameters})
+def provenance(field: xr.DataArray, device: str) -> dict[str, str]:
+    """Say of a model where it comes from: data, its times, what computed it and when."""
+    times = np.datetime_as_string(field["time"].to_numpy()[[0, -1]], "s")
+    data = {key: str(field.attrs.get(key, "")) for key in PROVENANCE}
+    return data | {
+        "first": times[0],
+        "last": times[1],
+        "device": describe(device),
+        "processor": describe_processor(),
+        "commit": commit(),
+        "versions": json.dumps(versions()),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
-def run_network(
-    config: RunConfig,
-    field: xr.DataArray,
-    checkpoints: Path | None,
-    device: str,
-    progress: bool,
-) -> tuple[xr.DataArray, Windows, xr.Dataset]:
-    """Train and apply a network."""
-    recipe, preset = config.recipe, config.preset
-    assert recipe is not None and preset is not None
-    steps = config.input_steps, config.lead_steps
-    data = prepare(field, *steps, recipe.scaler, recipe.validation, config.rotation)
-    if recipe.guess == "ridge":
-        data = replace(data, guesses=zoo.Ridge().cross_fitted(data))
-    model = build_network(config, field)
-    checkpoint = None
-    if checkpoints is not None:  # never serves other data under the same name
-        name = f"{config.key}-{field.attrs['fingerprint'][:8]}.safetensors"
-        checkpoint = checkpoints / name
-    history = training.fit(
-        model,
-        data,
-        recipe,
-        epochs=preset.epochs,
-        batch_size=preset.batch_size,
-        seed=config.seed,
-        checkpoint=checkpoint,
-        device=device,
-        progress=progress,
-    )
-    scaled = training.predict(model, data, data.split.test, recipe.residual)
-    extras = xr.Dataset(
+def parameters(model: torch.nn.Module | Reference) -> int:
+    """Count what is fitted."""
+    if isinstance(model, torch.nn.Module):
+        return sum(p.numel() for p in model.parameters())
+    return model.parameters
+
+
+def extras(trained: Trained, data: Windows, history: training.History) -> xr.Dataset:
+    """What a network leaves besides its forecasts: losses, embedding, scores with cut links."""
+    if not isinstance(trained.model, torch.nn.Module):
+        return xr.Dataset()
+    config = trained.config
+    kept = xr.Dataset(
         {
             "train_loss": ("epoch", history.train_loss),
             "validation_loss": ("epoch", history.validation_loss),
-        },
-        attrs={
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "seconds": history.seconds,
-        },
+        }
     )
-    graph = getattr(model, "graph", None)
+    graph = getattr(trained.model, "graph", None)
     if graph is not None:
-        embedding = graph.embedding.detach().cpu().numpy()
-        extras["embedding"] = (("node", "feature"), embedding)
-    if config.test_cuts_km:
-        extras = extras.merge(scores_of_cuts(config, model, data))
-    return data.to_kelvin(scaled, data.split.test), data, extras
+        kept["embedding"] = (("node", "feature"), graph.embedding.detach().cpu().numpy())
+    return kept.merge(scores_of_cuts(trained, data)) if config.test_cuts_km else kept
 
 
-def scores_of_cuts(config: RunConfig, model: nn.Module, data: Windows) -> xr.Dataset:
+def scores_of_cuts(trained: Trained, data: Windows) -> xr.Dataset:
     """Cut the graph of a trained network at each of ``test_cuts_km``, and score what it forecasts.
 
     Returns
@@ -198,13 +164,12 @@ def scores_of_cuts(config: RunConfig, model: nn.Module, data: Windows) -> xr.Dat
     Dataset
         ``cut_mae`` (cut, lead), ``cut_window_mae`` (cut, window), K; ``cut`` in km.
     """
-    assert config.recipe is not None
-    graph, starts = cast(AdaptiveGraph, model.graph), data.split.test
+    config, starts = trained.config, data.split.test
+    graph = cast(AdaptiveGraph, cast(nn.Module, trained.model).graph)
     whole, by_cut = graph.cut, []
     for km in config.test_cuts_km:
         graph.cut = distance_cut(config, data.field, km)
-        scaled = training.predict(model, data, starts, config.recipe.residual)
-        error = abs(data.to_kelvin(scaled, starts) - data.targets(starts)).astype(np.float64)
+        error = abs(trained.predict(data, starts) - data.targets(starts)).astype(np.float64)
         cells = error.mean(["lat", "lon"])
         by_cut.append(
             xr.Dataset({"cut_mae": cells.mean("window"), "cut_window_mae": cells.mean("lead")})

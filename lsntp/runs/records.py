@@ -108,6 +108,11 @@ def path_of(config: RunConfig) -> Path:
     return store_dir(config.dataset) / f"{name_of(config)}.nc"
 
 
+def model_dir(config: RunConfig) -> Path:
+    """Return the folder where the model of a run is kept, with its best weights."""
+    return cache_dir() / "models" / name_of(config)
+
+
 def is_stored(config: RunConfig) -> bool:
     """Tell whether a readable record of the config is stored; warn of a damaged one.
 
@@ -225,8 +230,8 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
     A record that cannot be read is made again, and so is one of a file of your own whose values
     have changed since.
     Two processes never make the same record at once, unless torchrun started them to make it
-    together; then the first writes it. An interrupted run resumes from its last epoch. Parameters
-    as of :func:`lsntp.runs.experiment.execute`.
+    together; then the first writes it. The model is kept in :func:`model_dir`. An interrupted run
+    resumes from its last epoch. Parameters as of :func:`lsntp.runs.experiment.execute`.
     """
     path, checkpoints = path_of(config), cache_dir() / "checkpoints"
     team = launch(device)
@@ -237,7 +242,13 @@ def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr
         check_folders(config)
     with FileLock(checkpoints / f"{config.key}.lock") if first else nullcontext():
         if team.broadcast(first and not is_current(config)):  # nor made while it waited
-            record = execute(config, checkpoints=checkpoints, device=device, progress=progress)
+            record = execute(
+                config,
+                checkpoints=checkpoints,
+                device=device,
+                progress=progress,
+                keep=model_dir(config) if first else None,
+            )
             if first:
                 write(kept(record, config), path)
         team.barrier()  # no process reads before the first has written

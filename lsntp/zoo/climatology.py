@@ -4,6 +4,7 @@ from typing import Self
 
 import numpy as np
 import xarray as xr
+from torch import Tensor
 
 from lsntp.data.climatology import Climatology
 from lsntp.data.windows import Windows
@@ -27,3 +28,12 @@ class ClimatologyForecast:
         unique, inverse = np.unique(where, return_inverse=True)
         normal = self.climatology.predict(data.field["time"].to_numpy()[unique]).to_numpy()
         return data.as_forecast(normal[inverse.reshape(where.shape)], starts)
+
+    def state(self) -> dict[str, Tensor]:
+        """The climatology's."""
+        return self.climatology.state()
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take the climatology's, for a grid (lat, lon)."""
+        self.climatology = Climatology().restore(state, grid)
+        return self

@@ -4,6 +4,7 @@ from typing import Protocol, Self
 
 import numpy as np
 import xarray as xr
+from torch import Tensor
 
 from lsntp.data.windows import Windows
 
@@ -19,3 +20,9 @@ class Reference(Protocol):
 
     def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
         """Forecast the windows that begin at ``starts``: (window, lead, lat, lon), K."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what was fitted."""
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take what was fitted, for a grid (lat, lon)."""

@@ -45,19 +45,29 @@ class Ridge:
         """
         train, length = data.split.train, data.input_steps + data.lead_steps
         self.fit(data)
-        guesses = data.frames.new_zeros(len(data.frames), data.lead_steps, *data.frames.shape[1:])
+        guesses = self.guesses(data, data.split.test)
 
-        def put(starts: np.ndarray, coefficients: Tensor) -> None:
-            x, _ = self.regressors(data, starts)
-            scaled = (x @ coefficients).permute(1, 2, 0)  # (N, n, L) -> (n, L, N)
-            guesses[torch.from_numpy(starts)] = scaled.reshape(-1, *guesses.shape[1:]).float()
+        def put(starts: np.ndarray, fitted_on: np.ndarray) -> None:
+            coefficients = self.solve(*self.normal_equations(data, fitted_on), self.penalty)
+            guesses[torch.from_numpy(starts)] = self.scaled(data, starts, coefficients)
 
         for block in np.array_split(train, CROSS_FITTED_BLOCKS):
             apart = (train <= block[0] - length) | (train >= block[-1] + length)
-            put(block, self.solve(*self.normal_equations(data, train[apart]), self.penalty))
-        put(data.split.validation, self.solve(*self.normal_equations(data, train), self.penalty))
-        put(data.split.test, self.coefficients)
+            put(block, train[apart])
+        put(data.split.validation, train)
         return guesses
+
+    def guesses(self, data: Windows, starts: np.ndarray) -> Tensor:
+        """First guesses (time, L, 1, H, W), scaled, at ``starts``; zero elsewhere."""
+        guesses = data.frames.new_zeros(len(data.frames), data.lead_steps, *data.frames.shape[1:])
+        guesses[torch.from_numpy(starts)] = self.scaled(data, starts, self.coefficients)
+        return guesses
+
+    def scaled(self, data: Windows, starts: np.ndarray, coefficients: Tensor) -> Tensor:
+        """Forecast (n, L, 1, H, W) of the windows at ``starts``, scaled."""
+        x, _ = self.regressors(data, starts)
+        forecast = (x @ coefficients).permute(1, 2, 0)  # (N, n, L) -> (n, L, N)
+        return forecast.reshape(-1, data.lead_steps, *data.frames.shape[1:]).float()
 
     def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
         """Forecast the windows at ``starts``."""
@@ -90,3 +100,13 @@ class Ridge:
         weights = torch.full((gram.shape[-1],), penalty, dtype=gram.dtype)
         weights[-1] = 0
         return torch.linalg.solve(gram + torch.diag(weights), moment)
+
+    def state(self) -> dict[str, Tensor]:
+        """Coefficients (N, 4·25 + 1, L)."""
+        return {"coefficients": self.coefficients}
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take coefficients."""
+        self.coefficients = state["coefficients"]
+        self.parameters = self.coefficients.numel()
+        return self

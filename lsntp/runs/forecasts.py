@@ -1,0 +1,244 @@
+"""Train, forecast, evaluate: from a field to a model that is kept, and on to forecasts.
+
+What ``lsntp train``, ``lsntp forecast`` and ``lsntp evaluate`` call; shown in the notebook
+``21_your_own_field``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from filelock import FileLock
+
+from lsntp import zoo
+from lsntp.data import store
+from lsntp.data.checks import Count, Seed, checked, shown
+from lsntp.data.fields import DataError, check_form
+from lsntp.data.windows import prepare
+from lsntp.runs import metrics
+from lsntp.runs.config import RunConfig
+from lsntp.runs.experiment import one_thread, provenance
+from lsntp.runs.records import cache_dir
+from lsntp.runs.trained import REFERENCES, Trained, fitted
+
+
+@checked
+def train(
+    field: xr.DataArray,
+    model: str = "lsntp-equations",
+    *,
+    recipe: str | None = None,
+    preset: str | None = None,
+    seed: Seed = 0,
+    input_steps: Count = 6,
+    lead_steps: Count = 6,
+    device: str = "cpu",
+    progress: bool = False,
+) -> Trained:
+    """Train a model on a field, as :func:`lsntp.run` does, and return it with its references.
+
+    The last fifth of the times is kept for testing (:func:`evaluate`). An interrupted training
+    resumes from its last epoch. On the CPU it uses one thread.
+
+    Parameters
+    ----------
+    field : DataArray (time, lat, lon), K
+        As :func:`lsntp.open_dataset` gives it.
+    model : str
+        A name of :mod:`lsntp.zoo`.
+    recipe, preset : str, optional
+        How it is trained and how large it is; by default the model's own.
+    seed : int
+        First weights, and order of the windows.
+    input_steps, lead_steps : int
+        Frames seen and frames forecast.
+    device, progress
+        As of :func:`lsntp.runs.training.fit`.
+
+    Raises
+    ------
+    ValueError
+        If a name or number is not known, or the field too short.
+    """
+    check_form(field, "step_hours", "test_start", "fingerprint", "name")
+    config = RunConfig(
+        dataset=field.attrs["name"],
+        model=model,
+        recipe=recipe,
+        preset=preset,
+        seed=seed,
+        input_steps=input_steps,
+        lead_steps=lead_steps,
+    )
+    checkpoints = cache_dir() / "checkpoints"
+    store.check_folder(checkpoints, "LSNTP_CACHE_DIR")
+    with one_thread(), FileLock(checkpoints / f"{config.key}.lock"):
+        trained, data, _ = fitted(
+            config, field, checkpoints=checkpoints, device=device, progress=progress
+        )
+        if config.recipe is not None:  # they see standardised anomalies, whatever the network sees
+            data = prepare(field, input_steps, lead_steps, "anomaly", "blocked")
+        trained.references = {
+            name: zoo.MODELS[name].build().fit(data) for name in REFERENCES if name != model
+        }
+        trained.provenance = provenance(field, device)
+        for leftover in checkpoints.glob(f"{config.key}-*.safetensors"):
+            leftover.unlink()
+    return trained
+
+
+def forecast(
+    trained: Trained, field: xr.DataArray, at: str | np.datetime64 | Sequence[Any] | None = None
+) -> xr.Dataset:
+    """Forecast from a field's latest frames, or from those up to other times.
+
+    Parameters
+    ----------
+    trained : Trained
+    field : DataArray (time, lat, lon), K
+        As :func:`lsntp.open_dataset` gives it, on the cells and the step it was trained on.
+    at : time, or sequence of times, optional
+        Of the last frame seen, each; by default the field's last.
+
+    Returns
+    -------
+    Dataset
+        ``t2m`` (time, lead, lat, lon), K, by the conventions CF 1.11: ``time`` is the time of the
+        last frame seen, ``lead`` the forecast period (h), ``valid_time`` (time, lead) their sum.
+
+    Raises
+    ------
+    DataError
+        If the field does not suit the model, or a time is not in it, or too near to its start.
+    """
+    data = trained.ready(field)
+    prediction = trained.predict(data, starts_at(trained, field, at))
+    return as_cf(trained, prediction, field)
+
+
+def starts_at(trained: Trained, field: xr.DataArray, at: Any) -> np.ndarray:
+    """Return the first time indices of the windows whose last frames seen are ``at``."""
+    times = pd.DatetimeIndex(field["time"].to_numpy())
+    try:
+        wanted = times[-1:] if at is None else pd.DatetimeIndex(np.atleast_1d(at))
+    except (ValueError, TypeError):
+        raise DataError(f"at={shown(at)}: expected times, e.g. {times[-1].isoformat()}") from None
+    where = times.get_indexer(wanted)
+    starts = where - trained.config.input_steps + 1
+    for time, found, start in zip(wanted, where, starts, strict=True):
+        if found < 0 or start < 0:
+            first = times[trained.config.input_steps - 1]
+            raise DataError(
+                f"at={time.isoformat()}: expected a time of the field from {first.isoformat()}, "
+                f"the first with {trained.config.input_steps} frames up to it, to "
+                f"{times[-1].isoformat()}, every {trained.step_hours:g} h"
+            )
+    return starts
+
+
+def as_cf(trained: Trained, prediction: xr.DataArray, field: xr.DataArray) -> xr.Dataset:
+    """Dress a prediction (window, lead, lat, lon) by the climate and forecast conventions."""
+    issued, lead = prediction["window"].to_numpy(), prediction["lead"].to_numpy()
+    after = (lead * 3600).round().astype("timedelta64[s]")
+    attributes = {
+        "time": {"standard_name": "forecast_reference_time", "long_name": "time of the last frame"},
+        "lead": {"standard_name": "forecast_period", "units": "hours", "long_name": "lead"},
+        "valid_time": {"standard_name": "time", "long_name": "time that is forecast"},
+        "lat": {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"},
+        "lon": {"standard_name": "longitude", "units": "degrees_east", "axis": "X"},
+    }
+    attributes["lat"]["long_name"], attributes["lon"]["long_name"] = "latitude", "longitude"
+    result = xr.Dataset(
+        {
+            "t2m": (
+                ("time", "lead", "lat", "lon"),
+                prediction.to_numpy(),
+                {
+                    "standard_name": "air_temperature",
+                    "long_name": f"forecast of {field.attrs.get('long_name', 'temperature')}",
+                    "units": "K",
+                },
+            )
+        },
+        {
+            "time": issued,
+            "lead": lead,
+            "valid_time": (("time", "lead"), issued[:, None] + after),
+            "lat": prediction["lat"].to_numpy(),
+            "lon": prediction["lon"].to_numpy(),
+        },
+        {
+            "Conventions": "CF-1.11",
+            "title": f"Temperature forecast by {zoo.LABELS[trained.config.model]}",
+            "institution": "not stated",
+            "source": f"lsntp, {trained.config.title}",
+            "history": f"forecast from {field.attrs.get('name', 'a field')}",
+            "references": "https://doi.org/10.1016/j.neunet.2022.07.022",
+            "comment": "; ".join(f"{k}: {v}" for k, v in trained.provenance.items()),
+        },
+    )
+    for name, values in attributes.items():
+        result[name].attrs = values
+    since = f"hours since {pd.Timestamp(issued[0]):%Y-%m-%d %H:%M:%S}"
+    for name in ("time", "valid_time"):
+        result[name].encoding = {"units": since, "dtype": "float64", "_FillValue": None}
+    for name in ("lead", "lat", "lon"):
+        result[name].encoding = {"_FillValue": None}
+    return result
+
+
+def evaluate(
+    trained: Trained,
+    field: xr.DataArray,
+    from_: str | np.datetime64 | None = None,
+    until: str | np.datetime64 | None = None,
+) -> xr.Dataset:
+    """Score a kept model, and beside it persistence and the references kept with it, by lead.
+
+    Parameters
+    ----------
+    trained : Trained
+    field : DataArray (time, lat, lon), K
+    from_, until : time, optional
+        First and last time that a window may hold. By default from the start of the test period
+        that the model was kept with, so that no time it was trained on is scored.
+
+    Returns
+    -------
+    Dataset (model, lead)
+        The scores of :func:`lsntp.score`; attributes ``windows``, ``first`` and ``last`` time.
+
+    Raises
+    ------
+    DataError
+        If the field does not suit the model, or no window lies between these times.
+    """
+    data = trained.ready(field)
+    times = pd.DatetimeIndex(field["time"].to_numpy())
+    first = pd.Timestamp(from_ if from_ is not None else trained.provenance["test_start"])
+    last = pd.Timestamp(until) if until is not None else times[-1]
+    length = trained.config.input_steps + trained.config.lead_steps
+    starts = np.arange(len(times) - length + 1)
+    starts = starts[(times[starts] >= first) & (times[starts + length - 1] <= last)]
+    if not len(starts):
+        raise DataError(
+            f"no window of {length} steps from {first.isoformat()} to {last.isoformat()}; expected "
+            f"at least one: the field runs from {times[0].isoformat()} to {times[-1].isoformat()}, "
+            "give other times"
+        )
+    models: dict[str, Any] = {
+        zoo.LABELS[trained.config.model]: trained,
+        zoo.LABELS["persistence"]: zoo.MODELS["persistence"].build(),
+    } | {zoo.LABELS[name]: model for name, model in trained.references.items()}
+    truth = data.targets(starts)
+    by_model = [metrics.score(m.predict(data, starts), truth) for m in models.values()]
+    names = pd.Index(models, name="model")
+    scores = xr.concat(by_model, names, combine_attrs="override")
+    ends = times[starts[0]], times[starts[-1] + length - 1]
+    return scores.assign_attrs(
+        windows=len(starts), first=ends[0].isoformat(), last=ends[1].isoformat()
+    )

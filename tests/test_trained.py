@@ -1,0 +1,170 @@
+"""Models that are kept: the run's own forecasts again, and on beyond the field's end."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from typer.testing import CliRunner
+
+from lsntp import RunConfig, open_dataset
+from lsntp.cli import app
+from lsntp.data.fields import DataError
+from lsntp.data.store import RecordError
+from lsntp.data.synthetic import synthetic
+from lsntp.runs import experiment, forecasts, metrics, records
+from lsntp.runs.trained import FILE, Trained, fitted
+from lsntp.zoo import LABELS, NETWORKS
+
+
+@pytest.fixture(autouse=True)
+def own_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "records"))
+    monkeypatch.setenv("LSNTP_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> str:
+    field = synthetic(height=8, width=10, steps=400, links=1, seed=1).t2m
+    field.assign_attrs(units="K").to_netcdf(tmp_path / "own.nc")
+    return str(tmp_path / "own.nc")
+
+
+def settings(model: str) -> dict[str, str]:
+    return {"preset": "smoke"} if model in NETWORKS else {}
+
+
+@pytest.mark.parametrize("model", LABELS)
+def test_a_kept_model_forecasts_what_its_run_did(own_file: str, tmp_path: Path, model: str):
+    config = RunConfig(dataset=own_file, model=model, **settings(model))
+    field = open_dataset(own_file)
+    with experiment.one_thread():
+        trained, data, _ = fitted(config, field)
+        own = trained.predict(data, data.split.test)
+        trained.save(tmp_path / "kept")
+        again = forecasts.forecast(Trained.load(tmp_path / "kept"), field, own["window"].values)
+    np.testing.assert_array_equal(again["t2m"], own)
+    np.testing.assert_array_equal(again["time"], own["window"])
+
+
+@pytest.mark.parametrize("model", ["lsntp-tuned", "convlstm", "ridge"])
+def test_a_run_keeps_the_model_that_made_its_record(own_file: str, model: str):
+    config = RunConfig(dataset=own_file, model=model, **settings(model))
+    record = records.run(config)
+    kept = Trained.load(records.model_dir(config))
+    with experiment.one_thread():
+        scores = forecasts.evaluate(kept, open_dataset(own_file))
+    for score in ("mae", "rmse", "ssim", "psnr"):
+        np.testing.assert_array_equal(scores[score].sel(model=LABELS[model]), record[score])
+
+
+@pytest.mark.parametrize("model", ["lsntp-equations", "lsntp-tuned", "climatology", "ridge"])
+def test_what_lies_behind_the_frames_seen_does_not_matter(own_file: str, model: str):
+    field = open_dataset(own_file)
+    trained = forecasts.train(field, model, **settings(model))
+    with experiment.one_thread():
+        at = field["time"].values[200]
+        whole = forecasts.forecast(trained, field, at)
+        cut = forecasts.forecast(trained, field.isel(time=slice(0, 201)))
+        short = forecasts.forecast(trained, field.isel(time=slice(195, 201)))
+    xr.testing.assert_identical(whole["t2m"].drop_attrs(), cut["t2m"].drop_attrs())
+    xr.testing.assert_identical(whole["t2m"].drop_attrs(), short["t2m"].drop_attrs())
+    assert np.isfinite(whole["t2m"]).all()
+
+
+def test_the_references_are_those_of_their_own_runs(own_file: str):
+    scores = forecasts.evaluate(
+        forecasts.train(open_dataset(own_file), "persistence"), open_dataset(own_file)
+    )
+    for model in ("persistence", "climatology", "ridge"):
+        record = experiment.execute(RunConfig(dataset=own_file, model=model))
+        np.testing.assert_allclose(
+            scores["mae"].sel(model=LABELS[model]), record["mae"], rtol=1e-12
+        )
+
+
+def test_scores_are_those_of_the_windows_between_the_times(own_file: str):
+    field = open_dataset(own_file)
+    trained = forecasts.train(field, "ridge")
+    first, last = field["time"].values[[100, 150]]
+    scores = forecasts.evaluate(trained, field, first, last)
+    windows = [field["time"].values[i] for i in range(105, 145)]  # last frames seen
+    made = forecasts.forecast(trained, field, windows)
+    truth = np.stack([field.values[i + 1 : i + 7] for i in range(105, 145)])
+    assert scores.attrs["windows"] == 40
+    by_hand = abs(made["t2m"].values.astype(float) - truth).mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(scores["mae"].sel(model=LABELS["ridge"]), by_hand, rtol=1e-6)
+
+
+def test_the_forecast_file_follows_the_conventions(own_file: str, tmp_path: Path):
+    field = open_dataset(own_file)
+    made = forecasts.forecast(forecasts.train(field, "persistence"), field)
+    made.to_netcdf(tmp_path / "forecast.nc")
+    with xr.open_dataset(tmp_path / "forecast.nc") as read:
+        assert read["t2m"].dims == ("time", "lead", "lat", "lon")
+        assert read["t2m"].attrs["standard_name"] == "air_temperature"
+        last = pd.Timestamp(field["time"].values[-1])
+        hours = [last + pd.Timedelta(hours=h) for h in range(1, 7)]
+        np.testing.assert_array_equal(read["valid_time"][0], np.array(hours, "datetime64[ns]"))
+        np.testing.assert_array_equal(read["t2m"][0, 3], field[-1])
+
+
+@pytest.mark.parametrize("byte", [300, -100])
+def test_a_damaged_model_is_refused(own_file: str, tmp_path: Path, byte: int):
+    path = forecasts.train(open_dataset(own_file), "ridge").save(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RecordError):
+        Trained.load(tmp_path)
+
+
+def test_another_field_is_refused_and_the_advice_works(own_file: str):
+    field = open_dataset(own_file)
+    trained = forecasts.train(field, "climatology")
+    with pytest.raises(DataError, match="select or interpolate"):
+        forecasts.forecast(trained, field.isel(lat=slice(1, None)))
+    forecasts.forecast(trained, field.isel(lat=slice(1, None)).reindex_like(field).fillna(280.0))
+    coarse = field[::2].assign_attrs(step_hours=2.0)
+    with pytest.raises(DataError, match="every n-th"):
+        forecasts.forecast(trained, coarse)
+    for at in ("1999-01-01", "no time", field["time"].values[3]):
+        with pytest.raises(DataError, match="expected"):
+            forecasts.forecast(trained, field, at)
+    with pytest.raises(DataError, match="no window"):
+        forecasts.evaluate(trained, field, "2030-01-01")
+
+
+def test_the_commands_do_what_the_functions_do(own_file: str, tmp_path: Path):
+    def call(*words: object) -> str:
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    to, made, drawn = tmp_path / "mine", tmp_path / "forecast.nc", tmp_path / "map.png"
+    call("train", own_file, "--model", "convlstm", "--preset", "smoke", "--to", to, "--steps", 4)
+    assert [p.name for p in to.iterdir()] == [FILE]
+    call("forecast", to, own_file, "--to", made, "--plot", drawn)
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    with xr.open_dataset(made) as read:
+        expected = forecasts.forecast(Trained.load(to), open_dataset(own_file))
+        np.testing.assert_array_equal(read["t2m"], expected["t2m"])
+    scores = forecasts.evaluate(Trained.load(to), open_dataset(own_file))
+    shown = call("evaluate", to, own_file)
+    for label in scores["model"].values:
+        assert f"{float(scores['mae'].sel(model=label).mean()):.3f}" in shown
+    assert not list((tmp_path / "cache" / "checkpoints").glob("*.safetensors"))
+
+
+def test_metrics_of_evaluate_are_those_of_score(own_file: str):
+    field = open_dataset(own_file)
+    trained = forecasts.train(field, "ridge")
+    data = trained.ready(field)
+    starts = np.arange(10, 60)
+    scores = metrics.score(trained.predict(data, starts), data.targets(starts))
+    ends = field["time"].values[[10, 70]]
+    shown = forecasts.evaluate(trained, field, *ends).sel(model=LABELS["ridge"], drop=True)
+    np.testing.assert_array_equal(shown["ssim"], scores["ssim"])
+    assert torch.isnan(data.frames[-6:]).all() and torch.isfinite(data.frames[:-6]).all()
