@@ -46,7 +46,7 @@ def test_a_kept_model_forecasts_what_its_run_did(own_file: str, tmp_path: Path, 
         trained.save(tmp_path / "kept")
         again = forecasts.forecast(Trained.load(tmp_path / "kept"), field, own["window"].values)
     np.testing.assert_array_equal(again["t2m"], own)
-    np.testing.assert_array_equal(again["time"], own["window"])
+    np.testing.assert_array_equal(again["reference_time"], own["window"])
 
 
 @pytest.mark.parametrize("model", ["lsntp-tuned", "convlstm", "ridge"])
@@ -103,11 +103,11 @@ def test_the_forecast_file_follows_the_conventions(own_file: str, tmp_path: Path
     made = forecasts.forecast(forecasts.train(field, "persistence"), field)
     made.to_netcdf(tmp_path / "forecast.nc")
     with xr.open_dataset(tmp_path / "forecast.nc") as read:
-        assert read["t2m"].dims == ("time", "lead", "lat", "lon")
+        assert read["t2m"].dims == ("reference_time", "lead", "lat", "lon")
         assert read["t2m"].attrs["standard_name"] == "air_temperature"
         last = pd.Timestamp(field["time"].values[-1])
         hours = [last + pd.Timedelta(hours=h) for h in range(1, 7)]
-        np.testing.assert_array_equal(read["valid_time"][0], np.array(hours, "datetime64[ns]"))
+        np.testing.assert_array_equal(read["time"][0], np.array(hours, "datetime64[ns]"))
         np.testing.assert_array_equal(read["t2m"][0, 3], field[-1])
 
 

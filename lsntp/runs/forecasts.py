@@ -107,8 +107,9 @@ def forecast(
     Returns
     -------
     Dataset
-        ``t2m`` (time, lead, lat, lon), K, by the conventions CF 1.11: ``time`` is the time of the
-        last frame seen, ``lead`` the forecast period (h), ``valid_time`` (time, lead) their sum.
+        ``t2m`` (reference_time, lead, lat, lon), K, by the conventions CF 1.11: ``reference_time``
+        is that of the last frame seen, ``lead`` the forecast period (h), ``time``
+        (reference_time, lead) their sum.
 
     Raises
     ------
@@ -145,9 +146,12 @@ def as_cf(trained: Trained, prediction: xr.DataArray, field: xr.DataArray) -> xr
     issued, lead = prediction["window"].to_numpy(), prediction["lead"].to_numpy()
     after = (lead * 3600).round().astype("timedelta64[s]")
     attributes = {
-        "time": {"standard_name": "forecast_reference_time", "long_name": "time of the last frame"},
+        "reference_time": {
+            "standard_name": "forecast_reference_time",
+            "long_name": "time of the last frame seen",
+        },
         "lead": {"standard_name": "forecast_period", "units": "hours", "long_name": "lead"},
-        "valid_time": {"standard_name": "time", "long_name": "time that is forecast"},
+        "time": {"standard_name": "time", "long_name": "time that is forecast"},
         "lat": {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"},
         "lon": {"standard_name": "longitude", "units": "degrees_east", "axis": "X"},
     }
@@ -155,19 +159,20 @@ def as_cf(trained: Trained, prediction: xr.DataArray, field: xr.DataArray) -> xr
     result = xr.Dataset(
         {
             "t2m": (
-                ("time", "lead", "lat", "lon"),
+                ("reference_time", "lead", "lat", "lon"),
                 prediction.to_numpy(),
                 {
                     "standard_name": "air_temperature",
                     "long_name": f"forecast of {field.attrs.get('long_name', 'temperature')}",
                     "units": "K",
+                    "units_metadata": "temperature: on_scale",
                 },
             )
         },
         {
-            "time": issued,
+            "reference_time": issued,
             "lead": lead,
-            "valid_time": (("time", "lead"), issued[:, None] + after),
+            "time": (("reference_time", "lead"), issued[:, None] + after),
             "lat": prediction["lat"].to_numpy(),
             "lon": prediction["lon"].to_numpy(),
         },
@@ -184,7 +189,7 @@ def as_cf(trained: Trained, prediction: xr.DataArray, field: xr.DataArray) -> xr
     for name, values in attributes.items():
         result[name].attrs = values
     since = f"hours since {pd.Timestamp(issued[0]):%Y-%m-%d %H:%M:%S}"
-    for name in ("time", "valid_time"):
+    for name in ("reference_time", "time"):
         result[name].encoding = {"units": since, "dtype": "float64", "_FillValue": None}
     for name in ("lead", "lat", "lon"):
         result[name].encoding = {"_FillValue": None}
