@@ -282,6 +282,10 @@ def campaign(
     seeds: Annotated[
         int, typer.Option(parser=whole_number(1, 1000), help="Seeds 0, 1, … of every network.")
     ] = 3,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="A data set's name or your file; else the book's. May be repeated."),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(parser=whole_number(1, 1024), help="Runs at a time, one core each.")
     ] = 1,
@@ -301,7 +305,7 @@ def campaign(
             raise ValueError("a campaign shares out its runs itself: start it without torchrun")
         if scheduler == "":
             raise ValueError('--scheduler "": expected an address, e.g. tcp://host:8786')
-        configs = studies.configs(name, preset, seeds)
+        configs = studies.configs(name, preset, seeds, dataset or studies.REAL_SETS)
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -14,6 +14,7 @@ from lsntp.cli import app
 from lsntp.data.fields import DataError
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
+from lsntp.results import studies
 from lsntp.runs import experiment, forecasts, metrics, records
 from lsntp.runs.trained import FILE, Trained, fitted
 from lsntp.zoo import LABELS, NETWORKS
@@ -168,3 +169,31 @@ def test_metrics_of_evaluate_are_those_of_score(own_file: str):
     shown = forecasts.evaluate(trained, field, *ends).sel(model=LABELS["ridge"], drop=True)
     np.testing.assert_array_equal(shown["ssim"], scores["ssim"])
     assert torch.isnan(data.frames[-6:]).all() and torch.isfinite(data.frames[:-6]).all()
+
+
+def test_a_rerun_keeps_records_of_ones_own_and_finds_them_again(own_file: str, tmp_path: Path):
+    study = studies.main(own_file, "smoke", 1, ("persistence", "ridge", "convlstm"), ("modern",))
+    made = studies.load(study, rerun=True)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").iterdir()}
+    assert len(kept) == len(study)
+    again = studies.load(study, rerun=True)
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "records").iterdir()}
+    for label, row in made.items():
+        xr.testing.assert_identical(row[0], again[label][0])
+        xr.testing.assert_identical(row[0], studies.load(study)[label][0])
+
+
+def test_a_rerun_of_a_named_data_set_leaves_the_committed_records(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("LSNTP_RECORDS_DIR")
+    study = {"ridge": studies.seeded(1, dataset="synthetic", model="persistence")}
+    studies.load(study, rerun=True)
+    (config,) = study["ridge"]
+    assert records.path_of(config, records.own_store()).exists()
+    assert not records.path_of(config).exists()
+
+
+def test_a_campaign_is_made_on_the_data_sets_given(own_file: str):
+    book = studies.configs("kernel", "smoke", 1)
+    own = studies.configs("kernel", "smoke", 1, [own_file])
+    assert {c.dataset for c in own} == {own_file} and 2 * len(own) == len(book)
+    assert [c.model_copy(update={"dataset": "ncep-na"}) for c in own] == book[: len(own)]

@@ -6,11 +6,13 @@ it, one per seed. Its notebook shows their records (:func:`load`), ``lsntp campa
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
+from tqdm import tqdm
 
 from lsntp.data.checks import Odd, checked, one_of
 from lsntp.data.datasets import NAMES, REAL, open_dataset
@@ -18,7 +20,6 @@ from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import field_records
 from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
-from lsntp.runs.experiment import execute
 from lsntp.runs.trained import inner_cells
 from lsntp.runs.training import RECIPES, Recipe
 from lsntp.zoo import LABELS, MODELS, NETWORKS, REFERENCES
@@ -269,37 +270,48 @@ def planted(preset: str = "laptop", seeds: int = 3) -> Study:
     }
 
 
-def _both(build: Callable[..., Study], **settings: Any) -> Callable[[str, int], list[Study]]:
-    return lambda preset, seeds: [build(d, preset, seeds, **settings) for d in REAL_SETS]
-
-
 REAL_SETS = ("ncep-na", "era5-uk")
+"""The data sets that the book's studies are made on."""
 ROTATED = ("era5-uk",)
-"""The data sets whose test period is rotated."""
-STUDIES: dict[str, Callable[[str, int], list[Study]]] = {
-    "main": _both(main),
-    "ablation": _both(ablation),
-    "search": lambda preset, seeds: [search(d, preset) for d in REAL_SETS],
-    "tuned": _both(tuned_ablation),
-    "tuned-recipe": _both(tuned_recipe),
-    "cases": lambda preset, seeds: [cases(d, preset) for d in REAL_SETS],
-    "kernel": _both(kernel),
-    "distance": _both(distance),
-    "planted": lambda preset, seeds: [planted(preset, seeds)],
-    "paper-and-code": _both(paper_and_code),
-    "ablation-field": _both(field_ablation),
-    "ablation-released": _both(ablation, model="lsntp-released"),
-    "weeks": lambda preset, seeds: [
-        rotated(d, r, preset, seeds) for d in ROTATED for r in range(1, ROTATIONS)
+"""Those whose test period is rotated."""
+
+Studies = Callable[[Sequence[str], str, int], list[Study]]
+
+
+def _of_each(build: Callable[..., Study], **settings: Any) -> Studies:
+    return lambda sets, preset, seeds: [build(d, preset, seeds, **settings) for d in sets]
+
+
+STUDIES: dict[str, Studies] = {
+    "main": _of_each(main),
+    "ablation": _of_each(ablation),
+    "search": lambda sets, preset, seeds: [search(d, preset) for d in sets],
+    "tuned": _of_each(tuned_ablation),
+    "tuned-recipe": _of_each(tuned_recipe),
+    "cases": lambda sets, preset, seeds: [cases(d, preset) for d in sets],
+    "kernel": _of_each(kernel),
+    "distance": _of_each(distance),
+    "planted": lambda sets, preset, seeds: [planted(preset, seeds)],
+    "paper-and-code": _of_each(paper_and_code),
+    "ablation-field": _of_each(field_ablation),
+    "ablation-released": _of_each(ablation, model="lsntp-released"),
+    "weeks": lambda sets, preset, seeds: [
+        rotated(d, r, preset, seeds)
+        for d in sets
+        if d in ROTATED or d not in REAL_SETS
+        for r in range(1, ROTATIONS)
     ],
-    "baseline-kernels": _both(baseline_kernels),
+    "baseline-kernels": _of_each(baseline_kernels),
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 
 
 @checked
 def configs(
-    name: Annotated[str, one_of((*STUDIES, "all"))], preset: PresetName, seeds: Seeds
+    name: Annotated[str, one_of((*STUDIES, "all"))],
+    preset: PresetName,
+    seeds: Seeds,
+    datasets: Sequence[str] = REAL_SETS,
 ) -> list[RunConfig]:
     """Return the configs of a study, or of "all", each once, in the order to run them.
 
@@ -309,15 +321,18 @@ def configs(
         If there is no such study or preset, or no seed.
     """
     chosen = STUDIES.values() if name == "all" else [STUDIES[name]]
-    rows = [row for make in chosen for study in make(preset, seeds) for row in study.values()]
+    rows = [
+        row for make in chosen for study in make(datasets, preset, seeds) for row in study.values()
+    ]
     return list({config.key: config for row in rows for config in row}.values())
 
 
 @checked
 def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str, list[xr.Dataset]]:
-    """Return the records of a study, row by row: those stored, or, with ``rerun``, made now.
+    """Return the records of a study, row by row: those stored, or, with ``rerun``, your own.
 
-    A re-run is neither looked up nor stored: it shows what this machine makes of the configs.
+    Those of your own that are missing are made and kept in :func:`lsntp.runs.records.own_store`;
+    interrupted, it goes on where it was. They show what this machine makes of the configs.
 
     Raises
     ------
@@ -329,7 +344,12 @@ def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str,
     configs = {c.key: c for row in study.values() for c in row}
     for name in {c.dataset for c in configs.values()}.difference(NAMES):
         open_dataset(name)  # an unknown name is told before a missing record
-    loaded = {key: execute(c) if rerun else records.find(c) for key, c in configs.items()}
+    if rerun:
+        own = records.own_store()
+        bar = tqdm(configs.items(), unit="run", file=sys.stdout)
+        loaded = {key: records.run(c, folder=own) for key, c in bar}
+    else:
+        loaded = {key: records.find(c) for key, c in configs.items()}
     return {label: [loaded[c.key] for c in row] for label, row in study.items()}
 
 

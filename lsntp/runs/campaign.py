@@ -110,7 +110,7 @@ def run_all(
                 yield configs[task.key], task.result() if error is None else str(error)
         return
     for config in todo:
-        records.check_folders(config)
+        records.check_folders(records.path_of(config))
     with ThreadPoolExecutor(jobs) as pool:  # a thread only waits for the process of its run
         running = {pool.submit(retried, config): config for config in todo}
         try:

@@ -73,10 +73,15 @@ def store_dir(dataset: str = NAMES[0]) -> Path:
     ``$LSNTP_RECORDS_DIR``, else, for a data set with a name, ``data/records/runs`` of the checkout
     the library runs from, else, as for a file of one's own, a folder in the user's cache.
     """
-    if given := os.environ.get("LSNTP_RECORDS_DIR"):
-        return Path(given).expanduser()
     checkout = store.RECORDS / "runs"
-    return checkout if dataset in NAMES and checkout.is_dir() else cache_dir() / "records"
+    ours = dataset in NAMES and checkout.is_dir() and not os.environ.get("LSNTP_RECORDS_DIR")
+    return checkout if ours else own_store()
+
+
+def own_store() -> Path:
+    """Folder of the user's records: ``$LSNTP_RECORDS_DIR``, else one in the user's cache."""
+    given = os.environ.get("LSNTP_RECORDS_DIR")
+    return Path(given).expanduser() if given else cache_dir() / "records"
 
 
 def config_of(record: xr.Dataset) -> RunConfig:
@@ -103,9 +108,9 @@ def name_of(config: RunConfig) -> str:
     return f"{title.encode()[:NAME_BYTES].decode(errors='ignore')}-{config.key}"
 
 
-def path_of(config: RunConfig) -> Path:
-    """Return where the record of a config is kept."""
-    return store_dir(config.dataset) / f"{name_of(config)}.nc"
+def path_of(config: RunConfig, folder: Path | None = None) -> Path:
+    """Return where the record of a config is kept, in its :func:`store_dir` or another folder."""
+    return (folder or store_dir(config.dataset)) / f"{name_of(config)}.nc"
 
 
 def model_dir(config: RunConfig) -> Path:
@@ -113,7 +118,7 @@ def model_dir(config: RunConfig) -> Path:
     return cache_dir() / "models" / name_of(config)
 
 
-def is_stored(config: RunConfig) -> bool:
+def is_stored(config: RunConfig, folder: Path | None = None) -> bool:
     """Tell whether a readable record of the config is stored; warn of a damaged one.
 
     Raises
@@ -121,7 +126,7 @@ def is_stored(config: RunConfig) -> bool:
     RecordError
         If there is a file that cannot be opened, whatever it holds.
     """
-    path = path_of(config)
+    path = path_of(config, folder)
     if not path.exists():
         return False
     try:
@@ -132,12 +137,13 @@ def is_stored(config: RunConfig) -> bool:
     return True
 
 
-def is_current(config: RunConfig) -> bool:
+def is_current(config: RunConfig, folder: Path | None = None) -> bool:
     """Tell whether :func:`is_stored`, and of a file of one's own, whether it holds those values."""
     if config.dataset in NAMES:  # verified against its fingerprint whenever it is opened
-        return is_stored(config)
-    return is_stored(config) and (
-        open_dataset(config.dataset).attrs["fingerprint"] == find(config).attrs["fingerprint"]
+        return is_stored(config, folder)
+    return is_stored(config, folder) and (
+        open_dataset(config.dataset).attrs["fingerprint"]
+        == read(path_of(config, folder)).attrs["fingerprint"]
     )
 
 
@@ -211,7 +217,7 @@ def sample(count: int) -> list[xr.Dataset]:
     return [read(path) for path in random.sample(paths, count)]
 
 
-def check_folders(config: RunConfig) -> None:
+def check_folders(path: Path) -> None:
     """Tell before a run, not after it, that its record or its checkpoint cannot be stored.
 
     Raises
@@ -219,29 +225,43 @@ def check_folders(config: RunConfig) -> None:
     RecordError
         As of :func:`lsntp.data.store.check_folder`.
     """
-    store.check_folder(path_of(config).parent, "LSNTP_RECORDS_DIR")
+    store.check_folder(path.parent, "LSNTP_RECORDS_DIR")
     store.check_folder(cache_dir() / "checkpoints", "LSNTP_CACHE_DIR")
 
 
 @checked
-def run(config: RunConfig, *, device: str = "cpu", progress: bool = False) -> xr.Dataset:
+def run(
+    config: RunConfig,
+    *,
+    device: str = "cpu",
+    progress: bool = False,
+    folder: Path | None = None,
+) -> xr.Dataset:
     """Return the stored record of a config; without one, make it and store it.
 
     A record that cannot be read is made again, and so is one of a file of your own whose values
     have changed since.
     Two processes never make the same record at once, unless torchrun started them to make it
     together; then the first writes it. The model is kept in :func:`model_dir`. An interrupted run
-    resumes from its last epoch. Parameters as of :func:`lsntp.runs.experiment.execute`.
+    resumes from its last epoch.
+
+    Parameters
+    ----------
+    config : RunConfig
+    device, progress
+        As of :func:`lsntp.runs.experiment.execute`.
+    folder : Path, optional
+        Of the record; by default its :func:`store_dir`.
     """
-    path, checkpoints = path_of(config), cache_dir() / "checkpoints"
+    path, checkpoints = path_of(config, folder), cache_dir() / "checkpoints"
     team = launch(device)
     first = team.is_global_zero
-    if team.broadcast(first and is_current(config)):  # even if nothing can be written
+    if team.broadcast(first and is_current(config, folder)):  # even if nothing can be written
         return read(path)
     if first:
-        check_folders(config)
+        check_folders(path)
     with FileLock(checkpoints / f"{config.key}.lock") if first else nullcontext():
-        if team.broadcast(first and not is_current(config)):  # nor made while it waited
+        if team.broadcast(first and not is_current(config, folder)):  # nor made while it waited
             record = execute(
                 config,
                 checkpoints=checkpoints,
