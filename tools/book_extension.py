@@ -3,8 +3,8 @@
 A notebook cell may open with options, as comments in YAML: ``# | alt: …`` and ``# | caption: …`` of
 the figure that it draws, ``# | prompt: …``, the text on its fold. They are not shown in the code.
 
-A page links to its source as text, which lies beside it, and to its repository, where the checkout has
-a public remote.
+A page links to its source as text, which lies beside it, and to its repository, where the checkout
+has a public remote.
 
 A public name links to the place where it is defined: ``lsntp.open_dataset`` is documented once, as
 ``lsntp.data.datasets.open_dataset``. Thebe, which Jupyter Book always loads and this book does not
