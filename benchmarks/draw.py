@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
-from functools import partial
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,49 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from benchmarks.released import EQUATIONS, OURS, THEIRS
 from benchmarks.scale import Growth
 from lsntp.figures.style import COLOURS, OTHER_COLOURS, WIDTH
 
-LINE_COLOURS = {
-    THEIRS: COLOURS["persistence"],
-    OURS: COLOURS["lsntp-released"],
-    EQUATIONS: COLOURS["lsntp-equations"],
-    "dense": COLOURS["convlstm"],
-    "tiled": OTHER_COLOURS[0],
-}
+METHOD_COLOURS = {"dense": COLOURS["convlstm"], "tiled": OTHER_COLOURS[0]}
 GROWTH = {"median_s": "time (s)", "peak_memory_mib": "memory above the inputs (MiB)"}
-
-
-def case_bars(
-    table: pd.DataFrame, value: str, label: str, *, by: str = "model", ax: Axes | None = None
-) -> Axes:
-    """Draw a quantity as bars, a group a case, with its number at the end.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of :func:`benchmarks.released.table` of one task and precision.
-    value : str
-        Column to draw.
-    label : str
-        Says what it is, with its unit.
-    by : str
-        Column whose values have a bar each.
-    """
-    wide = table.pivot(index="case", columns=by, values=value)
-    wide = wide.loc[table["case"].unique(), table[by].unique()]
-    ax = ax or plt.subplots(figsize=(WIDTH, 1.2 + 0.32 * wide.size))[1]
-    others = iter(OTHER_COLOURS)
-    colours = [LINE_COLOURS.get(line) or next(others) for line in wide.columns]
-    wide.plot.barh(ax=ax, width=0.8, color=colours)
-    for bars in ax.containers:
-        ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=11)  # type: ignore[arg-type]
-    ax.invert_yaxis()
-    ax.set(xlabel=label, ylabel="")
-    ax.margins(x=0.12)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    return ax
 
 
 def growth(
@@ -73,41 +34,45 @@ def growth(
     """
     if value not in GROWTH:
         raise ValueError(f'value "{value}": expected one of {", ".join(GROWTH)}')
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.8))[1]
+    ax = ax or plt.subplots(figsize=(WIDTH / 2, 3.6))[1]
     for method, rows in table.groupby("method", sort=False):
-        colour = LINE_COLOURS[str(method)]
-        ax.plot(rows["nodes"], rows[value], "o", color=colour, markersize=7, label=method)
-        if method in fits:
-            fit = fits[str(method)]
+        colour, fit = METHOD_COLOURS[str(method)], fits.get(str(method))
+        name = f"{method}, $\\sim N^{{{fit.exponent:.2f}}}$" if fit else method
+        ax.plot(rows["nodes"], rows[value], "o", color=colour, markersize=7, label=name)
+        if fit:
             along = np.geomspace(rows["nodes"].min(), rows["nodes"].max(), 100)
-            label = f"its fit, growing as $N^{{{fit.exponent:.2f}}}$"
-            ax.plot(along, fit.at(along), color=colour, linewidth=2, label=label)
-    nodes = sorted(set(table["nodes"]))
+            ax.plot(along, fit.at(along), color=colour, linewidth=2)
+    ticks: list[int] = []
+    for nodes in sorted(set(table["nodes"])):  # those far enough apart for their labels
+        if not ticks or nodes > 3.5 * ticks[-1]:
+            ticks.append(nodes)
     ax.set(xscale="log", yscale="log", xlabel="nodes N", ylabel=GROWTH[value])
-    ax.set_xticks(nodes, [f"{n:,}" for n in nodes], rotation=35, ha="right")
+    ax.set_xticks(ticks, [f"{nodes:,}" for nodes in ticks])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
     ax.legend()
     return ax
 
 
-def lever_bars(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw by how much a training step takes longer without each lever.
+def ratio_dots(table: pd.DataFrame, label: str, *, ax: Axes | None = None) -> Axes:
+    """Draw ratios as dots: a line of them for each row, a marker for each column.
 
     Parameters
     ----------
-    table : DataFrame (lever × case), the time without the lever through the time with it.
+    table : DataFrame
+        Ratios; what was not measured is NaN.
+    label : str
+        Says of what to what. A vertical line marks 1, equality.
     """
-    ax = ax or plt.subplots(figsize=(WIDTH, 1.2 + 0.33 * table.size))[1]
-    colours = [COLOURS["convlstm"], COLOURS["ridge"], *OTHER_COLOURS]
-    table.rename(index=partial(textwrap.fill, width=16)).plot.barh(
-        ax=ax, width=0.8, color=colours[: table.shape[1]]
-    )
-    for bars in ax.containers:
-        ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=11)  # type: ignore[arg-type]
+    ax = ax or plt.subplots(figsize=(WIDTH, 1.2 + 0.36 * len(table)))[1]
+    looks = cycle(zip("oDs", (OTHER_COLOURS[3], *OTHER_COLOURS[:2]), strict=True))
+    height = np.arange(len(table))
+    ax.hlines(height, 1, table.max(axis=1), color="0.85", zorder=0)
+    for (name, ratios), (marker, colour) in zip(table.items(), looks, strict=False):
+        ax.plot(ratios, height, marker, color=colour, markersize=8, label=name)
     ax.axvline(1, color="black", linewidth=1)
+    ax.set_yticks(height, table.index)
     ax.invert_yaxis()
-    ax.set(xlabel="time of a step without it / with it", ylabel="")
-    ax.margins(x=0.12)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
+    ax.set(xlabel=label)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1)
     return ax

@@ -10,8 +10,10 @@ from lsntp.model.lsconv import NSA, LSConv
 from lsntp.model.product import graph_product
 from lsntp.model.strongest_links import StrongestLinks
 from lsntp.runs.config import RunConfig
+from lsntp.runs.forecasts import evaluate, forecast, train
 from lsntp.runs.metrics import score
 from lsntp.runs.records import load_records, run
+from lsntp.runs.trained import Trained
 
 __version__ = "0.1.0"
 
@@ -24,10 +26,14 @@ __all__ = [
     "LSConv",
     "RunConfig",
     "StrongestLinks",
+    "Trained",
+    "evaluate",
+    "forecast",
     "graph_product",
     "great_circle_km",
     "load_records",
     "open_dataset",
     "run",
     "score",
+    "train",
 ]

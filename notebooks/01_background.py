@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** each piece of LS-NTP built in a few lines and checked. **You should know** matrix products
-# and a little PyTorch. {sub-ref}`wordcount-minutes` minutes. With other settings:
+# and a little PyTorch. {sub-ref}`wordcount-minutes` min. With other settings:
 # `papermill notebooks/01_background.ipynb mine.ipynb -p seed 1`
 # :::
 
@@ -64,6 +64,7 @@ axes = figures.convolution_as_product(image, sobel, rows, at=5)
 
 
 # %% [markdown]
+# (conv-as-matrix)=
 # ## A convolution is a matrix product
 #
 # $$Y = \mathrm{im2row}(X)\,\Theta$$
@@ -75,10 +76,8 @@ axes = figures.convolution_as_product(image, sobel, rows, at=5)
 # %%
 def convolve(image, weight, stride=1, padding=0):
     k = weight.shape[-1]
-    padded = F.pad(image, [padding] * 4)
-    patches = padded.unfold(2, k, stride).unfold(
-        3, k, stride
-    )  # (B, C, H', W', k, k)
+    x = F.pad(image, [padding] * 4)
+    patches = x.unfold(2, k, stride).unfold(3, k, stride)  # (B, C, H', W', k, k)
     rows = patches.permute(0, 2, 3, 1, 4, 5).flatten(3)  # (B, H', W', C·k·k)
     return (rows @ weight.flatten(1).T).permute(0, 3, 1, 2)  # (B, F, H', W')
 
@@ -86,9 +85,8 @@ def convolve(image, weight, stride=1, padding=0):
 cat = photographs.cat(image_size)
 x = cat.permute(2, 0, 1)[None].double()  # (1, 3, H, W)
 theta = torch.randn(8, 3, 3, 3)
-torch.allclose(
-    convolve(x, theta, padding=1), F.conv2d(x, theta, padding=1), **exact
-)
+ours, theirs = convolve(x, theta, padding=1), F.conv2d(x, theta, padding=1)
+torch.allclose(ours, theirs, **exact)
 
 # %% tags=["hide-cell"]
 for ours in (
@@ -108,6 +106,7 @@ for ours in (
 # So a convolution is linear, and all it knows of space is *which* cells make up a patch. Choose the
 # neighbours in another way and the same product works on a graph.
 #
+# (cross-correlation)=
 # ### "Convolution" is cross-correlation
 
 # %% tags=["hide-input"]
@@ -125,13 +124,13 @@ axes = figures.matrices(
 # %%
 flipped = sobel.flip(0, 1)
 by_scipy = torch.from_numpy(scipy.signal.convolve2d(image, flipped, mode="valid"))
-torch.allclose(
-    by_scipy, F.conv2d(image[None, None], sobel[None, None])[0, 0], **exact
-)
+theirs = F.conv2d(image[None, None], sobel[None, None])[0, 0]
+torch.allclose(by_scipy, theirs, **exact)
 
 # %% [markdown]
 # Networks leave out the flip: what is learned can be learned flipped. We follow them.
 #
+# (stride-padding-channels)=
 # ### Stride, padding, output channels
 
 # %% tags=["hide-input"]
@@ -162,6 +161,7 @@ for size, k, stride, padding in np.ndindex(9, 5, 3, 3):
         assert y.shape == (1, 4, side, side), (size, k, stride, padding)
 
 # %% [markdown]
+# (autoencoder)=
 # ## An autoencoder learns features without labels
 
 # %% tags=["hide-input", "photograph"]
@@ -243,6 +243,7 @@ assert torch.allclose(again, rebuilt["autoencoder"], atol=1e-5)
 # method is a hard rival, here and later in this book, though PCA learns many more numbers: a convolution
 # uses one kernel everywhere.
 #
+# (feature-maps)=
 # ## Shallow and deep feature maps
 
 # %% tags=["hide-input", "photograph"]
@@ -273,6 +274,7 @@ glue("seen_deep", int(seen[-1]), display=False)
 # the third sees {glue:text}`seen_deep` and sums up a region. The deep maps still look like a cat, because
 # the code has to carry the picture; in a network trained to recognise things they are more abstract.
 #
+# (gcn)=
 # ## Graph convolution
 
 # %% tags=["hide-input"]
@@ -321,6 +323,7 @@ assert torch.allclose(
 )
 
 # %% [markdown]
+# (graph-autoencoder)=
 # ### An encoder–decoder on a graph
 
 # %%
@@ -350,6 +353,7 @@ assert values[0] > -1e-12, "the code needs eigenvalues that are not negative"
 # the eigenvectors. The learned graph of LS-NTP, $\mathrm{softmax}(\mathrm{relu}(E E^\top))$, is such a
 # decoder: its codes $E$ learn from the forecast's error.
 #
+# (gcn-v-cnn)=
 # ## What a GCN shares with a convolution, and what it lacks
 
 # %% tags=["hide-input"]
@@ -398,21 +402,21 @@ assert border > 0.01, (
 )
 print(f"normalised, plain kernel, every cell: largest difference {border:.2f}")
 
+
 # %% [markdown]
 # One graph cannot hold nine different numbers, nine graphs can: in $S_{pq}$ every cell has one edge, to the
 # cell $p$ rows down and $q$ columns to the right. A convolution is
 # $\sum_{p=-1}^{1} \sum_{q=-1}^{1} S_{pq}\, X\, w_{pq}$.
 
 # %%
+def S(p, q):
+    return background.shift_matrix(height, width, p, q)
+
+
 w = torch.randn(3, 3)
-nine = sum(
-    background.shift_matrix(height, width, p, q) @ X * w[p + 1, q + 1]
-    for p in (-1, 0, 1)
-    for q in (-1, 0, 1)
-)
-torch.allclose(
-    nine.view_as(field), F.conv2d(field, w[None, None], padding=1), **exact
-)
+nine = sum(S(p, q) @ X * w[p + 1, q + 1] for p in (-1, 0, 1) for q in (-1, 0, 1))
+theirs = F.conv2d(field, w[None, None], padding=1)
+torch.allclose(nine.view_as(field), theirs, **exact)
 
 # %% [markdown]
 # A single graph loses direction. Ask for the middle cell of a field that rises to the east, and of its
@@ -449,6 +453,7 @@ assert by_gcn[0] == by_gcn[1], "the GCN should not see the direction"
 # A convolution knows directions but only near ones; a graph can join any two cells but knows no directions.
 # LS-Conv wants both, so it applies one after the other.
 #
+# (receptive-field)=
 # ## How far a stack of layers sees
 
 # %% tags=["hide-input"]
@@ -482,7 +487,7 @@ print(seen.sum().item(), "cells seen through two layers")
 # The receptive field of a cell is the set of inputs that can change it. $L$ convolutions of size $k$ see
 # $1 + L\,(k - 1)$ cells across. A grid graph adds one ring a layer as well: with four neighbours, a diamond
 # of $1 + 2L(L + 1)$ cells. In the adaptive graph of the paper, $\mathrm{softmax}(\mathrm{relu}(E E^\top))$,
-# no entry is zero, and one layer sees everything.
+# no entry is zero, and one layer sees everything. {doc}`Click a cell and see <../book/play-reach>`.
 
 # %% tags=["hide-input"]
 # | alt: Cells seen against layers stacked; the adaptive graph starts at the whole field, the others grow slowly.
@@ -514,6 +519,7 @@ glue("seen_cnn", int(cells.sel(layer="CNN 3×3", depth=deepest)), display=False)
 # After {glue:text}`deepest` layers the 3×3 CNN sees {glue:text}`seen_cnn` of {glue:text}`nodes` cells. The
 # price of the graph's reach: distance and direction mean nothing in it.
 #
+# (recurrence)=
 # ## Recurrent networks: RNN, LSTM, GRU
 #
 # A forecast is the most probable future, given the past:
@@ -595,6 +601,7 @@ for t, x_t in enumerate(x):
     assert torch.allclose(h_rnn, torch_rnn(x)[0][t], **exact)
 
 # %% [markdown]
+# (attention)=
 # ## Attention and its cost
 
 # %% tags=["hide-input"]
@@ -610,9 +617,7 @@ axes = figures.sequence_costs(costs)
 
 # %%
 def attention(Q, K, V):
-    scores = (
-        Q @ K.transpose(-1, -2) / Q.shape[-1] ** 0.5
-    )  # one for each pair of steps
+    scores = Q @ K.transpose(-1, -2) / Q.shape[-1] ** 0.5  # of each pair of steps
     return torch.softmax(scores, dim=-1) @ V
 
 
@@ -642,6 +647,8 @@ for model_name, group in costs.groupby("model", sort=False):
 # the other, attention all at once: on short sequences it need not be slower. LS-NTP reads few steps; its
 # adjacency matrix is quadratic in the number of *nodes*.
 #
+# (cnn-then-lstm)=
+# (convlstm)=
 # ## Space and time: CNN then LSTM, or ConvLSTM
 
 # %% tags=["hide-input"]

@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** how the temperatures of two cells go together, for all pairs of cells. **You should know** what a
-# correlation is. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# correlation is. {sub-ref}`wordcount-minutes` min. On data of yours:
 # `papermill notebooks/02_observations.ipynb mine.ipynb -p datasets my.nc`
 # :::
 
@@ -54,6 +54,8 @@ records = field_records.studies(
 axes = observations.correlation_distance(records)
 
 # %% [markdown]
+# (near-observation)=
+# (unequal-observation)=
 # ## Rules before numbers
 #
 # The talk motivates LS-NTP by three observations. Each gets a rule that it can fail, set before looking.
@@ -81,6 +83,7 @@ HTML(figures.claims_grid(held))
 # | (ii) far cells can, too | a **GCN**: each cell with any other | {doc}`LAGC <03_method>`, a learned graph |
 # | (iii) unequal at one distance | **attention**: weights that are learned | {doc}`NSA <03_method>`, a weight a cell |
 #
+# (pearson)=
 # ## Pearson's coefficient in three lines
 #
 # It is 1 if one series is the other on another scale, and 0 if neither says anything linear about the other.
@@ -113,6 +116,7 @@ for series, x in {"raw": train, "anomaly": anomalies}.items():
     assert np.isclose(r[0, 0], np.corrcoef(cell, x[:, 0, 0])[0, 1])
 
 # %% [markdown]
+# (far-observation)=
 # ## Where the far partner lies
 
 # %% tags=["hide-input"]
@@ -185,14 +189,9 @@ pd.DataFrame(
 )
 
 # %% tags=["hide-input"]
-# | alt: Six maps of temperature, of the inputs up to 0 h and of what is to be forecast after it.
-# | caption: Six of twelve frames from the middle of the test period, up to 0 h the inputs, then what a model has to forecast. ({func}`lsntp.figures.case_frames` draws it.)
-for name, record in records.items():
-    axes = figures.case_frames(record)
-    axes[0].figure.suptitle(
-        f"{name}, 0 h = "
-        f"{record.case_time.sel(step=0).dt.strftime('%Y-%m-%d %H').item()} UTC"
-    )
+# | alt: Maps of temperature, a row a data set; the first and the last input, and the last frame to be forecast.
+# | caption: Three of twelve frames from the middle of the test period, the first and the last input and the last frame that a model has to forecast. ({func}`lsntp.figures.case_frames` draws it.)
+axes = figures.case_frames(records)
 
 # %% [markdown]
 # ## Exercises

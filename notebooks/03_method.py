@@ -20,7 +20,7 @@
 #
 # :::{div} page-head
 # **You will see** LS-Conv in a few lines of code, the network around it, and when planted links are found. **You should know**
-# {doc}`01_background`. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# {doc}`01_background`. {sub-ref}`wordcount-minutes` min. On data of yours:
 # `papermill notebooks/03_method.ipynb mine.ipynb -y 'datasets: [my.nc]'`
 # :::
 
@@ -97,6 +97,7 @@ conv1, _, conv2, _, conv3 = operator.nsa[0].gate
 theta, bias = operator.lsi.weight, operator.lsi.bias
 
 # %% [markdown]
+# (nsa)=
 # ## NSA: attention, cell by cell
 #
 # $$ \mathrm{NSA}(\mathcal{X}) = \sigma\bigl(\mathrm{conv}_{1\times1}(\operatorname{relu}(\mathrm{conv}_{1\times1}(\operatorname{relu}(\mathrm{conv}_{1\times1}(\mathcal{X}))))\bigr) \circ \mathcal{X} . $$
@@ -135,6 +136,7 @@ for counts in reached.values():
 pd.DataFrame(reached).T
 
 # %% [markdown]
+# (lagc)=
 # ## LAGC: a graph that is learned
 #
 # $$ D^{-1/2} A D^{-1/2} = \operatorname{softmax}\bigl(\operatorname{relu}(E E^{\top})\bigr), \qquad
@@ -231,6 +233,7 @@ axes = figures.maps_row(
 )
 
 # %% [markdown]
+# (lsi)=
 # ## LSI: the kernel
 #
 # For each offset of the kernel, LSI takes the row of $L$ that lies there, weighs it by $\Theta_{pq}$, and adds:
@@ -241,7 +244,8 @@ axes = figures.maps_row(
 ax = figures.schematics.integrator()
 
 # %% [markdown]
-# The three together are LS-Conv, written $\star$:
+# (ls-conv)=
+# ### The three together: LS-Conv, written $\star$
 #
 # $$
 # \begin{aligned}
@@ -282,7 +286,7 @@ for name, field in tensors.items():
 # ### What one cell reaches
 #
 # Raise one cell by one standard deviation: where does the output change? The graph is the trained one, the other weights
-# are untrained.
+# are untrained. With trained graphs, for any cell: {doc}`../book/play-reach`.
 
 # %% tags=["hide-input"]
 # | alt: Change of the output on maps by powers of ten, with parts of LS-Conv taken out; only the graph and GroupNorm reach beyond the kernel.
@@ -339,6 +343,7 @@ table
 # With **GroupNorm**, even "w/o LAGC" reaches every cell: in the released form an ablation without the graph is not one
 # without long range.
 #
+# (cell)=
 # ## LS-NTP: ConvLSTM's cell, given its operator
 
 # %% tags=["hide-input"]
@@ -385,6 +390,7 @@ with torch.no_grad():
 print("LS-NTP without NSA and LAGC = ConvLSTM")
 
 # %% [markdown]
+# (encoder-decoder)=
 # ### Encoder and decoder
 #
 # Two layers read the $T$ inputs, two more write the $L$ forecasts, from the states of the first two. All share one graph.

@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** thirteen forecasters on two data sets. **You should know** {doc}`03_method`.
-# {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# {sub-ref}`wordcount-minutes` min; {doc}`curves to play with <../book/play-leads>`. On data of yours:
 # `papermill notebooks/04_main_table.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

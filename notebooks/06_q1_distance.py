@@ -19,7 +19,7 @@
 # **Long links are seen to help on neither data set; on `era5-uk` they do harm.**
 #
 # :::{div} page-head
-# **You will see** the error of LS-NTP against the length of its longest link, the talk's first question. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` minutes. On data
+# **You will see** the error of LS-NTP against the length of its longest link, the talk's first question. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` min. On data
 # of yours: `papermill notebooks/06_q1_distance.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

@@ -19,7 +19,7 @@
 # **3×3 is best on `ncep-na`, as in the paper. On `era5-uk` it has the lowest mean, by less than can be told.**
 #
 # :::{div} page-head
-# **You will see** the error of LS-NTP with kernels of 1×1 to 7×7, the paper's Table 5. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` minutes. On data
+# **You will see** the error of LS-NTP with kernels of 1×1 to 7×7, the paper's Table 5. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` min. On data
 # of yours: `papermill notebooks/07_q2_kernel.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** trained graphs beside correlations. **You should know** {doc}`LAGC <03_method>`.
-# {sub-ref}`wordcount-minutes` minutes; {doc}`a map to click <../book/learned-graph>`. On data of yours:
+# {sub-ref}`wordcount-minutes` min; {doc}`a map to click <../book/learned-graph>`. On data of yours:
 # `papermill notebooks/09_q4_learned_graph.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 
@@ -234,11 +234,9 @@ axes = q4_learned_graph.rank_dots(graphs, "raw")
 # windows, in nothing else.
 
 # %% tags=["hide-input"]
-# | alt: Maps of who listens to one cell, one for each seed and one before training. After training the weight gathers around the cell, with patches that differ between seeds.
-# | caption: Who listens to the cell at the cross, the same column for each seed and before training. ({func}`lsntp.chapters.q4_learned_graph.columns` draws it.)
-for d in datasets:
-    axes = q4_learned_graph.columns(first[d], middle[d])
-    axes[0].figure.suptitle(f"{d}, {LABELS[models[0]]}")
+# | alt: Maps of who listens to one cell, a column a data set, a row for each seed and one before training. After training the weight gathers around the cell, with patches that differ between seeds.
+# | caption: Who listens to the cell at the cross, in the graphs of the first model, the same column for each seed and before training. ({func}`lsntp.chapters.q4_learned_graph.columns` draws it.)
+axes = q4_learned_graph.columns(first, middle)
 
 # %% tags=["hide-cell"]
 agreement = {

@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** when networks beat ridge, and what an extreme day looks like. **You should know** the models of
-# {doc}`04_main_table`. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# {doc}`04_main_table`. {sub-ref}`wordcount-minutes` min; {doc}`maps to play with <../book/play-forecasts>`. On data of yours:
 # `papermill notebooks/10_q5_forecasts.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** three networks trained in two ways. **You should know** {doc}`04_main_table`.
-# {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# {sub-ref}`wordcount-minutes` min. On data of yours:
 # `papermill notebooks/14_recipe.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 
@@ -106,16 +106,16 @@ at_every_lead.replace({True: "yes", False: "no"})
 # %% [markdown]
 # ## How training went
 #
-# Loss by epoch, mean over seeds, in scaled units: comparable within a recipe, not between
-# ({func}`lsntp.figures.training_curves`).
+# Losses are in scaled units: comparable within a recipe, not between.
 
 # %% tags=["hide-input"]
-# | alt: Loss on training and validation windows by epoch, a panel a recipe, a figure a data set.
-for d in datasets:
-    histories = {
-        r: {m: compare.pick(flat, d, m, r) for m in names} for r in recipes
-    }
-    figures.training_curves(histories, LABELS)[0].figure.suptitle(d)
+# | alt: Loss on training and validation windows by epoch, a row a data set, a column a recipe.
+# | caption: Loss by epoch, mean over seeds. ({func}`lsntp.figures.training_curves` draws it.)
+histories = {
+    d: {r: {m: compare.pick(flat, d, m, r) for m in names} for r in recipes}
+    for d in datasets
+}
+axes = figures.training_curves(histories, LABELS)
 
 # %% [markdown]
 # ## Limits

@@ -20,8 +20,8 @@
 # plain convolution. In the test week of `era5-uk` ridge is ahead of it.**
 #
 # :::{div} page-head
-# **You will see** what its lead comes from. **You should know** {doc}`04_main_table`. {sub-ref}`wordcount-minutes`
-# minutes. On data of yours: `papermill notebooks/15_tuned.ipynb mine.ipynb -p dataset my.nc -p rerun True`
+# **You will see** what its lead comes from. **You should know** {doc}`04_main_table`. {sub-ref}`wordcount-minutes` min.
+# On data of yours: `papermill notebooks/15_tuned.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 
 # %% tags=["parameters", "hide-input"]

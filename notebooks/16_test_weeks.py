@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** whether the test week decides. **You should know** {doc}`04_main_table`.
-# {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# {sub-ref}`wordcount-minutes` min. On data of yours:
 # `papermill notebooks/16_test_weeks.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

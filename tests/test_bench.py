@@ -397,21 +397,20 @@ def test_fit_refuses_what_it_cannot_fit() -> None:
 # ---- figures
 
 
-def test_bars_carry_their_numbers() -> None:
+def test_dots_stand_at_their_ratios() -> None:
+    """What was not measured has no dot, and one is marked."""
     table = pd.DataFrame(
-        {
-            "case": ["b", "b", "a", "a"],
-            "model": [released.THEIRS, released.OURS] * 2,
-            "speedup": [1.0, 2.5, 1.0, 1.75],
-        }
+        {"one": [1.2, 3.4], "two": [0.9, np.nan], "three": [1, 1], "four": [2, 2]},
+        index=["adjacency once a pass", "zeros skipped"],
     )
-    ax = draw.case_bars(table, "speedup", "times as fast")
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a"]
-    assert {text.get_text() for text in ax.texts} == {"1.00", "2.50", "1.75"}
-    assert [bar.get_width() for bar in ax.containers[1]] == [2.5, 1.75]
-    wide = pd.DataFrame({"one": [1.2], "two": [0.9]}, index=["adjacency once a pass"])
-    ax = draw.lever_bars(wide)
-    assert {text.get_text() for text in ax.texts} == {"1.20", "0.90"}
+    ax = draw.ratio_dots(table, "time without / with it")
+    assert [text.get_text() for text in ax.get_yticklabels()] == [*table.index]
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == [*table]
+    for line, name in zip(ax.lines, names, strict=False):
+        np.testing.assert_array_equal(line.get_xdata(), table[name])
+        np.testing.assert_array_equal(line.get_ydata(), [0, 1])
+    assert [*ax.lines[-1].get_xdata()] == [1, 1] and ax.yaxis_inverted()
     plt.close("all")
 
 
@@ -423,7 +422,8 @@ def test_growth_shows_points_and_fit() -> None:
     points, line = ax.lines
     np.testing.assert_allclose(points.get_ydata(), table["median_s"])
     np.testing.assert_allclose(line.get_ydata(), line.get_xdata() ** 2, rtol=1e-3)
-    assert ax.get_xscale() == ax.get_yscale() == "log" and "2.00" in line.get_label()
+    assert ax.get_xscale() == ax.get_yscale() == "log" and "2.00" in points.get_label()
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["10", "40"]
     with pytest.raises(ValueError, match='value "share": expected one of median_s'):
         draw.growth(table, "share", fits)
     plt.close("all")

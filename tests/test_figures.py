@@ -15,7 +15,8 @@ from lsntp import figures
 from lsntp.chapters import observations
 from lsntp.data.land import land_mask
 from lsntp.figures import scores as score_figures
-from lsntp.results import field_records
+from lsntp.results import field_records, studies
+from lsntp.zoo import LABELS
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +30,6 @@ def _clean():
 @pytest.fixture(params=["ncep-na", "era5-uk"])
 def record(request):
     return field_records.load(request.param)
-
-
-def truth_of(record):
-    truth = record.case.sel(step=slice(1, None)).rename(step="lead").drop_vars("case_time")
-    hours = truth["lead"].to_numpy() * record.attrs["step_hours"]
-    return truth.assign_coords(lead=("lead", hours, {"units": "h"}))
 
 
 def assert_map(ax):
@@ -68,15 +63,15 @@ def test_maps_need_units_and_a_map(record):
         figures.field_map(record.case)
 
 
-def test_case_frames_share_one_scale(record):
-    axes = figures.case_frames(record)
-    assert len(axes) == 6
-    for ax in axes:
-        assert_map(ax)
-    assert len({ax.collections[0].get_clim() for ax in axes}) == 1
-    assert colour_labels(axes) == ["temperature (K)"]
-    assert axes[2].get_title() == "input, 0 h"
-    assert axes[0].get_title().startswith("input, −")
+def test_case_frames_share_one_scale_in_a_row(record):
+    axes = figures.case_frames({"made": record, "again": record + 5}, (-5, 0, 6))
+    assert axes.shape == (2, 3)
+    for row, shift in zip(axes, (0, 5), strict=True):
+        assert len({ax.collections[0].get_clim() for ax in row}) == 1
+        for ax, step in zip(row, (-5, 0, 6), strict=True):
+            frame = record.case.sel(step=step) + shift
+            drawn = np.asarray(ax.collections[0].get_array()).reshape(frame.shape)
+            np.testing.assert_allclose(drawn, frame, rtol=1e-6)
 
 
 def test_correlation_figures(record):
@@ -89,39 +84,6 @@ def test_correlation_figures(record):
         assert_map(ax)
         assert ax.collections[0].get_clim() == (-1, 1)
         assert len(ax.lines) == 2  # the cell and its far partner
-
-
-def test_forecast_case(record):
-    truth = truth_of(record)
-    forecasts = {"colder": truth - 1, "warmer": truth + 2}
-    axes = figures.forecast_case(truth, forecasts, leads=(0, 5))
-    assert axes.shape == (5, 2)
-    for ax in axes.ravel():
-        assert_map(ax)
-    assert axes[0, 0].get_title() == f"lead {record.attrs['step_hours']:g} h"
-    assert axes[2, 0].collections[0].get_clim() == (-2, 2)
-    np.testing.assert_allclose(axes[2, 0].collections[0].get_array(), -1, atol=1e-4)
-    np.testing.assert_allclose(axes[4, 0].collections[0].get_array(), 2, atol=1e-4)
-    assert colour_labels(axes) == [
-        "temperature (K)",
-        "temperature (K)",
-        "error (K)",
-        "temperature (K)",
-        "error (K)",
-    ]
-
-
-def test_error_map(record):
-    frame = record.case.sel(step=slice(1, 6)).rename(step="lead")
-    mae = (abs(frame - 280)).rename("mae")
-    ax = figures.error_map(mae)
-    assert_map(ax)
-    assert ax.collections[0].get_clim()[0] == 0
-    assert colour_labels(ax) == ["MAE (K)"]
-    bias = figures.error_map((frame - float(frame.mean())).rename("bias"))
-    low, high = bias.collections[0].get_clim()
-    assert low == -high
-    assert colour_labels(bias) == ["bias (K)"]
 
 
 def scores():
@@ -146,6 +108,97 @@ def test_scores_by_lead():
     assert min(np.diff(heights)) > 0.05  # labels do not cover each other
     with pytest.raises(ValueError, match="metric 'bleu'"):
         figures.scores_by_lead(scores(), "bleu")
+
+
+def test_scores_by_lead_less_one_model_with_the_others_grey():
+    ax = figures.scores_by_lead(scores(), minus="ridge", highlight=["new-rival"])
+    lines = {tuple(np.round(line.get_ydata(), 6)): line.get_color() for line in ax.lines}
+    colours = figures.model_colours(["persistence", "ridge", "new-rival"])
+    assert lines == {
+        (1.0,) * 6: score_figures.GREY,
+        (0.0,) * 6: colours["ridge"],
+        (0.01,) * 6: colours["new-rival"],
+    }
+    assert [t.get_text() for t in ax.texts] == ["ridge", "new-rival"]
+
+
+def mean_mae(record):
+    return float(record["window_mae"].mean())
+
+
+def window_means(runs):
+    return np.mean([record["window_mae"].mean("lead").to_numpy() for record in runs], axis=0)
+
+
+def drawn_by_row(ax):
+    """Of each row of dots: the dots, the ends of its bar, their colours."""
+    rows = {}
+    for line in ax.lines:
+        y = np.asarray(line.get_ydata(), float)
+        if len(y) and (y == y[0]).all() and line.get_xdata()[0] is not None:
+            kind = line.get_marker() if line.get_marker() != "None" else "bar"
+            rows.setdefault(ax.get_yticklabels()[int(y[0])].get_text(), {})[kind] = (
+                np.asarray(line.get_xdata(), float),
+                line.get_color(),
+            )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def main_rows():
+    models = ["persistence", "ridge", "convlstm", "lsntp-equations"]
+    return studies.load(studies.main("ncep-na", models=models, recipes=("modern",)))
+
+
+def test_models_dots_hold_each_seed_and_the_difference(main_rows):
+    ridge, still = LABELS["ridge"], LABELS["persistence"]
+    (ax,) = figures.models_dots({"ncep-na": main_rows}, highlight=[LABELS["convlstm"]])
+    means = {k: np.mean([mean_mae(r) for r in runs]) for k, runs in main_rows.items()}
+    names = [t.get_text() for t in ax.get_yticklabels()]
+    assert names == sorted(means, key=means.get)
+    rows = drawn_by_row(ax)
+    assert means[still] > 1.25 * means[ridge] and still not in rows
+    assert f"{means[still]:.2f}" in ax.texts[0].get_text()
+    for label, drawn in rows.items():
+        expected = sorted(mean_mae(r) for r in main_rows[label])
+        np.testing.assert_allclose(sorted(drawn["o"][0]), expected, rtol=1e-5)
+        grey = label not in (ridge, LABELS["convlstm"])
+        assert (drawn["o"][1] == score_figures.GREY) == grey
+        if label != ridge:
+            change = window_means(main_rows[label]) - window_means(main_rows[ridge])
+            middle = drawn["bar"][0].mean() - means[ridge]
+            assert middle == pytest.approx(change.mean(), abs=1e-5)
+            assert np.ptp(drawn["bar"][0]) > 0
+
+
+def test_weeks_dots_hold_each_week_and_the_mean_change():
+    models = ["climatology", "ridge", "convlstm"]
+    weeks = [
+        studies.load(studies.rotated("era5-uk", back, models=models))
+        for back in reversed(range(studies.ROTATIONS))
+    ]
+    ax = figures.weeks_dots(weeks)
+    ridge, ours = LABELS["ridge"], LABELS["convlstm"]
+    error = {k: np.array([np.mean([*map(mean_mae, w[k])]) for w in weeks]) for k in (ridge, ours)}
+    rows = drawn_by_row(ax)
+    assert [*rows] == [ours]  # the one against which has no row, climatology is an arrow
+    np.testing.assert_allclose(rows[ours]["o"][0], error[ours] - error[ridge], atol=1e-5)
+    windows = [np.concatenate([window_means(w[k]) for w in weeks]) for k in (ours, ridge)]
+    change = (windows[0] - windows[1]).mean()
+    assert rows[ours]["|"][0].item() == pytest.approx(change, abs=1e-5)
+    assert rows[ours]["bar"][0].mean() == pytest.approx(change, abs=1e-5)
+
+
+def test_training_curves_are_means_over_seeds():
+    def record(shift):
+        loss = ("epoch", np.array([3.0, 2.0]) + shift)
+        return xr.Dataset({"train_loss": loss, "validation_loss": loss})
+
+    runs = {d: {"modern": {"ridge": [record(0), record(k)]}} for k, d in enumerate("abc")}
+    axes = figures.training_curves(runs)
+    assert axes.shape == (3, 1)
+    for k, ax in enumerate(axes[:, 0]):
+        np.testing.assert_allclose(ax.lines[0].get_ydata(), [3 + k / 2, 2 + k / 2])
 
 
 def test_colours_are_told_apart():

@@ -279,10 +279,12 @@ def test_matrix_and_maps(graphs, matrices):
     values = ax.collections[0].get_array().reshape(n, n)
     np.testing.assert_allclose(values, graphs["adjacency"][0] * n)
 
-    axes = graph_figures.columns(graphs, 5)
-    assert [a.get_title() for a in axes] == ["seed 0", "seed 1", "seed 2", "at initialisation"]
-    column = axes[0].collections[0].get_array().ravel()
-    np.testing.assert_allclose(column, graphs["adjacency"][0, :, 5] * n)
+    axes = graph_figures.columns({"made": graphs, "again": graphs}, {"made": 5, "again": 7})
+    assert axes.shape == (4, 2)
+    weights = [*graphs["adjacency"].values, graphs["untrained"].values[0]]
+    for row, w in zip(axes, weights, strict=True):
+        for ax, cell in zip(row, (5, 7), strict=True):
+            np.testing.assert_allclose(ax.collections[0].get_array().ravel(), w[:, cell] * n)
 
     one = {"made": graphs}
     axes = graph_figures.row_and_pearson(one, {"made": matrices}, {"made": (5, 30)})[0]

@@ -18,6 +18,9 @@ STUDIES = (
     "10_q5_forecasts",
     "11_q6_error_maps",
     "12_paper_and_code",
+    "14_recipe",
+    "15_tuned",
+    "16_test_weeks",
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from lsntp.figures import schematics
 
+PHONE = 342  # px, the width of a figure on a phone
 SHOWN = {
     "convolution_and_lsconv": "input",
     "overview": "LAGC",
@@ -24,5 +25,6 @@ def test_a_schematic_shows_its_parts_in_large_type(name: str) -> None:
     axes = np.atleast_1d(getattr(schematics, name)())
     texts = [t for ax in axes for t in ax.texts if t.get_text()]  # arrows have none
     assert SHOWN[name] in {t.get_text() for t in texts}
-    assert min(t.get_fontsize() for t in texts) >= 11
+    width = axes[0].figure.get_figwidth()
+    assert PHONE * min(t.get_fontsize() for t in texts) / 72 / width >= 8  # px
     plt.close("all")

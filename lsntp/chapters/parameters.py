@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lsntp.data.checks import Count, Odd, Seed, checked, shown
 from lsntp.data.datasets import NAMES, Datasets, located
-from lsntp.runs.config import Models, PresetName, Recipes, Seeds
+from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
 PRINTED = (["ncep-na", "era5-uk"], "laptop", 3, False)
@@ -124,7 +124,7 @@ def in_your_network(dataset: str, embedding: Count, seed: Seed) -> None:
 
 
 @checked
-def own_field(dataset: str, models: Annotated[Models, Field(min_length=1)]) -> None:
+def own_field(dataset: str, model: ModelName, preset: PresetName | None) -> None:
     """Check the parameters of ``21_your_own_field``.
 
     Raises

@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from lsntp.figures.maps import _panels, field_map, mark
+from lsntp.figures.maps import field_map, mark
 from lsntp.figures.style import COLOURS, DIVERGING, WIDTH
 from lsntp.results.field_records import SERIES_NAMES
 from lsntp.results.learned_graphs import MEASURES
@@ -64,24 +64,36 @@ def matrix(
     return ax
 
 
-def columns(study: xr.Dataset, cell: int) -> np.ndarray:
+def columns(studies: Mapping[str, xr.Dataset], cells: Mapping[str, int]) -> np.ndarray:
     """Map one column of each seed's graph: how much every cell listens to the cell (cross).
+
+    Parameters
+    ----------
+    studies : mapping of data set -> Dataset
+        From :func:`lsntp.results.learned_graphs.study`.
+    cells : mapping of data set -> int
+        The node whose column is shown.
 
     Returns
     -------
-    array of Axes, one per seed, and the last the graph at initialisation of the first seed
+    array of Axes (seeds + 1, data sets), the last row at initialisation of the first seed
     """
-    titles = [f"seed {s}" for s in study["seed"].values] + ["at initialisation"]
-    weights = [*study["adjacency"].values, study["untrained"].values[0]]
-    norm = weight_norm(study["adjacency"].values)
-    maps = {t: on_grid(w[:, cell] * len(w), study) for t, w in zip(titles, weights, strict=True)}
-    figure, axes = _panels(next(iter(maps.values())), len(maps), 2)
-    figure.set_figheight(0.9 * figure.get_figheight())
-    for ax, (title, values) in zip(axes, maps.items(), strict=True):
-        field_map(values, ax, title=title, cmap=WEIGHTS, norm=norm, colourbar=False)
-        mark(ax, place(study, cell))
-        ax.label_outer()
-    figure.colorbar(axes[0].collections[0], ax=list(axes), label=UNIFORM)
+    seeds = [f"seed {s}" for s in next(iter(studies.values()))["seed"].values]
+    titles = [*seeds, "at initialisation"]
+    size = (WIDTH, 2.3 * len(titles))
+    figure, axes = plt.subplots(len(titles), len(studies), figsize=size, squeeze=False)
+    for column, (name, study) in zip(axes.T, studies.items(), strict=True):
+        weights = [*study["adjacency"].values, study["untrained"].values[0]]
+        norm = weight_norm(study["adjacency"].values)
+        for ax, title, w in zip(column, titles, weights, strict=True):
+            values = on_grid(w[:, cells[name]] * len(w), study)
+            title = f"{name}\n{title}" if ax is column[0] else title
+            field_map(values, ax, title=title, cmap=WEIGHTS, norm=norm, colourbar=False)
+            mark(ax, place(study, cells[name]))
+            ax.set(xlabel="", ylabel="")
+            ax.tick_params(labelbottom=ax is column[-1])
+        drawn = column[0].collections[0]
+        figure.colorbar(drawn, ax=list(column), location="bottom", label=UNIFORM)
     return axes
 
 

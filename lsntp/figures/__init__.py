@@ -9,9 +9,7 @@ from lsntp.figures.claims import claims_grid
 from lsntp.figures.maps import (
     case_frames,
     coastlines,
-    error_map,
     field_map,
-    forecast_case,
     maps_row,
     mark,
 )
@@ -37,9 +35,7 @@ __all__ = [
     "case_frames",
     "claims_grid",
     "coastlines",
-    "error_map",
     "field_map",
-    "forecast_case",
     "label_colours",
     "maps_row",
     "mark",

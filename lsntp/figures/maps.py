@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lsntp.data.land import land_mask
-from lsntp.figures.style import DIVERGING, SEQUENTIAL, WIDTH
+from lsntp.figures.style import SEQUENTIAL, WIDTH
 
 COAST_POINTS = 700  # along the longer side of a map
 
@@ -128,94 +128,35 @@ def maps_row(
     return axes
 
 
-def case_frames(record: xr.Dataset, steps: Sequence[int] = (-5, -2, 0, 1, 3, 6)) -> np.ndarray:
-    """Frames of a field record's case, one colour scale for all.
+def case_frames(records: Mapping[str, xr.Dataset], steps: Sequence[int] = (-5, 0, 6)) -> np.ndarray:
+    """Frames of the cases of field records, one row and one colour scale a data set.
 
     Parameters
     ----------
-    record : Dataset
+    records : mapping of data set -> Dataset
         From :mod:`lsntp.results.field_records`.
     steps : sequence of int
         Which frames; 0 is the last input.
-    """
-    hours = record.attrs["step_hours"]
-    frames = {
-        f"{'input' if step <= 0 else 'target'}, {_signed(step * hours)} h": record["case"].sel(
-            step=step
-        )
-        for step in steps
-    }
-    return maps_row(frames)
-
-
-def forecast_case(
-    truth: xr.DataArray,
-    forecasts: Mapping[str, xr.DataArray],
-    leads: Sequence[int] = (0, 2, 5),
-) -> np.ndarray:
-    """Truth, forecasts and their errors for one case.
-
-    Parameters
-    ----------
-    truth : DataArray (lead, lat, lon), K
-    forecasts : mapping of name -> DataArray (lead, lat, lon), K
-    leads : sequence of int
-        Columns: positions along `lead`.
 
     Returns
     -------
-    array of Axes (1 + 2 forecasts, leads)
-        First row the truth, then for each forecast a row of fields and a row of errors (forecast
-        minus truth).
+    array of Axes (data sets, steps)
     """
-    shown = {name: f.isel(lead=list(leads)) for name, f in forecasts.items()}
-    target = truth.isel(lead=list(leads))
-    everything = [target, *shown.values()]
-    limits = min(float(f.min()) for f in everything), max(float(f.max()) for f in everything)
-    errors = {name: f - target.assign_coords(f.coords) for name, f in shown.items()}
-    worst = max(float(np.abs(e).max()) for e in errors.values())
-
-    rows: list[tuple[str, xr.DataArray, bool]] = [("truth", target, False)]
-    for name in shown:
-        rows += [(name, shown[name], False), (f"{name}\nerror", errors[name], True)]
-    figure, flat = _panels(target.isel(lead=0), len(rows) * len(leads), len(leads))
-    axes = flat.reshape(len(rows), len(leads))
-    for row, (name, values, is_error) in zip(axes, rows, strict=True):
-        for k, ax in enumerate(row):
-            field_map(
-                values.isel(lead=k),
-                ax,
-                title=_lead_title(target, k) if ax in axes[0] else None,
-                cmap=DIVERGING if is_error else SEQUENTIAL,
-                limits=(-worst, worst) if is_error else limits,
-                colourbar=False,
-            )
-            ax.label_outer()
-        row[0].set_ylabel(f"{name}\nlatitude")
-        label = "error (K)" if is_error else "temperature (K)"
-        figure.colorbar(row[0].collections[0], ax=list(row), label=label)
+    size = (WIDTH, 2.4 * len(records))
+    figure, axes = plt.subplots(len(records), len(steps), figsize=size, squeeze=False)
+    for row, (name, record) in zip(axes, records.items(), strict=True):
+        frames = record["case"].sel(step=list(steps))
+        limits = float(frames.min()), float(frames.max())
+        for ax, step in zip(row, steps, strict=True):
+            hours = _signed(step * record.attrs["step_hours"])
+            title = f"{'input' if step <= 0 else 'target'}, {hours} h"
+            field_map(frames.sel(step=step), ax, title=title, limits=limits, colourbar=False)
+            ax.set(xlabel="", ylabel="")
+            ax.tick_params(labelleft=ax is row[0])
+        last = record["case_time"].sel(step=0).dt.strftime("%Y-%m-%d %H UTC").item()
+        row[0].set_ylabel(f"{name}\n0 h: {last}")
+        figure.colorbar(row[0].collections[0], ax=list(row), label=_label(frames))
     return axes
-
-
-def error_map(errors: xr.DataArray, ax: Axes | None = None, *, title: str | None = None) -> Axes:
-    """Map of an error by cell, K: `mae`, `rmse` or `bias` of :func:`lsntp.runs.metrics.error_maps`.
-
-    A quantity with both signs gets diverging colours centred at 0, any other starts at 0.
-    Dimensions other than (lat, lon), such as `lead`, are averaged.
-    """
-    others = [d for d in errors.dims if d not in ("lat", "lon")]
-    mean = errors.mean(others)
-    signed = float(mean.min()) < 0
-    top = float(np.abs(mean).max())
-    name = {"mae": "MAE", "rmse": "RMSE"}.get(str(errors.name).removesuffix("_map"), "bias")
-    return field_map(
-        mean,
-        ax,
-        title=title,
-        cmap=DIVERGING if signed else "YlOrRd",
-        limits=(-top if signed else 0, top),
-        label=f"{'bias' if signed else name} (K)",
-    )
 
 
 def mark(ax: Axes, cell: tuple[float, float], marker: str = "X") -> None:

@@ -14,6 +14,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangl
 
 from lsntp.figures.style import WIDTH
 
+NARROW = 5.6  # inches; its smallest type is legible at the width of a phone
 NEAR, FAR, INK, GRID = "#0072b2", "#d55e00", "#444444", "#9a9a9a"
 NEAR_LIGHT, FAR_LIGHT, PLAIN = "#cfe3f1", "#f7dccb", "#eeeeee"
 OFFSETS = (
@@ -64,8 +65,8 @@ def convolution_and_lsconv() -> np.ndarray:
 
 def overview(ax: Axes | None = None) -> Axes:
     """Draw LS-Conv as a flow of three parts, its equation under each."""
-    ax = ax or plt.subplots(figsize=(WIDTH, 3.0))[1]
-    size, left = 4, (0.0, 8.0, 16.0)
+    ax = ax or plt.subplots(figsize=(NARROW, 3.0))[1]
+    size, left = 4, (0.0, 6.6, 13.2)
     fields = np.random.default_rng(4).uniform(0.05, 0.85, (size, size))
     attention = np.random.default_rng(7).uniform(0.25, 1, (size, size))
     for i in range(size):
@@ -74,7 +75,7 @@ def overview(ax: Axes | None = None) -> Axes:
             shade(ax, (i, j), NEAR, alpha=strength, left=left[0])
     grid(ax, size, size, left=left[0])
 
-    nodes = [(9.0 + 2.0 * (k % 2) + 0.3 * (k // 2 % 2), 0.35 + 1.1 * (k // 2)) for k in range(8)]
+    nodes = [(7.6 + 2.0 * (k % 2) + 0.3 * (k // 2 % 2), 0.35 + 1.1 * (k // 2)) for k in range(8)]
     nodes = [(x if k % 2 else x - 0.8, y) for k, (x, y) in enumerate(nodes)]
     links = {(0, 7): 4.0, (1, 4): 2.0, (3, 6): 3.2, (2, 5): 1.0, (0, 3): 1.5, (5, 6): 1.2}
     for (one, other), width in links.items():
@@ -87,67 +88,71 @@ def overview(ax: Axes | None = None) -> Axes:
         corner = (left[2] + 4 / 3 * j, 4 / 3 * i)
         ax.add_patch(Rectangle(corner, 4 / 3, 4 / 3, facecolor=colour, edgecolor="white"))
     frame(ax, (left[2], 0), 4, 4)
-    for start in (left[0] + 4.5, left[1] + 4.5):
-        arrow(ax, (start, 2), (start + 3, 2), width=2.2)
-    ax.text(left[0] + 2, 6.1, r"$\mathcal{X}$: input", ha="center", fontsize=13)
-    ax.text(left[2] + 2, 6.1, "one colour an offset $p, q$", ha="center", fontsize=12)
+    for start in (left[0] + 4.4, left[1] + 4.4):
+        arrow(ax, (start, 2), (start + 1.9, 2), width=2.2)
     texts = (
         ("NSA: weigh each cell", r"$X = \sigma(\mathrm{net}(\mathcal{X})) \circ \mathcal{X}$"),
         ("LAGC: listen afar", r"$L = (I + A)\,X$"),
-        ("LSI: read the neighbours", r"$\Sigma_{pq}\; L\,\Theta_{pq}$"),
+        ("LSI: read neighbours", r"$\Sigma_{pq}\; L\,\Theta_{pq}$"),
     )
     for x, (name, equation) in zip(left, texts, strict=True):
         head, _, rest = name.partition(": ")
-        ax.text(x + 2, -1.25, head, ha="center", fontsize=15, fontweight="bold")
+        ax.text(x + 2, -1.35, head, ha="center", fontsize=15, fontweight="bold")
         ax.text(x + 2, -0.4, rest, ha="center", fontsize=12)
-        ax.text(x + 2, 5.1, equation, ha="center", va="center", fontsize=13)
-    ax.text(10, 6.1, r"$A = \mathrm{softmax}(\mathrm{relu}(E E^\top))$", ha="center", fontsize=13)
-    ax.set(xlim=(-2, 22), ylim=(6.4, -2.2), aspect="equal")
+        ax.text(x + 2, 4.9, equation, ha="center", va="center", fontsize=13)
+    notes = (
+        r"$\mathcal{X}$: input",
+        r"$A = \mathrm{softmax}(\mathrm{relu}(EE^\top))$",
+        "a colour an\noffset $p, q$",
+    )
+    for x, note in zip(left, notes, strict=True):
+        ax.text(x + 2, 5.6, note, ha="center", va="top", fontsize=12)
+    ax.set(xlim=(-1.3, 18.5), ylim=(7.1, -2.3), aspect="equal")
     ax.set_axis_off()
     return ax
 
 
 def integrator(ax: Axes | None = None) -> Axes:
     """Draw how LSI picks, for each offset of the kernel, its row of the graph-convolved field."""
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.4))[1]
+    ax = ax or plt.subplots(figsize=(NARROW, 3.7))[1]
     rows, columns, at = 4, 5, (1, 2)
     picked = {(at[0] + p, at[1] + q): OFFSETS[p + 1][q + 1] for p in (-1, 0, 1) for q in (-1, 0, 1)}
     grid(ax, rows, columns, top=3, fill=picked)
     frame(ax, (at[1], 3 + at[0]), 1, 1)
     ax.text(columns / 2, 2.6, r"field, $H \times W$", ha="center", fontsize=12)
 
-    high, wide, left, channels = 0.5, 0.5, 7.6, 4
+    high, wide, left, channels = 0.5, 0.5, 7.0, 4
     for n in range(rows * columns):
         colour = picked.get(divmod(n, columns), "none")
         for c in range(channels):
             corner = (left + wide * c, high * n)
             ax.add_patch(Rectangle(corner, wide, high, facecolor=colour, edgecolor=GRID, lw=0.8))
     ax.text(left + wide * channels / 2, -0.4, r"$L$, $N \times C$", ha="center", fontsize=13)
-    arrow(ax, (columns + 0.4, 5), (left - 0.5, 5), width=2)
-    ax.text((columns + left) / 2, 4.5, "rows", ha="center", fontsize=12)
+    arrow(ax, (columns + 0.2, 5), (left - 0.2, 5), width=2)
+    ax.text((columns + left) / 2, 4.6, "rows", ha="center", fontsize=12)
 
-    step, theta, total = 10 / 9, 12.2, (17.2, 5.0)
+    step, theta, total = 10 / 9, 10.4, (15.0, 5.0)
     for k, ((i, j), colour) in enumerate(picked.items()):
         y, n = step * (k + 0.5), i * columns + j
         link(ax, (left + wide * channels, high * (n + 0.5)), (theta, y), colour, 2)
         name = rf"$\Theta_{{{i - at[0]}\,{j - at[1]}}}$"
-        box(ax, (theta + 1, y), name, "white", (2.0, 0.94), edge=colour, width=3)
-        link(ax, (theta + 2, y), (total[0] - 0.5, total[1]), colour, 2)
-    ax.text(theta + 1, -0.4, "weigh", ha="center", fontsize=13)
+        box(ax, (theta + 1.1, y), name, "white", (2.2, 0.94), edge=colour, width=3)
+        link(ax, (theta + 2.2, y), (total[0] - 0.5, total[1]), colour, 2)
+    ax.text(theta + 1.1, -0.4, "weigh", ha="center", fontsize=13)
     ax.add_patch(Circle(total, 0.6, facecolor="white", edgecolor=INK, linewidth=1.6, zorder=5))
     ax.text(*total, "+", ha="center", va="center", fontsize=18, color="black", zorder=6)
     ax.text(total[0], -0.4, "add", ha="center", fontsize=13)
     arrow(ax, (total[0] + 0.6, total[1]), (total[0] + 1.7, total[1]), width=2)
     shade(ax, (0, 0), INK, left=total[0] + 1.8, top=total[1] - 0.5)
     ax.text(total[0] + 2.3, total[1] + 1.2, "output\ncell", ha="center", va="center", fontsize=12)
-    ax.set(xlim=(-0.2, total[0] + 3.3), ylim=(10.2, -1.2), aspect="equal")
+    ax.set(xlim=(-0.2, total[0] + 3.4), ylim=(10.2, -1.3), aspect="equal")
     ax.set_axis_off()
     return ax
 
 
 def cell(ax: Axes | None = None) -> Axes:
     """Draw ConvLSTM's cell, the operator that LS-NTP swaps marked."""
-    ax = ax or plt.subplots(figsize=(WIDTH, 3.4))[1]
+    ax = ax or plt.subplots(figsize=(6.6, 3.1))[1]
     gates = {"$f$": 5.0, "$i$": 6.6, r"$\tilde{C}$": 8.2, "$o$": 9.8}
     low, gate, high = 0.6, 2.6, 4.6
     ax.add_patch(
@@ -202,7 +207,7 @@ def cell(ax: Axes | None = None) -> Axes:
 
 def encoder_decoder(ax: Axes | None = None) -> Axes:
     """Draw the encoder and decoder of :class:`lsntp.Forecaster`, unrolled over the steps."""
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.6))[1]
+    ax = ax or plt.subplots(figsize=(6.6, 4.2))[1]
     width, height = 0.86, 0.56
     steps = {0: "$X_1$", 1: "…", 2: "$X_T$", 3.5: "$Y_1$", 4.5: "…", 5.5: "$Y_L$"}
     for x, name in steps.items():

@@ -234,20 +234,26 @@ def scores_by_lead(
 
 
 def training_curves(
-    runs: Mapping[str, Mapping[str, Sequence[xr.Dataset]]],
+    runs: Mapping[str, Mapping[str, Mapping[str, Sequence[xr.Dataset]]]],
     labels: Mapping[str, str] | None = None,
 ) -> np.ndarray:
-    """Loss by epoch, one panel per recipe: validation drawn, training dashed, mean over seeds.
+    """Loss by epoch, a panel a data set and recipe: validation drawn, training dashed.
 
     Parameters
     ----------
-    runs : mapping of recipe -> model -> records
-        Records hold `train_loss` and `validation_loss` (epoch).
+    runs : mapping of data set -> recipe -> model -> records
+        Records hold `train_loss` and `validation_loss` (epoch); their mean over seeds is shown.
     labels : mapping of model -> str, optional
         Names to show.
+
+    Returns
+    -------
+    array of Axes (data sets, recipes)
     """
-    figure, axes = plt.subplots(1, len(runs), figsize=(WIDTH, 4.8), squeeze=False)
-    for (recipe, models), ax in zip(runs.items(), axes[0], strict=True):
+    size, columns = (WIDTH, 3 * len(runs) + 1), len(next(iter(runs.values())))
+    figure, axes = plt.subplots(len(runs), columns, figsize=size, squeeze=False)
+    panels = [(d, r, models) for d, recipes in runs.items() for r, models in recipes.items()]
+    for (dataset, recipe, models), ax in zip(panels, axes.ravel(), strict=True):
         colours = model_colours(list(models))
         for model, records in models.items():
             for name, line in (("validation_loss", "-"), ("train_loss", "--")):
@@ -255,15 +261,19 @@ def training_curves(
                 epochs = np.arange(1, 1 + len(loss))
                 label = (labels or {}).get(model, model) if line == "-" else None
                 ax.plot(epochs, loss, line, color=colours[model], linewidth=2, label=label)
-        ax.set(title=f"recipe {recipe}", xlabel="epoch", ylabel="loss (scaled units)", yscale="log")
+        ax.set(title=f"{dataset}, {recipe}", yscale="log")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 4.0, 5.0, 7.0)))
         ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
         ax.yaxis.set_minor_locator(NullLocator())
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("loss (scaled units)")
     ax.plot([], [], "k-", label="validation")
     ax.plot([], [], "k--", label="training")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return axes[0]
+    return axes
 
 
 def _spread_apart(values: Sequence[float], gap: float) -> np.ndarray:

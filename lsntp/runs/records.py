@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 from filelock import FileLock
+from platformdirs import user_cache_dir
 from pydantic import ValidationError
 
 from lsntp.data import store
@@ -62,9 +63,7 @@ NAME_BYTES = 150
 
 def cache_dir() -> Path:
     """Folder for checkpoints: ``$LSNTP_CACHE_DIR`` or the user's cache folder."""
-    import pooch  # here, not above: on import it warns of a progress bar that we do not use
-
-    return Path(os.environ.get("LSNTP_CACHE_DIR") or pooch.os_cache("lsntp")).expanduser()
+    return Path(os.environ.get("LSNTP_CACHE_DIR") or user_cache_dir("lsntp")).expanduser()
 
 
 def store_dir(dataset: str = NAMES[0]) -> Path:

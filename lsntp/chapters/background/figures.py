@@ -132,9 +132,7 @@ def placements(ax: Axes, size: int, kernel: int, stride: int, padding: int) -> N
     arrow = {"arrowstyle": "-|>", "color": "0.4"}
     ax.annotate("", xy=(right - 0.3, middle), xytext=(size + 2.2, middle), arrowprops=arrow)
     ax.set(xlim=(-0.3, 2 * size + 4.3), ylim=(size + 2.3, -0.3), aspect="equal")
-    sizes = f"{size}×{size} → {output}×{output}"
-    bare(ax, f"stride {stride}, padding {padding}: {sizes}")
-    ax.title.set_fontsize(9.5)
+    bare(ax, f"stride {stride}, padding {padding}:\n{size}×{size} → {output}×{output}")
 
 
 def output_channels(ax: Axes, channels: int, outputs: int, kernel: int) -> None:
@@ -155,11 +153,11 @@ def output_channels(ax: Axes, channels: int, outputs: int, kernel: int) -> None:
         ax.annotate("", xy=(12.8, tip), xytext=(10.5, tip), arrowprops=arrow)
     bottom = 3 * outputs + 0.2
     for x, text in (
-        (2.7, f"{channels} input channels"),
+        (2.7, f"{channels} input\nchannels"),
         (9.2, f"{outputs} kernels,\n{channels}×{kernel}×{kernel} each"),
         (14.3, f"{outputs} output\nchannels"),
     ):
-        ax.text(x, bottom, text, ha="center", va="top", fontsize=9.5)
+        ax.text(x, bottom, text, ha="center", va="top", fontsize=11)
     ax.set(xlim=(-0.5, 16.5), ylim=(bottom + 2.1, -0.3), aspect="equal")
     bare(ax)
 
@@ -182,8 +180,8 @@ def convolution_geometry(
     """
     _, axes = plt.subplot_mosaic(
         [["1 0", "2 0"], ["1 1", "2 1"], ["channels", "channels"]],
-        figsize=(WIDTH_INCHES, 5.2),
-        height_ratios=[1, 1, 1.7],
+        figsize=(WIDTH_INCHES, 6.2),
+        height_ratios=[1, 1, 1.5],
         layout="constrained",
     )
     for name, ax in axes.items():
