@@ -78,7 +78,7 @@ fits = {
     for method, rows in fitted.groupby("method", sort=False)
     if len(rows) >= 4
 }
-figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.4))
+figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.7))
 for value, ax in zip(draw.GROWTH, axes, strict=True):
     chosen = {method: fit for (what, method), fit in fits.items() if what == value}
     draw.growth(both, value, chosen, ax=ax)
