@@ -68,8 +68,7 @@ shares = {d: asked[d][f"{focus} over Persistence"] for d in datasets}
 axes = q6_error_maps.ratio_map({d: shares[d].mean("seed") for d in datasets})
 
 # %% [markdown]
-# Persistence, the forecast of no change, errs where the weather changes much. Divided by its error, a map shows the model's
-# skill rather than the weather.
+# Persistence, the forecast of no change, errs where the weather changes much. The share takes that off.
 #
 # (came-out)=
 # ## Land, latitude, edge
@@ -86,6 +85,9 @@ compact = answers.xs(focus, level="model")[[SHARE, "MAE (K)"]]
 compact.unstack("data set", sort=False).fillna("–").rename_axis(index=None)
 
 # %% [markdown]
+# A group's share is the mean of its cells' shares. Over the sea of `era5-uk` that is above 1; the mean error there is
+# about persistence's own.
+#
 # All three networks agree on land. The edge is seen for ConvLSTM on `ncep-na` too, for LS-NTP (tuned) on `era5-uk` only.
 
 # %% tags=["hide-cell"]
@@ -121,7 +123,7 @@ def contrast(error, land):
 
 
 # %% [markdown]
-# Errors are smooth over the map: neighbouring cells are no independent values. So would any pattern differ as much? Lay
+# Errors are smooth: neighbouring cells are no independent values. Would any pattern differ as much? Lay
 # that of the land over the map at every other place, wrapping round, and count.
 
 # %%
