@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** where on the map forecasts err, and what of that is more than chance. **You should know** the models of
-# {doc}`04_main_table`. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# {doc}`04_main_table`. {sub-ref}`wordcount-minutes` min. On data of yours:
 # `papermill notebooks/11_q6_error_maps.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

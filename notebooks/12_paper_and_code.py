@@ -20,7 +20,7 @@
 # or PSNR is computed moves it further than any of them.**
 #
 # :::{div} page-head
-# **You will see** what paper and code do differently, and what of it matters. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` minutes. On data
+# **You will see** what paper and code do differently, and what of it matters. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` min. On data
 # of yours: `papermill notebooks/12_paper_and_code.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** what LS-Conv costs and how large a grid may be. **You should know** {doc}`03_method`.
-# {sub-ref}`wordcount-minutes` minutes. On a machine of yours:
+# {sub-ref}`wordcount-minutes` min. On a machine of yours:
 # `papermill notebooks/13_speed_and_scale.ipynb mine.ipynb -p rerun True`, or [in full](your-machine).
 # :::
 
