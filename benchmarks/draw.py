@@ -50,7 +50,7 @@ def growth(
     ax.set_xticks(ticks, [f"{nodes:,}" for nodes in ticks])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
-    ax.legend()
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), handletextpad=0.2)
     return ax
 
 

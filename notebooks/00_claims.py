@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** which claims of the talk hold on two real data sets. **You should know** what
-# {doc}`LS-Conv <03_method>` is. {sub-ref}`wordcount-minutes` minutes. On data of yours:
+# {doc}`LS-Conv <03_method>` is. {sub-ref}`wordcount-minutes` min. On data of yours:
 # `papermill notebooks/00_claims.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

@@ -73,6 +73,7 @@ HTML(figures.claims_grid(held))
 
 
 # %% [markdown]
+# (observations-to-method)=
 # ## From observation to method
 #
 # The talk answers each observation with a kind of network. LS-Conv joins the three.

@@ -64,6 +64,7 @@ first = next(iter(records))  # where one field is enough
 axes = figures.schematics.convolution_and_lsconv()
 
 # %% [markdown]
+# (task)=
 # ## The task
 #
 # From the last $\alpha = T$ fields of near-surface temperature, forecast the next $\beta = L$:

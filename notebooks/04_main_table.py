@@ -114,6 +114,7 @@ HTML(figures.claims_grid(held))
 # LS-NTP (tuned) is another network around the same operator, with ridge's forecast among its inputs and a recipe of
 # its own: {doc}`15_tuned`. What the recipe does for the others is in {doc}`14_recipe`.
 #
+# (by-lead)=
 # ## Lead by lead
 
 # %% tags=["hide-input"]

@@ -20,7 +20,7 @@
 # the error on `era5-uk`.**
 #
 # :::{div} page-head
-# **You will see** LS-NTP with one part taken out at a time, the talk's Table 4. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` minutes. On data
+# **You will see** LS-NTP with one part taken out at a time, the talk's Table 4. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` min. On data
 # of yours: `papermill notebooks/05_ablation.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

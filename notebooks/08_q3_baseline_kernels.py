@@ -20,7 +20,7 @@
 # rivals' 3×3, either.**
 #
 # :::{div} page-head
-# **You will see** three rivals of LS-NTP with kernels of 3×3 to 9×9, the talk's third question. **You should know** {doc}`04_main_table`. {sub-ref}`wordcount-minutes` minutes. On data
+# **You will see** three rivals of LS-NTP with kernels of 3×3 to 9×9, the talk's third question. **You should know** {doc}`04_main_table`. {sub-ref}`wordcount-minutes` min. On data
 # of yours: `papermill notebooks/08_q3_baseline_kernels.ipynb mine.ipynb -p dataset my.nc -p rerun True`
 # :::
 

@@ -16,12 +16,14 @@
 # %% [markdown]
 # # Q6: maps of the error
 #
-# Where does the forecast err? The talk shows maps of LS-NTP's mean absolute error on both of its
-# data sets; what it concludes from them is not in what we have. Here are such maps for this book's
-# data sets and three leads, the difference from a linear model, and three plain questions with
-# numbers that could have come out either way: is the error larger over land than over the sea, does
-# it depend on latitude, and does it grow towards the edge of the region, where what flows in is not
-# seen?
+# **LS-NTP (equations) errs most over land, and gains most on persistence there; over the sea of `era5-uk` it gains
+# nothing. At the edge of `ncep-na` the gain is smaller; between north and south no difference in it is seen.**
+#
+# :::{div} page-head
+# **You will see** where on the map forecasts err, and what of that is more than chance. **You should know** the models of
+# {doc}`04_main_table`. {sub-ref}`wordcount-minutes` min. On data of yours:
+# `papermill notebooks/11_q6_error_maps.ipynb mine.ipynb -p dataset my.nc -p rerun True`
+# :::
 
 # %% tags=["parameters", "hide-input"]
 dataset = [
@@ -32,17 +34,15 @@ models = [
     "lsntp-equations",
     "convlstm",
     "lsntp-tuned",
-]  # the first one: lead by lead
+]  # the first one in most figures, all in the tables
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network
 rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
-from myst_nb import glue
 
 from lsntp import figures
 from lsntp.chapters import parameters, q6_error_maps
@@ -52,6 +52,7 @@ from lsntp.zoo import LABELS
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun, models)
 focus = LABELS[models[0]]
+SHARE = "share of persistence's error"
 runs = {
     d: studies.load(studies.rows(d, models, preset, seeds), rerun) for d in datasets
 }
@@ -59,197 +60,175 @@ asked = {d: q6_error_maps.quantities(runs[d], models) for d in datasets}
 cells = {
     d: q6_error_maps.geography(asked[d]["MAE of Persistence"]) for d in datasets
 }
-
-# %% [markdown]
-# ## In short
-#
-# The mean error of LS-NTP (equations), divided by persistence's over the same cells; 1 is no better than
-# no change:
-#
-# | | land | sea | outer three cells | further inside |
-# |---|---|---|---|---|
-# | `ncep-na` | {glue:text}`ncep-na LS-NTP (equations) share land one:.2f` | {glue:text}`ncep-na LS-NTP (equations) share land other:.2f` | {glue:text}`ncep-na LS-NTP (equations) share rim one:.2f` | {glue:text}`ncep-na LS-NTP (equations) share rim other:.2f` |
-# | `era5-uk` | {glue:text}`era5-uk LS-NTP (equations) share land one:.2f` | {glue:text}`era5-uk LS-NTP (equations) share land other:.2f` | {glue:text}`era5-uk LS-NTP (equations) share rim one:.2f` | {glue:text}`era5-uk LS-NTP (equations) share rim other:.2f` |
-#
-# Cell by cell it is worse than no change in {glue:text}`ncep-na LS-NTP (equations) worse:.0f` % of the area of
-# `ncep-na` and in {glue:text}`era5-uk LS-NTP (equations) worse:.0f` % of that of `era5-uk`. What of the
-# differences is more than chance is [below](came-out).
-#
-# ## The error of each cell
-#
-# Mean absolute error over all windows of the test period, mean over the seeds, at leads of one,
-# three and six steps: of LS-NTP as the equations print it, with the `modern` recipe of the main
-# table ({func}`lsntp.chapters.q6_error_maps.error_maps`; the errors are
-# {func}`lsntp.runs.metrics.error_maps`'s).
+shares = {d: asked[d][f"{focus} over Persistence"] for d in datasets}
 
 # %% tags=["hide-input"]
-# | alt: Maps of the mean absolute error of LS-NTP (equations) at three leads; it grows with the lead.
-for d in datasets:
-    by_lead = (
-        q6_error_maps.maps(runs[d][focus])
-        .mean("seed", keep_attrs=True)
-        .isel(lead=[0, 2, 5])
-    )
-    q6_error_maps.error_maps(by_lead, f"{d}, MAE of {focus}")
-    plt.show()
+# | alt: Maps of the error of LS-NTP (equations) as a share of that of persistence; blue over land, red over much of the sea around Britain.
+# | caption: "The error of LS-NTP (equations) in each cell as a share of persistence's, mean over leads and seeds. Blue is better than no change, red is worse. ({func}`lsntp.chapters.q6_error_maps.ratio_map` draws it.)"
+axes = q6_error_maps.ratio_map({d: shares[d].mean("seed") for d in datasets})
 
 # %% [markdown]
-# A map like this shows two things at once: how well the model forecasts, and how much the
-# temperature of a place changes at all. So the same map once more, as a share of persistence's
-# error, mean over leads: 1 is no better than no change; blue is better
-# ({func}`lsntp.chapters.q6_error_maps.ratio_map`).
-
-# %% tags=["hide-input"]
-# | alt: Map of the error of LS-NTP (equations) as a share of that of persistence; blue is better than no change.
-for d in datasets:
-    share = asked[d][f"{focus} over Persistence"].mean("seed")
-    q6_error_maps.ratio_map(share, f"{d}, {focus}")
-    plt.show()
-
-# %% [markdown]
-# ## Minus the linear model
+# Persistence, the forecast of no change, errs where the weather changes much. The share takes that off.
 #
-# MAE minus that of ridge, mean over leads and seeds. Blue: the network is better. Red: the linear
-# model is ({func}`lsntp.chapters.q6_error_maps.change_maps`).
-
-# %% tags=["hide-input"]
-# | alt: Maps of the error of each network less that of ridge; blue where the network is better, red where ridge is.
-for d in datasets:
-    changes = {
-        LABELS[m]: asked[d][f"{LABELS[m]} minus Ridge"].mean("seed") for m in models
-    }
-    q6_error_maps.change_maps(changes, "MAE minus that of Ridge (K)", d)
-    plt.show()
-
-# %% [markdown]
-# ## Land, latitude, edge: how the questions are asked
+# (came-out)=
+# ## Land, latitude, edge
 #
-# For each question the cells are put into two groups, and the area-weighted means (weight:
-# cos latitude) of a map over both are compared:
-#
-# - cells whose centre is **land** against those at sea ({func}`lsntp.data.land.land_mask`; lakes count
-#   as land);
-# - the **northern** half of the rows against the southern;
-# - the **rim**, the three outermost rows and columns, against all cells further inside;
-# - the **western** rim against the eastern. At these latitudes weather mostly moves eastwards, so
-#   that the unknown enters in the west.
-#
-# Each is asked of four maps: the error of persistence, which is the weather's own variability; the
-# model's error; that minus ridge's; and that as a share of persistence's (the mean of the cells'
-# shares, not the share of the means).
-#
-# **Intervals.** A map of errors is smooth: its hundreds of cells are far fewer independent values,
-# and a test that took them as independent would find something everywhere. The maps are means over
-# the test period, so that its days cannot be drawn anew. What is done instead:
-#
-# 1. The *interval* asks how far two groups would differ by chance on a map as smooth as this one,
-#    with no preferred direction. The map is taken apart into waves, the mean square of each band of
-#    wave lengths is estimated from the map itself, and the variance of the contrast follows
-#    ({func}`lsntp.chapters.q6_error_maps.chance`). Tests hold it to be wrong in about one of ten made-up smooth
-#    maps at most; leaving out one block of the map at a time, which we tried first, was wrong in up
-#    to half of them.
-# 2. For land and for the rim there is a second null: the pattern of land (or the frame) is laid
-#    over the map at every other place, wrapping round, and *p* is the share of places where the
-#    two groups differ by as much. This keeps the pattern and the map as they are and breaks only the
-#    tie between them. It makes no sense for halves of the map: shifted by half the region, a half
-#    is the other half.
-# 3. The *seeds*: the standard error of the mean over them is added to the interval, in variance.
-#
-# A difference counts as one if the interval excludes zero and *p* is at most 0.05 where there is one
-# ({func}`lsntp.chapters.q6_error_maps.contrast`).
+# Means of LS-NTP (equations) over two groups of cells: > or < where they differ, ~ where no difference is seen.
 
 # %% tags=["hide-input"]
 found = {d: q6_error_maps.contrasts(asked[d], cells[d]) for d in datasets}
-
-# %% tags=["hide-output"]
-for d in datasets:
-    display(Markdown(f"**{d}**"))
-    display(q6_error_maps.readable(found[d], cells[d]))
+answers = pd.concat(
+    {d: q6_error_maps.answers(found[d], models) for d in datasets},
+    names=["data set"],
+)
+compact = answers.xs(focus, level="model")[[SHARE, "MAE (K)"]]
+compact.unstack("data set", sort=False).fillna("–").rename_axis(index=None)
 
 # %% [markdown]
-# (came-out)=
-# ## What came out
+# A group's share is the mean of its cells' shares. Over the sea of `era5-uk` that is above 1; the mean error there is
+# about persistence's own.
 #
-# The means of the two groups, by model: of its error, of its cells' errors as shares of persistence's,
-# and of its error minus ridge's. Between them stands > or < where they differ, and ~ where no difference is seen
-# ({func}`lsntp.chapters.q6_error_maps.answers`).
+# All three networks agree on land. The edge is seen for ConvLSTM on `ncep-na` too, for LS-NTP (tuned) on `era5-uk` only.
+
+# %% tags=["hide-cell"]
+# | prompt: The answers for all models
+for d in datasets:
+    display(Markdown(f"**{d}**"))
+    display(answers.xs(d))
+
+# %% tags=["hide-cell"]
+# | prompt: Differences and intervals
+for d in datasets:
+    display(Markdown(f"**{d}**"))
+    display(q6_error_maps.readable(found[d]))
+
+
+# %% [markdown]
+# ## How two groups are compared
+#
+# A cell is **land** if its centre is ({func}`lsntp.data.land.land_mask`; lakes are land). The **rim** is the three outermost
+# rows and columns; the western one is held against the eastern, as weather mostly comes from the west. Rows
+# shrink towards the pole, so a cell counts by the cosine of its latitude:
+
+# %%
+def contrast(error, land):
+    """Mean error over land minus that over the sea, by area."""
+    cosine = np.cos(np.radians(error["lat"].to_numpy()))
+    area = np.repeat(cosine[:, None], error.sizes["lon"], axis=1)
+    over_land, at_sea = (
+        np.average(error.to_numpy()[group], weights=area[group])
+        for group in (land, ~land)
+    )
+    return over_land - at_sea
+
+
+# %% [markdown]
+# Errors are smooth: neighbouring cells are no independent values. Would any pattern differ as much? Lay
+# that of the land over the map at every other place, wrapping round, and count.
+
+# %%
+def share_of_shifts(error, land):
+    """How often land, laid elsewhere, differs from its sea as much."""
+    height, width = land.shape
+    elsewhere = [
+        contrast(error, np.roll(land, (down, across), axis=(0, 1)))
+        for down in range(height)
+        for across in range(width)
+    ]
+    as_much = abs(contrast(error, land)) * (1 - 1e-9)  # its own place counts
+    return np.mean(np.abs(elsewhere) >= as_much)
+
+
+# %% tags=["hide-cell"]
+# | prompt: The same as the library's
+for d in datasets:
+    land = cells[d]["land"].to_numpy()
+    if land.any() and not land.all():
+        ours = found[d].loc[(f"{focus} over Persistence", "land")]
+        error = shares[d].mean("seed").astype(float)
+        np.testing.assert_allclose(contrast(error, land), ours["difference"])
+        np.testing.assert_allclose(share_of_shifts(error, land), ours["p"])
+
+# %% [markdown]
+# This share is *p*; it is asked for land and rim. Halves have none: shifted by half the region, one half is the other.
+#
+# All four get an *interval*: how far two groups differ by chance on a map as smooth as this one, with no preferred
+# direction. The map is taken apart into waves; the mean square of each band of wave lengths gives the variance of
+# the contrast ({func}`lsntp.chapters.q6_error_maps.chance`). Tests hold it to be wrong in about one of ten made-up smooth maps at
+# most. The standard error over seeds is added in variance.
+#
+# A difference counts if the interval excludes zero and *p*, where there is one, is at most 0.05.
+#
+# ## The error itself
 
 # %% tags=["hide-input"]
-for d in datasets:
-    display(Markdown(f"**{d}**"))
-    display(q6_error_maps.answers(found[d], models))
-    for (what, name), c in found[d].iterrows():
-        if what == f"MAE of {focus}":
-            still = found[d].loc[("MAE of Persistence", name)]
-            for group in ("one", "other"):
-                glue(
-                    f"{d} {focus} share {name} {group}",
-                    float(c[group] / still[group]),
-                    display=False,
-                )
-    worse = asked[d][f"{focus} over Persistence"].mean("seed") > 1
-    area = 100 * float((worse * cells[d]["area"]).sum() / cells[d]["area"].sum())
-    glue(f"{d} {focus} worse", area, display=False)
+# | alt: Maps of the mean absolute error of LS-NTP (equations); on both data sets it is largest over land.
+# | caption: "Mean absolute error of LS-NTP (equations) over the test period, mean over leads and seeds. The talk shows such maps; what it concludes is not in what we have. ({func}`lsntp.chapters.q6_error_maps.error_maps` draws it.)"
+axes = q6_error_maps.error_maps(
+    {d: asked[d][f"MAE of {focus}"].mean("seed") for d in datasets}
+)
 
 # %% [markdown]
+# ## Minus the linear model
+
+# %% tags=["hide-input"]
+# | alt: Maps of the error of each network less that of ridge; blue where the network is better, red where ridge is.
+# | caption: "MAE minus that of ridge, mean over leads and seeds. Blue: the network is better. Red: the linear model is. ({func}`lsntp.chapters.q6_error_maps.change_maps` draws it.)"
+axes = q6_error_maps.change_maps(
+    {
+        d: {
+            LABELS[m]: asked[d][f"{LABELS[m]} minus Ridge"].mean("seed")
+            for m in models
+        }
+        for d in datasets
+    },
+    "minus Ridge (K)",
+)
+
+# %% [markdown]
+# On `ncep-na` no tie of LS-NTP (equations) minus ridge to land, latitude or edge is seen. On `era5-uk` it is further behind
+# ridge along the eastern rim than along the western.
+#
 # ## Latitude
-#
-# The means of six bands of rows, weighted by area; bars are one standard deviation over the seeds
-# ({func}`lsntp.chapters.q6_error_maps.by_latitude`, {func}`lsntp.chapters.q6_error_maps.latitude_profile`). The lines of the
-# models against that of persistence show how much of the dependence is the weather's own.
 
 # %% tags=["hide-input"]
-# | alt: Mean absolute error by latitude, a line a model beside that of persistence.
-for d in datasets:
-    bands = {
-        what.removeprefix("MAE of "): q6_error_maps.by_latitude(asked[d][what])
-        for what in asked[d]
-        if what.startswith("MAE of ")
-    }
-    q6_error_maps.latitude_profile(bands, "MAE (K)").set_title(d)
-    plt.show()
+# | alt: Error as a share of that of persistence by latitude, a line a network, one panel a data set.
+# | caption: "Bands of rows, weighted by area; the grey line is persistence, bars are one standard deviation over seeds. ({func}`lsntp.chapters.q6_error_maps.latitude_profiles` draws it.)"
+axes = q6_error_maps.latitude_profiles(
+    {
+        d: {
+            LABELS[m]: q6_error_maps.by_latitude(
+                asked[d][f"{LABELS[m]} over Persistence"]
+            )
+            for m in models
+        }
+        for d in datasets
+    },
+    SHARE,
+)
 
 # %% [markdown]
+# On `ncep-na` the share is lowest in the middle; between its two halves no difference is seen.
+#
 # ## The edge of the region
 #
-# Beyond the edge no model sees anything: all of them read zeros there. Ridge has coefficients of
-# its own for each cell and so can take that into account; the networks share theirs over the grid,
-# apart from peepholes and node embeddings. The error by the distance to each side, up to the
-# middle of the region, three cells along the two other sides left out, bands one standard deviation
-# over the seeds ({func}`lsntp.chapters.q6_error_maps.by_distance`, {func}`lsntp.chapters.q6_error_maps.edge_profiles`).
+# Beyond the edge all models read zeros. Ridge has coefficients of its own for each cell and can allow for that; the
+# networks share theirs over the grid, apart from peepholes and node embeddings.
 
 # %% tags=["hide-input"]
-# | alt: Error by the distance to each side of the region, absolute, as a share of that of persistence, and less that of ridge.
-for d in datasets:
-    panels = {
-        f"{d}, {focus}": ("MAE of", "MAE (K)"),
-        "as a share of persistence's": ("over", "MAE / MAE"),
-        "minus Ridge": ("minus", "difference (K)"),
-    }
-    names = {"MAE of": f"MAE of {focus}", "over": f"{focus} over Persistence"}
-    names["minus"] = f"{focus} minus Ridge"
-    q6_error_maps.edge_profiles(
-        {
-            title: (q6_error_maps.by_distance(asked[d][names[k]]), y)
-            for title, (k, y) in panels.items()
-        }
-    )
-    plt.show()
+# | alt: Error as a share of that of persistence by the distance to each side, up to the middle of the region, one panel a data set.
+# | caption: "LS-NTP (equations), up to the middle of the region, without the rims of the two other sides; bands are one standard deviation over seeds. ({func}`lsntp.chapters.q6_error_maps.edge_profiles` draws it.)"
+axes = q6_error_maps.edge_profiles(
+    {d: q6_error_maps.by_distance(shares[d]) for d in datasets}, SHARE
+)
 
 # %% [markdown]
 # ## Limits
 #
-# - Land, latitude and edge are not independent of each other in one small region: on `ncep-na` the
-#   land lies in the middle and the north, the western and the southern rim are mostly sea. A
-#   difference between two groups does not say which of these makes it. The share of persistence's
-#   error takes the weather's own variability off, not more.
-# - Two regions are two regions. One map is about one value where halves of it are compared, so that
-#   only a very strong dependence on latitude can be told from chance.
-# - The null that shifts a pattern lets it wrap round the edge, and few of its hundreds of places
-#   are independent. It is a guard against reading a pattern into any smooth map, and weak where
-#   only few shifts differ.
-# - Sixteen comparisons a data set and model: by the interval alone up to one in ten would come out by
-#   chance, fewer where *p* is asked as well.
+# - **Land, latitude and edge go together in a small region.** On `ncep-na` the north is mostly land, the eastern and
+#   southern rims are mostly sea. A difference does not say which of them makes it.
+# - **Sixteen comparisons a data set and model.** By the interval alone up to one in ten comes out by chance; *p* is a weak
+#   guard, as few of the shifts are independent. Between halves only a very strong difference can be told from chance.
 # - `era5-uk` is tested on one week of March: its map is a map of that week's weather.
 
 # %% [markdown]
@@ -259,8 +238,39 @@ for d in datasets:
 
 # %% tags=["hide-cell"]
 if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
+    verdicts = {d: found[d]["verdict"].unstack("contrast") for d in datasets}
+    for d in datasets:
+        assert verdicts[d].loc[f"MAE of {focus}", "land"] == "higher"
+        for m in models:  # on land all agree
+            assert verdicts[d].loc[f"{LABELS[m]} over Persistence", "land"] == "lower"
+        skill = verdicts[d].loc[f"{focus} over Persistence"]
+        assert skill["north"] == skill["west"] == "no difference seen"
+    rim = {
+        (d, m): verdicts[d].loc[f"{LABELS[m]} over Persistence", "rim"]
+        for d in datasets
+        for m in models
+    }
+    seen = [where for where, verdict in rim.items() if verdict == "higher"]
+    assert seen == [
+        ("ncep-na", "lsntp-equations"),
+        ("ncep-na", "convlstm"),
+        ("era5-uk", "lsntp-tuned"),
+    ]
+    sea = found["era5-uk"]["other"].xs("land", level="contrast")
+    at_sea = sea[f"MAE of {focus}"] / sea["MAE of Persistence"]
+    assert 0.95 < at_sea < 1.05 and sea[f"{focus} over Persistence"] > 1
     from_ridge = found["ncep-na"].xs(f"{focus} minus Ridge", level="quantity")
     assert (from_ridge["verdict"] == "no difference seen").all()
+    west = found["era5-uk"].loc[(f"{focus} minus Ridge", "west")]
+    assert west["verdict"] == "lower" and 0 < west["one"] < west["other"]
+    for m in models:
+        what = f"{LABELS[m]} over Persistence"
+        bands = q6_error_maps.by_latitude(asked["ncep-na"][what])["mean"]
+        assert bands.idxmin() in (2, 3)  # of six
+        assert verdicts["ncep-na"].loc[what, "north"] == "no difference seen"
+    land, north, east = (cells["ncep-na"][k] for k in ("land", "north", "east"))
+    assert land.where(north).mean() > 0.6
+    assert max(land.where(east).mean(), land[-q6_error_maps.RIM :].mean()) < 0.2
 for d in datasets:
     for label, several in runs[d].items():
         for record in several:

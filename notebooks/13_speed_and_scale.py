@@ -21,7 +21,7 @@
 #
 # :::{div} page-head
 # **You will see** what LS-Conv costs and how large a grid may be. **You should know** {doc}`03_method`.
-# {sub-ref}`wordcount-minutes` minutes. On a machine of yours:
+# {sub-ref}`wordcount-minutes` min. On a machine of yours:
 # `papermill notebooks/13_speed_and_scale.ipynb mine.ipynb -p rerun True`, or [in full](your-machine).
 # :::
 
@@ -78,7 +78,7 @@ fits = {
     for method, rows in fitted.groupby("method", sort=False)
     if len(rows) >= 4
 }
-figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.4))
+figure, axes = plt.subplots(1, 2, figsize=(6.6, 3.7))
 for value, ax in zip(draw.GROWTH, axes, strict=True):
     chosen = {method: fit for (what, method), fit in fits.items() if what == value}
     draw.growth(both, value, chosen, ax=ax)

@@ -357,7 +357,7 @@ def test_the_geometry_drawn_is_conv2ds(size, kernel):
     for name, ax in axes.items():
         if name == "channels":
             assert [text.get_text() for text in ax.texts if text.get_text()] == [
-                "2 input channels",
+                "2 input\nchannels",
                 f"4 kernels,\n2×{kernel}×{kernel} each",
                 "4 output\nchannels",
             ]

@@ -21,41 +21,6 @@ def _clean():
         plt.close("all")
 
 
-def test_variants_show_seeds_means_and_intervals():
-    errors = pd.DataFrame(
-        [("full", 1.0), ("full", 1.2), ("less", 1.5), ("less", 1.7), ("other", 1.1)],
-        columns=["row", "mae"],
-    )
-    differences = pd.DataFrame(
-        {
-            "difference": [0.5, 0.0],
-            "low": [0.4, -0.1],
-            "high": [0.6, 0.1],
-            "verdict": ["higher", "no difference seen"],
-        },
-        index=["less", "other"],
-    )
-    left, right = study_figures.variants(errors, differences, "full")
-    assert [t.get_text() for t in left.get_yticklabels()] == ["full", "less", "other"]
-    assert (left.get_xlabel(), right.get_xlabel()) == ("MAE (K)", "difference from full (K)")
-    assert left.get_ylim()[0] > left.get_ylim()[1]  # the first row on top
-    drawn = [(line.get_marker(), line.get_xdata()) for line in left.lines]
-    seeds = [x for marker, x in drawn if marker == "o"]
-    np.testing.assert_allclose(np.concatenate(seeds), errors["mae"])
-    means = [x[0] for marker, x in drawn if marker == "|"]
-    np.testing.assert_allclose(means, [1.1, 1.6, 1.1])
-    bars = [line.get_xdata() for line in right.lines if list(line.get_xdata())[1:]]
-    assert [0.4, 0.6] in [list(x) for x in bars]
-    dots = {
-        line.get_xdata()[0]: line.get_markerfacecolor()
-        for line in right.lines
-        if line.get_marker() == "o" and len(line.get_xdata())
-    }
-    assert dots[0.0] == "white" and dots[0.5] != "white"  # filled where separable
-    legend = [t.get_text() for t in left.figure.legends[0].get_texts()]
-    assert legend == ["lower error", "higher error", "no difference seen"]
-
-
 def curves():
     return pd.DataFrame(
         [

@@ -20,7 +20,6 @@ STUDIES = (
     "12_paper_and_code",
     "14_recipe",
     "15_tuned",
-    "16_test_weeks",
 )
 
 
@@ -77,3 +76,14 @@ def test_a_study_trains_on_a_field_of_ones_own(tmp_path: Path, own_field: str, n
     assert_it_went_well(
         execute(tmp_path, name, dataset=own_field, preset="smoke", seeds=1, rerun=True)
     )
+
+
+def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(
+    tmp_path: Path, own_field: str
+) -> None:
+    chosen = {"dataset": own_field, "models": ["ridge", "lsntp-equations"]}
+    notebook = execute(tmp_path, "16_test_weeks", **chosen, preset="smoke", seeds=1, rerun=True)
+    assert_it_went_well(notebook)
+    outputs = str([c.get("outputs") for c in notebook.cells])
+    shown = {name for name in LABELS if LABELS[name] in outputs}
+    assert shown == {"ridge", "lsntp-equations"}

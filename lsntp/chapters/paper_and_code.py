@@ -1,4 +1,4 @@
-"""What the released code does otherwise, switched one thing at a time; how its graph starts.
+"""What the released code does otherwise, switched one thing at a time; scores by convention.
 
 Shown in the notebook ``12_paper_and_code``.
 """
@@ -10,13 +10,11 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from matplotlib.ticker import MaxNLocator
 from skimage.metrics import structural_similarity
 
 from lsntp.figures.style import WIDTH
-from lsntp.model.graph import AdaptiveGraph
 from lsntp.results.compare import Rows
 from lsntp.results.paper import TABLE_5
 from lsntp.runs import metrics
@@ -49,56 +47,21 @@ def leak(rows: Rows) -> pd.DataFrame:
     return pd.DataFrame.from_dict(losses, orient="index", columns=columns)
 
 
-def first_graph(nodes: int, size: int, seed: int = 0) -> pd.Series:
-    """Say how near to uniform an untrained graph is.
-
-    Parameters
-    ----------
-    nodes, size : int
-        N and E.
-    seed : int
-        Of the embedding.
-
-    Returns
-    -------
-    Series
-        In multiples of 1/N: ``deviation`` (s.d. of the off-diagonal weights around 1), ``lowest``,
-        ``highest``, ``own`` (mean weight of a node for itself); ``zero_scores``: share of scores
-        that the ReLU sets to zero, and whose weight is the row's floor, not zero.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        graph = AdaptiveGraph(nodes, size)
-    with torch.no_grad():
-        relative = graph().double().numpy() * nodes
-        scores = (graph.embedding @ graph.embedding.T).numpy()
-    others = ~np.eye(nodes, dtype=bool)
-    return pd.Series(
-        {
-            "deviation": float(relative[others].std()),
-            "lowest": float(relative[others].min()),
-            "highest": float(relative[others].max()),
-            "own": float(relative.diagonal().mean()),
-            "zero_scores": float((scores[others] <= 0).mean()),
-        }
-    )
-
-
 GAUSSIAN_WINDOW = 11
 """Side of the window of SSIM's first paper: a Gaussian of 1.5 cells, cut at 3.5 s.d."""
 SCORES = {"mae": "MAE (K)", "rmse": "RMSE (K)", "ssim": "SSIM", "psnr": "PSNR (dB)"}
 OURS = {
     "mae": "mean over all",
-    "rmse": "pooled for each lead, then the mean",
-    "ssim": "fields scaled to 0–1 by the range of the set",
+    "rmse": "pooled each lead, then mean",
+    "ssim": "scaled to 0–1 by the set's range",
     "psnr": "range of the set, mean over fields",
 }
 """The conventions of :func:`lsntp.score`."""
 RELEASED = {
     "mae": "mean over all",
-    "rmse": "pooled for each lead, then the mean",
-    "ssim": "kelvin, data range 2 (released)",
-    "psnr": "data range 255, mean over fields (released)",
+    "rmse": "pooled each lead, then mean",
+    "ssim": "kelvin, range 2 (released)",
+    "psnr": "range 255, mean over fields (released)",
 }
 """The conventions of the released code."""
 
@@ -164,11 +127,9 @@ def _rmse(by_field: np.ndarray, per_cell: np.ndarray) -> dict[tuple[str, str], f
     return {
         ("rmse", "pooled over all"): float(np.sqrt(by_field.mean())),
         ("rmse", OURS["rmse"]): float(np.sqrt(by_field.mean(axis=0)).mean()),
-        ("rmse", "one for each window, then the mean"): float(
-            np.sqrt(by_field.mean(axis=1)).mean()
-        ),
-        ("rmse", "one for each field, then the mean"): float(np.sqrt(by_field).mean()),
-        ("rmse", "one for each cell and lead, then the mean"): float(per_cell.mean()),
+        ("rmse", "each window, then mean"): float(np.sqrt(by_field.mean(axis=1)).mean()),
+        ("rmse", "each field, then mean"): float(np.sqrt(by_field).mean()),
+        ("rmse", "each cell and lead, then mean"): float(per_cell.mean()),
     }
 
 
@@ -176,7 +137,7 @@ def _psnr(by_field: np.ndarray, data_range: float) -> dict[tuple[str, str], floa
     """PSNR of fields with mean squared errors (S, L), by range and order of the mean."""
     return {
         ("psnr", RELEASED["psnr"]): _psnr_of(by_field, 255),
-        ("psnr", "data range 255, of the pooled error"): _psnr_of(by_field.mean(), 255),
+        ("psnr", "range 255, of the pooled error"): _psnr_of(by_field.mean(), 255),
         ("psnr", OURS["psnr"]): _psnr_of(by_field, data_range),
     }
 
@@ -200,7 +161,7 @@ def _ssim(p: np.ndarray, t: np.ndarray) -> dict[tuple[str, str], float]:
             [metrics.ssim(p[:, k], t[:, k], np.ptp(t[:, k])) for k in leads]
         ),
         "kelvin, range of the set": metrics.ssim(fields, truths, data_range),
-        "kelvin, data range 255": metrics.ssim(fields, truths, 255),
+        "kelvin, range 255": metrics.ssim(fields, truths, 255),
         OURS["ssim"]: np.mean([metrics.ssim(p01[:, k], t01[:, k], 1) for k in leads]),
     }
     if min(p.shape[2:]) >= GAUSSIAN_WINDOW:
@@ -301,39 +262,52 @@ def allowed() -> pd.DataFrame:
 
 
 def convention_dots(
-    table: pd.DataFrame, units: Mapping[str, str], theirs: Mapping[str, float] | None = None
+    tables: Mapping[str, pd.DataFrame],
+    units: Mapping[str, str],
+    theirs: Mapping[str, float] | None = None,
 ) -> np.ndarray:
-    """One panel per score, one dot per convention: the same forecast, scored in different ways.
+    """Score the same forecast in different ways: a row per score, a column per data set.
 
     Parameters
     ----------
-    table : DataFrame
+    tables : mapping of data set -> DataFrame
         Columns ``score``, ``convention``, ``value``.
     units : mapping of score -> str
         Its heading, with the unit.
     theirs : mapping of score -> float, optional
         A difference between models to draw as a bar of that length, for scale.
+
+    Returns
+    -------
+    array of Axes (score, data set)
     """
-    scores = list(dict.fromkeys(table["score"]))
-    sizes = [int((table["score"] == s).sum()) for s in scores]
+    both = pd.concat(tables.values())
+    names = {s: list(dict.fromkeys(g["convention"])) for s, g in both.groupby("score", sort=False)}
+    sizes = [len(n) for n in names.values()]
     figure, axes = plt.subplots(
-        len(scores), 1, figsize=(WIDTH, 0.36 * sum(sizes) + 1.15 * len(scores)),
-        height_ratios=[n + 1 for n in sizes], squeeze=False,
+        len(names), len(tables), figsize=(WIDTH, 0.24 * sum(sizes) + 0.75 * len(sizes)),
+        height_ratios=[n + 1.2 for n in sizes], sharey="row", squeeze=False,
     )  # fmt: skip
-    for score, ax in zip(scores, axes[:, 0], strict=True):
-        rows = table[table["score"] == score].reset_index(drop=True)
-        ax.plot(rows["value"], rows.index, "o", color="#0072b2", markersize=7, label="one forecast")
-        ax.hlines(rows.index, rows["value"].min(), rows["value"], color="#0072b2", linewidth=1)
-        if theirs and score in theirs:
-            start = float(rows["value"].min())
-            ax.plot(
-                [start, start + theirs[score]], [len(rows) - 0.3] * 2, color="#d55e00", linewidth=5,
-                solid_capstyle="butt", label="the paper's best kernel against its second",
-            )  # fmt: skip
-        ax.set_yticks(rows.index, rows["convention"])
-        ax.set_ylim(len(rows) + 0.1, -0.6)
-        ax.set_xlabel(units[score])
-        ax.margins(x=0.08)
-        ax.xaxis.set_major_locator(MaxNLocator(5))
-    figure.legend(*axes[-1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return axes[:, 0]
+    for (score, labels), row in zip(names.items(), axes, strict=True):
+        for ax, table in zip(row, tables.values(), strict=True):
+            values = table[table["score"] == score].set_index("convention")["value"]
+            at = [labels.index(c) for c in values.index]
+            start = float(values.min())
+            ax.hlines(at, start, values, color="#0072b2", linewidth=1)
+            ax.plot(values, at, "o", color="#0072b2", markersize=6, label="one forecast")
+            if theirs and score in theirs:
+                ax.plot(
+                    [start, start + theirs[score]], [len(labels) - 0.2] * 2, color="#d55e00",
+                    linewidth=5, solid_capstyle="butt",
+                    label="the paper's best kernel against its second",
+                )  # fmt: skip
+            ax.set_xlabel(units[score])
+            ax.margins(x=0.08)
+            ax.xaxis.set_major_locator(MaxNLocator(4))
+        row[0].set_yticks(range(len(labels)), labels)
+        row[0].set_ylim(len(labels) + 0.2, -0.6)
+    for ax, name in zip(axes[0], tables, strict=True):
+        ax.set_title(name)
+    handles = axes[-1, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=2)
+    return axes

@@ -11,12 +11,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from scipy.fft import dctn
 
 from lsntp.data.land import land_mask
-from lsntp.figures.maps import _degrees_north, _lead_title, _panels, field_map
+from lsntp.figures.maps import _degrees_north, _edges, field_map
 from lsntp.figures.style import DIVERGING, WIDTH, label_colours
 from lsntp.model.graph import EARTH_RADIUS_KM
 from lsntp.results.compare import (
@@ -36,12 +36,13 @@ RIM = 3
 MODES, WIDER = 8, 1.5
 """Waves in the first band of a map's spectrum, and how much wider each further band is."""
 CONTRASTS = {
-    "land": ("over land", "over the sea"),
-    "north": ("in the northern half", "in the southern half"),
-    "rim": (f"in the outer {RIM} cells", "further inside"),
-    "west": ("along the western rim", "along the eastern rim"),
+    "land": ("land", "sea"),
+    "north": ("northern half", "southern half"),
+    "rim": (f"outer {RIM} cells", "further inside"),
+    "west": ("western rim", "eastern rim"),
 }
 """What is compared: the name of the cells of either group."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
 BANDS = 6
 """Bands of latitude, of as equal a number of rows as can be."""
 SHIFTED = ("land", "rim")
@@ -62,7 +63,7 @@ def quantities(
     Parameters
     ----------
     rows : mapping
-        Records of :func:`rows`.
+        Records, from :func:`lsntp.results.studies.load`.
     models : sequence of str
         Names in :data:`lsntp.zoo.LABELS`.
 
@@ -272,26 +273,20 @@ def contrasts(asked: Mapping[str, xr.DataArray], cells: xr.Dataset) -> pd.DataFr
     return table
 
 
-def readable(table: pd.DataFrame, cells: xr.Dataset) -> pd.DataFrame:
-    """Write :func:`contrasts` for a reader: groups in words, numbers with their sign."""
-    area = cells["area"] / cells["area"].sum()
-    shares = {name: float((cells[name] * area).sum()) for name in CONTRASTS}
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Write :func:`contrasts` for a reader: groups in words, differences with their sign."""
     written = {}
     for (what, name), c in table.iterrows():
         low, high = signed(c["low"]), signed(c["high"])
-        written[what, name] = {
-            "first group": f"{CONTRASTS[name][0]} ({100 * shares[name]:.0f} % of the area)",
-            "second group": CONTRASTS[name][1],
-            "first": f"{c['one']:.3f}",
-            "second": f"{c['other']:.3f}",
+        written[what, ", ".join(CONTRASTS[name])] = {
             "difference": signed(c["difference"]),
-            "interval (nominal 95 %)": f"{low} to {high}",
+            "95 % interval": f"{low} to {high}",
             "seed s.d.": "–" if np.isnan(c["seed_sd"]) else f"{c['seed_sd']:.3f}",
             "p of shifts": "–" if np.isnan(p := c["p"]) else "< 0.01" if p < 0.01 else f"{p:.2f}",
-            "first group is": c["verdict"],
+            "the first is": c["verdict"],
         }
     out = pd.DataFrame.from_dict(written, orient="index")
-    out.index = out.index.set_names(["quantity", "contrast"])
+    out.index = out.index.set_names(["map", "cells"])
     return out
 
 
@@ -317,18 +312,20 @@ def answers(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     def cell(what: str, name: str, digits: int) -> str:
         c = table.loc[(what, name)]
         one, other = (f"{c[k]:.{digits}f}".replace("-", "−") for k in ("one", "other"))
-        return f"{one} {signs[c['verdict']]} {other}"
+        return f"{one} {signs[c['verdict']]} {other}".replace(" ", NO_BREAK)
 
     rows = {
         (", ".join(CONTRASTS[name]), LABELS[m]): {
             "MAE (K)": cell(f"MAE of {LABELS[m]}", name, 2),
-            "cells' shares of persistence's": cell(f"{LABELS[m]} over Persistence", name, 2),
+            "share of persistence's error": cell(f"{LABELS[m]} over Persistence", name, 2),
             "minus ridge's (K)": cell(f"{LABELS[m]} minus Ridge", name, 3),
         }
         for name in asked
         for m in models
     }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    out = pd.DataFrame.from_dict(rows, orient="index")
+    out.index = out.index.set_names(["cells", "model"])
+    return out
 
 
 def _area(values: xr.DataArray) -> xr.DataArray:
@@ -391,118 +388,149 @@ def by_distance(values: xr.DataArray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-ERROR = "YlOrRd"
-
-
 SIDES = {"west": "#0072b2", "east": "#d55e00", "north": "#000000", "south": "#009e73"}
 
 
-def error_maps(errors: xr.DataArray, title: str | None = None) -> np.ndarray:
-    """Maps of the MAE by cell at some leads, one scale from 0.
+def error_maps(errors: Mapping[str, xr.DataArray]) -> np.ndarray:
+    """Maps of the MAE by cell, one per data set, each with its own scale from 0.
 
     Parameters
     ----------
-    errors : DataArray (lead, lat, lon), K
-    title : str, optional
+    errors : mapping of data set -> DataArray (lat, lon), K
 
     Returns
     -------
-    array of Axes, one per lead
+    array of Axes, one per data set
     """
-    figure, axes = _panels(errors.isel(lead=0), errors.sizes["lead"], 3)
-    limits = 0.0, float(errors.max())
-    for k, ax in enumerate(axes):
-        field_map(errors.isel(lead=k), ax, cmap=ERROR, limits=limits, colourbar=False)
-        ax.set_title(_lead_title(errors, k))
-        ax.label_outer()
-    figure.colorbar(axes[0].collections[0], ax=list(axes), label="MAE (K)", shrink=0.9)
-    if title:
-        figure.suptitle(title)
+    figure, axes = _side_by_side(errors)
+    for ax, (name, error) in zip(axes, errors.items(), strict=True):
+        limits = 0.0, float(error.max())
+        field_map(error, ax, title=name, cmap="YlOrRd", limits=limits, colourbar=False)
+        figure.colorbar(
+            ax.collections[0], ax=ax, label="MAE (K)", orientation="horizontal", shrink=0.9
+        )
     return axes
 
 
-def change_maps(
-    changes: Mapping[str, xr.DataArray], label: str, title: str | None = None
-) -> np.ndarray:
-    """Maps of a difference, one per model, on one scale: blue below 0, red above.
+def ratio_map(shares: Mapping[str, xr.DataArray]) -> np.ndarray:
+    """Maps of an error as a share of persistence's: blue below 1, red above, by their logarithm.
 
     Parameters
     ----------
-    changes : mapping of name -> DataArray (lat, lon)
+    shares : mapping of data set -> DataArray (lat, lon)
+
+    Returns
+    -------
+    array of Axes, one per data set, all on one scale
+    """
+    powers = {name: share.copy(data=np.log2(share.to_numpy())) for name, share in shares.items()}
+    top = max(float(abs(power).max()) for power in powers.values())
+    figure, axes = _side_by_side(powers)
+    for ax, (name, power) in zip(axes, powers.items(), strict=True):
+        field_map(power, ax, title=name, cmap=DIVERGING, limits=(-top, top), colourbar=False)
+    bar = figure.colorbar(
+        axes[0].collections[0], ax=list(axes), label="share of persistence's error",
+        orientation="horizontal", shrink=0.7, aspect=40,
+    )  # fmt: skip
+    ticks = [t for t in (0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4) if abs(np.log2(t)) <= top]
+    bar.set_ticks(list(np.log2(ticks)), labels=[f"{t:g}" for t in ticks])
+    return axes
+
+
+def change_maps(changes: Mapping[str, Mapping[str, xr.DataArray]], label: str) -> np.ndarray:
+    """Maps of a difference, a row per data set on one scale: blue below 0, red above.
+
+    Parameters
+    ----------
+    changes : mapping of data set -> mapping of model -> DataArray (lat, lon)
     label : str
         What the colours mean, with its unit.
-    title : str, optional
+
+    Returns
+    -------
+    array of Axes (data set, model)
     """
-    figure, axes = _panels(next(iter(changes.values())), len(changes), 2)
-    top = max(float(abs(c).max()) for c in changes.values())
-    for ax, (name, change) in zip(axes, changes.items(), strict=True):
-        field_map(change, ax, title=name, cmap=DIVERGING, limits=(-top, top), colourbar=False)
-        ax.label_outer()
-    figure.colorbar(axes[0].collections[0], ax=list(axes), label=label, shrink=0.9)
-    if title:
-        figure.suptitle(title)
+    first = [next(iter(row.values())) for row in changes.values()]
+    columns = max(len(row) for row in changes.values())
+    tall = [1 / _wide(field) for field in first]
+    size = WIDTH, sum((WIDTH - 2.0) / max(columns, 2) * t + 0.5 for t in tall) + 0.4
+    figure, axes = plt.subplots(
+        len(changes), columns, figsize=size, height_ratios=tall, squeeze=False
+    )
+    for row, (dataset, by_model) in zip(axes, changes.items(), strict=True):
+        top = max(float(abs(c).max()) for c in by_model.values())
+        for ax, (name, change) in zip(row, by_model.items(), strict=True):
+            field_map(change, ax, title=name, cmap=DIVERGING, limits=(-top, top), colourbar=False)
+            ax.set(xlabel="", ylabel="")
+            ax.tick_params(labelleft=ax is row[0])
+        row[0].set_ylabel(dataset)
+        figure.colorbar(row[0].collections[0], ax=list(row), label=label, shrink=0.9)
     return axes
 
 
-def ratio_map(share: xr.DataArray, title: str | None = None) -> Axes:
-    """Map of an error as a share of persistence's: blue below 1, red above, by their logarithm.
+def latitude_profiles(bands: Mapping[str, Mapping[str, pd.DataFrame]], label: str) -> np.ndarray:
+    """Mean of a map over bands of latitude, one panel per data set, bars one s.d. over seeds.
 
     Parameters
     ----------
-    share : DataArray (lat, lon)
-    title : str, optional
-    """
-    power = share.copy(data=np.log2(share.to_numpy()))
-    top = float(abs(power).max())
-    label = "MAE / MAE of persistence"
-    ax = field_map(power, title=title, cmap=DIVERGING, limits=(-top, top), colourbar=False)
-    bar = ax.figure.colorbar(ax.collections[0], ax=ax, label=label, shrink=0.85)
-    ticks = [t for t in (0.25, 0.5, 0.7, 1, 1.4, 2, 4) if abs(np.log2(t)) <= top]
-    bar.set_ticks(list(np.log2(ticks)), labels=[f"{t:g}" for t in ticks])
-    return ax
-
-
-def latitude_profile(bands: Mapping[str, pd.DataFrame], label: str, ax: Axes | None = None) -> Axes:
-    """Mean of a map over bands of latitude, one line per model, bars one s.d. over seeds.
-
-    Parameters
-    ----------
-    bands : mapping of label -> DataFrame
+    bands : mapping of data set -> mapping of model's label -> DataFrame
         From :func:`by_latitude`.
     label : str
         What is averaged, with its unit.
     """
-    ax = ax or plt.subplots(figsize=(WIDTH, 4.2))[1]
-    colours = label_colours(list(bands))
-    for name, table in bands.items():
-        ax.errorbar(
-            table["mean"], table["latitude"], xerr=table["sd"], fmt="o-", color=colours[name],
-            label=name, capsize=3, linewidth=2,
-        )  # fmt: skip
-    ax.set(xlabel=label, ylabel="latitude", xlim=(0, None))
-    ax.yaxis.set_major_formatter(FuncFormatter(_degrees_north))
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return ax
+    figure, panels = plt.subplots(1, len(bands), figsize=(WIDTH, 3.6), squeeze=False)
+    axes = panels[0]
+    for ax, (dataset, by_model) in zip(axes, bands.items(), strict=True):
+        colours = label_colours(list(by_model))
+        for name, table in by_model.items():
+            ax.errorbar(
+                table["mean"], table["latitude"], xerr=table["sd"], fmt="o-", color=colours[name],
+                label=name, capsize=3, linewidth=2,
+            )  # fmt: skip
+        ax.axvline(1, color="grey", linewidth=1)
+        ax.set(title=dataset, xlabel=label, xlim=(0, None))
+        ax.yaxis.set_major_formatter(FuncFormatter(_degrees_north))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return axes
 
 
-def edge_profiles(profiles: Mapping[str, tuple[pd.DataFrame, str]]) -> np.ndarray:
-    """Error by the distance to each side of the region, one panel per quantity.
+def edge_profiles(profiles: Mapping[str, pd.DataFrame], label: str) -> np.ndarray:
+    """Mean of a map by the distance to each side of the region, one panel per data set.
 
     Parameters
     ----------
-    profiles : mapping of title -> (DataFrame, str)
-        From :func:`by_distance`, and what the vertical axis shows, with its unit.
+    profiles : mapping of data set -> DataFrame
+        From :func:`by_distance`.
+    label : str
+        What is averaged, with its unit.
     """
-    size = (WIDTH, 3.4 * len(profiles) + 0.5)
-    figure, axes = plt.subplots(len(profiles), 1, figsize=size, sharex=True, squeeze=False)
-    for ax, (title, (table, label)) in zip(axes[:, 0], profiles.items(), strict=True):
+    figure, panels = plt.subplots(
+        1, len(profiles), figsize=(WIDTH, 3.6), sharey=True, squeeze=False
+    )
+    axes = panels[0]
+    for ax, (dataset, table) in zip(axes, profiles.items(), strict=True):
         for side, colour in SIDES.items():
             line = table[table["side"] == side]
             ax.plot(line["km"], line["mean"], "o-", color=colour, markersize=4, label=side)
             ends = line["mean"] - line["sd"], line["mean"] + line["sd"]
             ax.fill_between(line["km"], *ends, color=colour, alpha=0.2, linewidth=0)
-        ax.set(title=title, ylabel=label)
-        ax.set_xlim(0, None)
-    axes[-1, 0].set_xlabel("distance to that side of the region (km)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return axes[:, 0]
+        ax.axhline(1, color="grey", linewidth=1)
+        ax.set(title=dataset, xlabel="distance to that side (km)", xlim=(0, None))
+    axes[0].set(ylabel=label, ylim=(0, None))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return axes
+
+
+def _wide(field: xr.DataArray) -> float:
+    """Width of a field's map over its height."""
+    lat, lon = field["lat"].to_numpy(), field["lon"].to_numpy()
+    return float(np.ptp(_edges(lon)) * np.cos(np.radians(lat.mean())) / np.ptp(_edges(lat)))
+
+
+def _side_by_side(maps: Mapping[str, xr.DataArray]) -> tuple[Figure, np.ndarray]:
+    """Make a figure with a panel per map, all as high; returns Axes (map,)."""
+    wide = [_wide(field) for field in maps.values()]
+    height = min((WIDTH - 0.8 * len(maps)) / sum(wide), 3.5)
+    size = WIDTH, height + 1.6
+    figure, axes = plt.subplots(1, len(maps), figsize=size, width_ratios=wide, squeeze=False)
+    return figure, axes[0]

@@ -29,58 +29,6 @@ MARKERS = "osD^vP"
 CURVES = (COLOURS["convlstm"], OTHER_COLOURS[0], "black", COLOURS["lsntp-released"])
 
 
-def variants(errors: pd.DataFrame, differences: pd.DataFrame, reference: str) -> np.ndarray:
-    """Draw one row per variant: the error of each seed, and the difference from a reference.
-
-    Left, a dot per seed and a bar at their mean; right, the difference and its interval, filled
-    where it excludes zero. The dotted lines mark the reference.
-
-    Parameters
-    ----------
-    errors : DataFrame
-        Of :func:`lsntp.results.tables.errors`: ``row``, ``mae`` (K), a line per run.
-    differences : DataFrame
-        Of :func:`lsntp.results.tables.differences` from the reference.
-    reference : str
-        The row that the others are compared with.
-
-    Returns
-    -------
-    array of Axes (2,)
-    """
-    labels = list(dict.fromkeys(errors["row"]))
-    size = (WIDTH, 1.7 + 0.46 * len(labels))
-    figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True)
-    for y, label in enumerate(labels):
-        seeds = errors.loc[errors["row"] == label, "mae"].to_numpy()
-        colour = VERDICTS[differences.loc[label, "verdict"]][0] if label != reference else "black"
-        left.plot(seeds, np.full(len(seeds), y), "o", color=colour, alpha=0.55, markersize=7)
-        left.plot(seeds.mean(), y, "|", color=colour, markersize=20, markeredgewidth=2.5)
-        if label == reference:
-            left.axvline(seeds.mean(), color="black", linestyle=":", linewidth=1, zorder=0)
-            right.plot(0, y, "|", color=colour, markersize=20, markeredgewidth=2.5)
-            continue
-        d = differences.loc[label]
-        right.plot([d["low"], d["high"]], [y, y], "|-", color=colour, lw=2.5, markersize=9, mew=2)
-        fill = colour if d["verdict"] in (LOWER, HIGHER) else "white"
-        right.plot(d["difference"], y, "o", color=colour, markerfacecolor=fill, markersize=8, mew=2)
-    right.axvline(0, color="black", linestyle=":", linewidth=1, zorder=0)
-    left.set_yticks(range(len(labels)), labels)
-    left.set_ylim(len(labels) - 0.5, -0.5)
-    left.set_xlabel("MAE (K)")
-    right.set_xlabel(f"difference from {reference} (K)")
-    right.tick_params(left=False)
-    for ax in (left, right):
-        ax.margins(x=0.08)
-        ax.xaxis.set_major_locator(MaxNLocator(4))
-    for verdict in (LOWER, HIGHER, UNSEEN):
-        colour, name = VERDICTS[verdict]
-        fill = "white" if verdict == UNSEEN else colour
-        right.plot([], [], "o-", color=colour, markerfacecolor=fill, mew=2, lw=2.5, label=name)
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return np.array([left, right])
-
-
 def swept(
     table: pd.DataFrame,
     value: str,

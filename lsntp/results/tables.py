@@ -11,7 +11,7 @@ import xarray as xr
 
 from lsntp.data.checks import checked, one_of
 from lsntp.results import compare, paper
-from lsntp.results.compare import UNSEEN, Rows, difference, mae_of, signed
+from lsntp.results.compare import Rows, difference, mae_of, signed
 from lsntp.runs.records import config_of, tabulate
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -162,12 +162,9 @@ def study_table(rows: Rows, against: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Mean ± standard deviation over seeds of MAE, RMSE, SSIM and PSNR; ``best``: "best" at the
-        row of the lowest mean MAE and "≈ best" where no difference from it is seen; ``change (K)``
-        with its ``95 % interval`` and ``verdict`` as of :func:`difference`; seeds and parameters.
+        Mean ± standard deviation over seeds of MAE, RMSE, SSIM and PSNR; ``change (K)`` with its
+        ``95 % interval`` and ``verdict`` as of :func:`difference`; seeds and parameters.
     """
-    errors = {label: np.mean(mae_of(group)) for label, group in rows.items()}
-    best = min(errors, key=errors.__getitem__)
     table = {}
     for label, group in rows.items():
         runs = tabulate(list(group))
@@ -176,11 +173,6 @@ def study_table(rows: Rows, against: str) -> pd.DataFrame:
             for score, (head, digits) in COLUMNS.items()
             if not score.endswith("_released")
         }
-        if label == best:
-            cells["best"] = "best"
-        else:
-            tied = difference(group, rows[best])["verdict"] == UNSEEN
-            cells["best"] = "≈ best" if tied else ""
         if label != against:
             cells |= change(difference(group, rows[against]))
         cells["seeds"] = str(len(group)) if "train_loss" in group[0] else "–"
