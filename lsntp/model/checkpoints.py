@@ -66,9 +66,9 @@ def read_checkpoint(checkpoint: Mapping[str, Any] | str | PathLike[str]) -> dict
     found = states(content)
     if len(found) != 1:
         raise ValueError(
-            f"expected weights by name, got {described(content)}: arrays by name are neither all "
-            f"of it nor all of just one of its {', '.join(WRAPPERS)}; give the mapping of those, "
-            "and nothing else"
+            f"expected weights by name, got {described(content)}; they may stand alone, or beside "
+            f"anything under just one of {', '.join(WRAPPERS)}: give load_released the mapping "
+            "whose values are all arrays"
         )
     weights: dict[str, Tensor] = {}
     for name, value in found[0].items():
@@ -95,8 +95,8 @@ def content_of(path: Path) -> Any:
             raise ValueError(
                 f"{path} holds {more}, or is not a torch checkpoint; it was not read further, as "
                 "that could run code in it. Ask for a file of the weights alone; or, if you trust "
-                f"who made this one, load what torch.load({str(path)!r}, weights_only=False) "
-                "returns"
+                f"who made this one, give load_released what torch.load({str(path)!r}, "
+                "weights_only=False) returns"
             ) from error
         except Exception as error:  # a reader may meet anything in a broken file
             raise ValueError(
@@ -123,5 +123,5 @@ def described(content: Any, deep: int = 2) -> str:
     if not isinstance(content, Mapping) or not deep:
         return kind
     items = sorted(content.items(), key=lambda item: isinstance(item[1], Tensor | np.ndarray))
-    entries = [f"{name!r}: {described(value, deep - 1)}" for name, value in items[:8]]
-    return f"{kind} {{{', '.join(entries + ['…'] * (len(items) > 8))}}}"
+    entries = [f"{name!r}: {described(value, deep - 1)}" for name, value in items[:4]]
+    return f"{kind} {{{', '.join(entries + ['…'] * (len(items) > 4))}}}"
