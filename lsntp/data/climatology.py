@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lsntp.data.fields import check_form
+from lsntp.data.fields import check_form, with_values
 
 SEASON_NEEDS_DAYS = 300.0
 
@@ -24,18 +24,21 @@ class Climatology:
     """
 
     def fit(self, field: xr.DataArray) -> Self:
-        """Fit to ``field`` (time, lat, lon), K; the times may have gaps."""
+        """Fit to ``field`` (time, lat, lon), K; the times may have gaps, cells may be masked."""
         check_form(field)
         times = pd.DatetimeIndex(field["time"].values)
         days = (times[-1] - times[0]) / pd.Timedelta(days=1)
         self.seasonal = bool(days >= SEASON_NEEDS_DAYS)
         self.template = field.isel(time=0, drop=True)
         values = field.to_numpy().reshape(len(times), -1).astype(np.float64)
+        values[:, masked := ~with_values(field).ravel()] = 0.0
         hours, season = time_of_day(times), self.season(times)
         self.coefficients = {
             hour: np.linalg.lstsq(season[hours == hour], values[hours == hour], rcond=None)[0]
             for hour in np.unique(hours)
         }
+        for coefficients in self.coefficients.values():
+            coefficients[:, masked] = np.nan
         return self
 
     def state(self) -> dict[str, Tensor]:

@@ -83,6 +83,14 @@ def standardise(da: xr.DataArray | xr.Dataset, name: str = "own field") -> xr.Da
     return da
 
 
+def with_values(field: xr.DataArray) -> np.ndarray:
+    """Tell of each cell (H, W) of a field (..., lat, lon) whether it has values.
+
+    A cell has them at all times or at none; without, it is masked.
+    """
+    return np.isfinite(field.to_numpy().reshape(-1, *field.shape[-2:])[0])
+
+
 def check_form(field: xr.DataArray, *attributes: str) -> None:
     """Refuse what has not the form that `standardise` gives, with these attributes.
 
@@ -275,6 +283,9 @@ def _kelvin(da: xr.DataArray, name: str) -> None:
     """Cast to float32 in place, after checking for NaN and that the values can be in K."""
     values = da.values
     bad = ~np.isfinite(values)
+    if (masked := bad.all(axis=0)).any() and not masked.all():
+        bad &= ~masked  # missing at all times, as land in a field of the sea
+        values = np.where(masked, np.nan, values)
     if bad.any():
         t, i, j = np.unravel_index(bad.argmax(), bad.shape)
         raise DataError(
@@ -282,7 +293,7 @@ def _kelvin(da: xr.DataArray, name: str) -> None:
             f"{np.datetime_as_string(da.time.values[t], 'm')}, lat {da.lat.values[i]:g}, "
             f"lon {da.lon.values[j]:g}; expected none: fill them or select a part without any"
         )
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     units = str(da.attrs.get("units", "K"))
     kelvin = units.lower() in ("k", "degk", "deg_k", "kelvin", "kelvins", "degrees_kelvin")
     if high - low < LEAST_SPREAD_K:

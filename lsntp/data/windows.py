@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lsntp.data.checks import Count, Whole, checked
 from lsntp.data.climatology import Climatology
-from lsntp.data.fields import LEAST_SPREAD_K, DataError, check_form
+from lsntp.data.fields import LEAST_SPREAD_K, DataError, check_form, with_values
 
 VALIDATION_SHARE = 0.15
 VALIDATION_BLOCKS = 3
@@ -162,7 +162,8 @@ class MinMax:
 
     def transform(self, field: xr.DataArray) -> np.ndarray:
         """Scale; values outside the range seen in training fall outside [0, 1]."""
-        return ((field.to_numpy() - self.low) / (self.high - self.low)).astype(np.float32)
+        scaled = (field.to_numpy() - self.low) / (self.high - self.low)
+        return scaled.astype(np.float32)
 
     def inverse(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Scale back; the times do not matter here."""
@@ -185,6 +186,8 @@ class StandardisedAnomaly:
         """Learn the climatology, and one standard deviation for all cells."""
         self.climatology = Climatology().fit(field)
         anomaly = field.to_numpy() - self.climatology.predict(field["time"].values).to_numpy()
+        if not (there := with_values(field)).all():
+            anomaly = anomaly[:, there]
         self.deviation = float(anomaly.std())
         check_spread(self.deviation, "standard deviation of anomalies")
         return self
@@ -231,7 +234,10 @@ SCALERS: dict[str, type[Scaler]] = {"minmax": MinMax, "anomaly": StandardisedAno
 
 @dataclass(frozen=True)
 class Windows:
-    """A field made ready for a model: scaled frames, split windows, and the way back to K."""
+    """A field made ready for a model: scaled frames, split windows, and the way back to K.
+
+    Masked cells, without values in the field, are zero in the frames.
+    """
 
     field: xr.DataArray
     split: Split
@@ -266,6 +272,11 @@ class Windows:
         times = np.concatenate([np.arange(*segment) for segment in self.split.outside])
         return self.field.isel(time=times)
 
+    @property
+    def there(self) -> np.ndarray:
+        """Cells (H, W) with values."""
+        return with_values(self.field)
+
     def targets(self, starts: np.ndarray) -> xr.DataArray:
         """Truth in K, (window, lead, lat, lon); ``window`` holds the time of the last input."""
         leads = np.arange(self.input_steps, self.input_steps + self.lead_steps)
@@ -275,7 +286,8 @@ class Windows:
         """Scaled forecasts (window, L, H, W) as a DataArray in K, (window, lead, lat, lon)."""
         leads = np.arange(self.input_steps, self.input_steps + self.lead_steps)
         times = self.field["time"].to_numpy()[starts[:, None] + leads]
-        return self.as_forecast(self.scaler.inverse(scaled, times), starts)
+        kelvin = self.as_forecast(self.scaler.inverse(scaled, times), starts)
+        return kelvin if self.there.all() else kelvin.where(self.there)
 
     def as_forecast(self, values: np.ndarray, starts: np.ndarray) -> xr.DataArray:
         """Name the dimensions of values in K, (window, L, H, W)."""
@@ -323,5 +335,10 @@ def prepare(
     """
     parts = split(field, input_steps, lead_steps, validation, rotation)
     fitted = SCALERS[scaler]().fit(field.isel(time=parts.fit_times))
-    frames = torch.from_numpy(fitted.transform(field)).unsqueeze(1)
+    frames = scaled_frames(fitted, field)
     return Windows(field, parts, fitted, frames, input_steps, lead_steps)
+
+
+def scaled_frames(scaler: Scaler, field: xr.DataArray) -> Tensor:
+    """Scale a field: frames (time, 1, H, W), zero where cells are masked."""
+    return torch.from_numpy(scaler.transform(field)).nan_to_num_(nan=0.0).unsqueeze(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,12 @@ class DistanceCut:
     def __len__(self) -> int:
         return len(self.nodes)
 
+    def among(self, cells: Tensor) -> DistanceCut:
+        """The same cut among some of the nodes."""
+        cut = copy.copy(self)
+        cut.nodes = self.nodes[cells.to(self.nodes.device)]
+        return cut
+
     def within(self, rows: slice, columns: slice) -> Tensor:
         """Tell of each link from ``columns`` to ``rows`` whether it stays, bool."""
         squares = [
@@ -177,13 +184,25 @@ class AdaptiveGraph(nn.Module):
             )
         self.embedding = nn.Parameter(nn.init.xavier_normal_(torch.empty(nodes, size)))
         self.cut, self.method = cut, method
+        self.cells: Tensor | None
+        self.register_buffer("cells", None, persistent=False)
+
+    def restrict(self, cells: Tensor) -> None:
+        """Let only some nodes (n,) take part; the others, without values, have no links."""
+        self.cells = cells
 
     def adjacency(self) -> Adjacency:
         """Return the adjacency for products ``adjacency @ x``; once a forward pass will do."""
-        return product.adjacency(self.embedding, self.method, cut=self.cut)
+        if self.cells is None:
+            return product.adjacency(self.embedding, self.method, cut=self.cut)
+        cut = None if self.cut is None else self.cut.among(self.cells)
+        among = product.adjacency(self.embedding[self.cells], self.method, cut=cut)
+        return product.AmongCells(among, self.cells, len(self.embedding))
 
     def forward(self) -> Tensor:
-        """Return the adjacency as a matrix (N, N); rows sum to 1 unless a cut removed links."""
+        """Return the adjacency as a matrix (N, N); rows sum to 1 unless links were removed."""
+        if self.cells is not None:
+            return self.adjacency() @ torch.eye(len(self.embedding)).to(self.embedding)
         matrix = adaptive_adjacency(self.embedding)
         if self.cut is None:
             return matrix

@@ -131,6 +131,28 @@ class DenseAdjacency:
         return _DenseProduct.apply(matrix, x)
 
 
+class AmongCells:
+    """An adjacency among some of the nodes: the others neither give nor take.
+
+    Parameters
+    ----------
+    adjacency : (n, n)
+        Among the n nodes that take part.
+    cells : Tensor (n,)
+        Which they are, of all N.
+    nodes : int
+        N.
+    """
+
+    def __init__(self, adjacency: Adjacency, cells: Tensor, nodes: int) -> None:
+        self.adjacency, self.cells, self.shape = adjacency, cells, torch.Size((nodes, nodes))
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        check_rows(x, self.shape[0])
+        product = self.adjacency @ x[self.cells]
+        return product.new_zeros(x.shape).index_copy(0, self.cells, product)
+
+
 def check_rows(x: Tensor, nodes: int, like: Tensor | None = None) -> None:
     """Refuse an X that has not one row per node, or is not of another's type and device.
 

@@ -214,7 +214,7 @@ def three_cases(prediction: xr.DataArray, data: Windows) -> xr.Dataset:
     starts, length = data.split.test, data.input_steps + data.lead_steps
     frames = data.field.to_numpy()
     last = frames[starts + data.input_steps - 1][:, None]
-    change = np.abs(data.targets(starts).to_numpy() - last).mean(axis=(1, 2, 3))
+    change = np.abs(data.targets(starts).to_numpy() - last)[..., data.there].mean(axis=(1, 2))
     order = np.argsort(change, kind="stable")
     chosen = order[[round(share * (len(order) - 1)) for share in CASES.values()]]
     truth = frames[starts[chosen][:, None] + np.arange(length)]

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.ndimage import uniform_filter
 
 from lsntp.data.checks import shown
-from lsntp.data.fields import HIGHEST_K, LEAST_SPREAD_K, LOWEST_K
+from lsntp.data.fields import HIGHEST_K, LEAST_SPREAD_K, LOWEST_K, with_values
 
 WINDOW = 7
 """Side of SSIM's square, evenly weighted window, in cells (scikit-image's default)."""
@@ -37,7 +37,7 @@ def rmse_per_cell(pred: Array, target: Array) -> float:
     return float(np.sqrt(np.square(pred - target).mean(axis=0)).mean())
 
 
-def ssim(pred: Array, target: Array, data_range: float) -> float:
+def ssim(pred: Array, target: Array, data_range: float, there: Array | None = None) -> float:
     """Structural similarity of each field, then the mean over samples. Dimensionless, at most 1.
 
     In a 7×7 window w of field x and field y, with sample (co)variances,
@@ -45,7 +45,8 @@ def ssim(pred: Array, target: Array, data_range: float) -> float:
     ``(2 μx μy + C1)(2 σxy + C2) / ((μx² + μy² + C1)(σx² + σy² + C2))``,
     ``C1 = (0.01 data_range)²``, ``C2 = (0.03 data_range)²``,
 
-    averaged over all windows that lie wholly inside the field: scikit-image's
+    averaged over all windows that lie wholly inside the field, and on cells that are ``there``
+    (H, W) where some are not (NaN if there is no such window): scikit-image's
     ``structural_similarity`` with its default settings, for all fields at once.
     Arithmetic is done in the arrays' own precision, as there.
     (Wang et al. 2004, doi 10.1109/TIP.2003.819861.)
@@ -58,7 +59,18 @@ def ssim(pred: Array, target: Array, data_range: float) -> float:
     cov = (_window_mean(target * pred) - mean_x * mean_y) * (n / (n - 1))
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * cov + c2) / (var_x + var_y + c2)
-    return float((luminance * structure).mean(dtype=np.float64))
+    similarity = luminance * structure
+    if there is not None:
+        if not (whole := whole_windows(there)).any():
+            return float("nan")
+        similarity = similarity[..., whole]
+    return float(similarity.mean(dtype=np.float64))
+
+
+def whole_windows(there: Array) -> Array:
+    """Tell of each 7×7 window of a grid (H, W) whether all its cells are there."""
+    windows = np.lib.stride_tricks.sliding_window_view(there, (WINDOW, WINDOW))
+    return np.asarray(windows.all(axis=(-2, -1)))
 
 
 def psnr(pred: Array, target: Array, data_range: float) -> float:
@@ -71,13 +83,13 @@ def psnr(pred: Array, target: Array, data_range: float) -> float:
         return float((10 * np.log10(data_range**2 / field_mse)).mean())
 
 
-def ssim_released(pred: Array, target: Array) -> float:
+def ssim_released(pred: Array, target: Array, there: Array | None = None) -> float:
     """SSIM by the paper's protocol: on kelvin in float32, data range 2, mean over samples.
 
     The released code gave no data range and the library of its time then took 2. Kelvin square to
     about 8·10⁴, so single precision shows in the fifth decimal; it is kept to match the paper's.
     """
-    return ssim(pred.astype(np.float32), target.astype(np.float32), data_range=2)
+    return ssim(pred.astype(np.float32), target.astype(np.float32), 2, there)
 
 
 def psnr_released(pred: Array, target: Array) -> float:
@@ -104,7 +116,8 @@ def score(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     Parameters
     ----------
     pred, target : DataArray (..., lead, lat, lon)
-        Forecast and truth in K. All dimensions before `lead` are samples and are pooled.
+        Forecast and truth in K. All dimensions before `lead` are samples and are pooled. Cells that
+        the target lacks in all samples are masked: they do not count, whatever is forecast there.
 
     Returns
     -------
@@ -137,18 +150,25 @@ def score(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
             f"{LEAST_SPREAD_K} K, as SSIM and PSNR need a range"
         )
 
+    there = with_values(target)
+    masked = None if there.all() else there
     leads = []
     for lead in range(target.sizes["lead"]):
         p, t = (_samples(a.isel(lead=lead)) for a in (pred, target))  # (S, H, W), float64, K
         p01, t01 = (p - lowest) / data_range, (t - lowest) / data_range
+        fields, fields01 = np.stack([p, t]), np.stack([p01, t01])
+        if masked is not None:  # SSIM needs fields, the others the cells that are there
+            p, t, p01, t01 = (a[:, None, there] for a in (p, t, p01, t01))
+            fields = np.where(there, fields, lowest)
+            fields01 = np.where(there, fields01, 0.0)
         leads.append(
             {
                 "mae": mae(p, t),
                 "rmse": rmse(p, t),
                 "rmse_per_cell": rmse_per_cell(p, t),
-                "ssim": ssim(p01, t01, data_range=1),
+                "ssim": ssim(fields01[0], fields01[1], 1, masked),
                 "psnr": psnr(p01, t01, data_range=1),
-                "ssim_released": ssim_released(p, t),
+                "ssim_released": ssim_released(fields[0], fields[1], masked),
                 "psnr_released": psnr_released(p, t),
             }
         )
@@ -161,7 +181,7 @@ def score(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
             "data_range": data_range,
             "lowest": lowest,
             "samples": len(p),
-            "cells": target.sizes["lat"] * target.sizes["lon"],
+            "cells": int(there.sum()),
         },
     )
     for function, units in UNITS.items():
@@ -230,12 +250,19 @@ def _checked(pred: xr.DataArray, target: xr.DataArray) -> tuple[xr.DataArray, xr
     for name, a in (("pred", pred), ("target", target)):
         if a.size == 0 or a.dtype.kind not in "iuf":
             raise ValueError(f"{name} is {shown(a)}: expected numbers in K, at least one")
-        bad = int((~np.isfinite(a.to_numpy())).sum())
-        if bad:
-            raise ValueError(f"{name} has {bad} NaN or infinite values of {a.size}; expected none")
+    there = np.isfinite(target.transpose(..., "lat", "lon").to_numpy())
+    there = there.reshape(-1, *there.shape[-2:]).any(axis=0)
+    for name, a in (("pred", pred), ("target", target)):
+        values = a.transpose(..., "lat", "lon").to_numpy()[..., there]
+        bad = int((~np.isfinite(values)).sum())
+        if bad or not values.size:
+            raise ValueError(
+                f"{name} has {bad} NaN or infinite values of {values.size}, masked cells not "
+                "counted, which the target lacks in all samples; expected none, and one value or "
+                "more"
+            )
         units = a.attrs.get("units", "K")
-        low, high = float(a.min()), float(a.max())
-        middle = float(np.median(a.to_numpy()))
+        low, high, middle = float(values.min()), float(values.max()), float(np.median(values))
         if name == "target":
             likely = low >= LOWEST_K and high <= HIGHEST_K
         else:  # a forecast may go astray

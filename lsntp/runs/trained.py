@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 import xarray as xr
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
@@ -19,9 +20,10 @@ from torch import Tensor, nn
 from lsntp import zoo
 from lsntp.data import store
 from lsntp.data.checks import sentence
-from lsntp.data.fields import DataError, check_form
+from lsntp.data.fields import DataError, check_form, with_values
 from lsntp.data.store import DamagedRecordError, RecordError
-from lsntp.data.windows import SCALERS, Scaler, Split, Windows, prepare
+from lsntp.data.windows import SCALERS, Scaler, Split, Windows, prepare, scaled_frames
+from lsntp.model.forecaster import pad_to_odd
 from lsntp.model.graph import DistanceCut, grid_nodes
 from lsntp.runs import training
 from lsntp.runs.config import RunConfig
@@ -46,7 +48,14 @@ def build_network(config: RunConfig, grid: xr.DataArray) -> nn.Module:
         settings["cut"] = distance_cut(config, grid, config.cut_km)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return model.build(*grid.shape[-2:], lead_steps=config.lead_steps, **sizes, **settings)
+        net = model.build(*grid.shape[-2:], lead_steps=config.lead_steps, **sizes, **settings)
+    there = with_values(grid)
+    if net.graph is not None and not there.all():
+        cells = torch.from_numpy(there)[None, None].float()
+        if config.preset.downsample:  # a node is there if any cell that it sees is
+            cells = F.max_pool2d(pad_to_odd(cells[None])[0], 3, stride=2)
+        net.graph.restrict(cells.flatten().nonzero().flatten())
+    return net
 
 
 def distance_cut(config: RunConfig, grid: xr.DataArray, km: float) -> DistanceCut:
@@ -72,7 +81,7 @@ class Trained:
     ----------
     config : RunConfig
     grid : DataArray (lat, lon)
-        The cells, degrees; its values mean nothing.
+        The cells, degrees, and the first frame that it was trained on, K; NaN where masked.
     step_hours : float
         Step between the frames, h.
     scaler : Scaler
@@ -118,14 +127,14 @@ class Trained:
         step = np.timedelta64(round(self.step_hours * 3600), "s")
         beyond = field["time"].to_numpy()[-1] + step * np.arange(1, leads + 1)
         longer = field.reindex(time=np.concatenate([field["time"].to_numpy(), beyond]))
-        frames = torch.from_numpy(self.scaler.transform(field))
+        frames = scaled_frames(self.scaler, field)
         unknown = torch.full((leads, *frames.shape[1:]), torch.nan)
         starts = np.arange(field.sizes["time"] - steps + 1)
         return Windows(
             longer,
             Split(NO_WINDOW, NO_WINDOW, starts, NO_WINDOW, []),
             self.scaler,
-            torch.cat([frames, unknown]).unsqueeze(1),
+            torch.cat([frames, unknown]),
             steps,
             leads,
         )
@@ -141,6 +150,12 @@ class Trained:
                     f"model's {len(own)} from {own[0]:g} to {own[-1]:g} degrees; expected the same "
                     "cells: select or interpolate them, or train a model for this grid"
                 )
+        if not np.array_equal(with_values(field), with_values(self.grid)):
+            raise DataError(
+                f"the field has values in {with_values(field).sum()} cells, the model's in "
+                f"{with_values(self.grid).sum()}; expected the same cells to be masked: mask the "
+                "others by field.where(...), or train a model for these"
+            )
         if float(field.attrs["step_hours"]) != self.step_hours:
             raise DataError(
                 f"the field's step is {field.attrs['step_hours']:g} h, the model's "
@@ -165,6 +180,7 @@ class Trained:
         """
         grid = {axis: torch.from_numpy(self.grid[axis].to_numpy().astype(float)) for axis in AXES}
         tensors: dict[str, Tensor] = {f"grid.{axis}": value for axis, value in grid.items()}
+        tensors["grid.values"] = torch.from_numpy(self.grid.to_numpy().astype("f4"))
         tensors["grid.step_hours"] = torch.tensor(self.step_hours, dtype=torch.float64)
         if isinstance(self.model, nn.Module):
             tensors |= prefixed("model", training.copy_of(self.model))
@@ -217,8 +233,7 @@ class Trained:
             ) from error
         part = {name: without(name, tensors) for name in PARTS}
         axes = {axis: part["grid"][axis].numpy() for axis in AXES}
-        shape = [len(values) for values in axes.values()]
-        grid = xr.DataArray(np.zeros(shape, "f4"), axes, AXES, attrs={"units": "K"})
+        grid = xr.DataArray(part["grid"]["values"].numpy(), axes, AXES, attrs={"units": "K"})
         scaler = SCALERS[config.recipe.scaler if config.recipe else "anomaly"]()
         kept = zoo.MODELS[config.model]
         if kept.kind == "reference":

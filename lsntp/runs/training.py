@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +101,14 @@ RECIPES = {
 """The recipes, by name: ``modern``; ``released`` as in the paper; ``tuned`` for LS-NTP (tuned)."""
 
 LOSSES = {"mae": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
+
+
+def loss_over(there: np.ndarray, name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a loss of (..., H, W), the mean over the cells that are there."""
+    if there.all():
+        return LOSSES[name]
+    cells = torch.from_numpy(there)
+    return lambda forecast, target: LOSSES[name](forecast[..., cells], target[..., cells])
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -267,7 +275,7 @@ def fit(
     if checkpoint is not None and fabric.broadcast(checkpoint.exists()):
         history, best = load_checkpoint(checkpoint, model, running, optimizer, settings)
         log.info("resumed %s after epoch %d", checkpoint, history.epochs)
-    loss_of = LOSSES[recipe.loss]
+    loss_of = loss_over(data.there, recipe.loss)
     silent = not (progress and fabric.is_global_zero)
     with tqdm(total=epochs, initial=history.epochs, unit="epoch", disable=silent) as bar:
         for epoch in range(history.epochs, epochs):
