@@ -3,31 +3,8 @@
 The executable companion to Xu et al., Neural Networks 155 (2022), doi 10.1016/j.neunet.2022.07.022.
 """
 
-from lsntp.data.datasets import open_dataset
-from lsntp.model.forecaster import LSNTP, Forecaster
-from lsntp.model.graph import AdaptiveGraph, DistanceCut, great_circle_km
-from lsntp.model.lsconv import NSA, LSConv
-from lsntp.model.product import graph_product
-from lsntp.model.strongest_links import StrongestLinks
-from lsntp.runs.config import RunConfig
-from lsntp.runs.metrics import score
-from lsntp.runs.records import load_records, run
+import lazy_loader
 
+# What stands directly under the package is listed in __init__.pyi, and imported when it is named.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = "0.1.0"
-
-__all__ = [
-    "LSNTP",
-    "NSA",
-    "AdaptiveGraph",
-    "DistanceCut",
-    "Forecaster",
-    "LSConv",
-    "RunConfig",
-    "StrongestLinks",
-    "graph_product",
-    "great_circle_km",
-    "load_records",
-    "open_dataset",
-    "run",
-    "score",
-]

@@ -30,7 +30,7 @@ def _table(rows: list[dict[str, str]]) -> str:
 @data.command("list")
 def list_() -> None:
     """List the data sets, their sources and their licences."""
-    from lsntp.data.datasets import NAMES, REAL, data_dir
+    from lsntp.data.catalogue import NAMES, REAL, data_dir
 
     rows = [
         {

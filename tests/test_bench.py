@@ -33,7 +33,7 @@ HALVED = Case(9, 13, 3, 8, downsample=True, batch=2, input_steps=2, lead_steps=3
 NETWORK = """
 from torch import nn
 from lsntp import LSNTP
-from lsntp.model.forecaster import our_name
+from lsntp.model.checkpoints import our_name
 
 class Network(nn.Module):
     def __init__(self, config):

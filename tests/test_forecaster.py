@@ -1,15 +1,14 @@
-"""The encoder–decoder: parity with the released code, shapes, checkpoints good and bad."""
+"""The encoder–decoder: parity with the released code, shapes."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from lsntp import LSNTP
-from lsntp.model.forecaster import our_name
+from lsntp.model.checkpoints import our_name
 from lsntp.zoo import MODELS, NETWORKS
 from lsntp.zoo.tuned import Block
 
@@ -73,39 +72,6 @@ def released_state(model: LSNTP, form: str) -> dict[str, Tensor]:
             for k in file.files
             if k.startswith("state/")
         }
-
-
-@pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize("as_file", ["mapping", ".pth", ".safetensors"])
-def test_checkpoints_in_every_form(
-    tmp_path: Path, prefix: str, wrapped: bool, as_file: str
-) -> None:
-    model, tensors = fixture("era5")
-    state = {prefix + k: v for k, v in released_state(model, "era5").items()}
-    checkpoint = {"epoch": 70, "model": state, "optimizer": {}} if wrapped else state
-    source: object = checkpoint
-    if as_file == ".pth":
-        source = tmp_path / "checkpoint.pth"
-        torch.save(checkpoint, source)
-    elif as_file == ".safetensors":
-        source = tmp_path / "checkpoint.safetensors"
-        save_file(state, source)
-    fresh = LSNTP.released(hidden=4, embedding=8, **FORMS["era5"]).load_released(source)
-    torch.testing.assert_close(fresh(tensors["input"]), model(tensors["input"]))
-
-
-class Bomb:
-    """Pickled, it would run code when read."""
-
-    def __reduce__(self) -> tuple:
-        return (pytest.fail, ("code in a checkpoint was run",))
-
-
-def test_code_in_a_checkpoint_is_never_run(tmp_path: Path) -> None:
-    torch.save({"node_embeddings": Bomb()}, tmp_path / "bomb.pth")
-    with pytest.raises(ValueError, match="holds more than weights"):
-        LSNTP.released(6, 7, 4, 8).load_released(tmp_path / "bomb.pth")
 
 
 def test_checkpoint_of_another_grid_or_form() -> None:

@@ -5,19 +5,16 @@ The forecaster's shapes: (B, T, 1, H, W) in, (B, L, 1, H, W) out, in scaled unit
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import Any, Self
 
-import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lsntp.data.checks import Count, Odd, checked, fits
+from lsntp.model.checkpoints import read_checkpoint
 from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
 from lsntp.model.graph import AdaptiveGraph, DistanceCut
 from lsntp.model.lsconv import LSConv
@@ -238,24 +235,24 @@ class LSNTP(Forecaster):
         """
         return cls(*sizes, **(RELEASED | settings))
 
-    def load_released(self, checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Self:
+    def load_released(self, checkpoint: Mapping[str, Any] | str | PathLike[str]) -> Self:
         """Load weights under the released code's names.
 
         Parameters
         ----------
         checkpoint : mapping or path
-            A state dict, or a file that holds one (``.safetensors``, or a torch checkpoint, read
-            without unpickling code). Names may carry a ``module.`` prefix; the state may be
-            wrapped as ``{"epoch", "model", "optimizer"}``.
+            Weights by name, alone or under ``state_dict``, ``model_state_dict`` or ``model``, or
+            under one of these inside another; or a file that holds this: safetensors, or a torch
+            checkpoint, with its optimizer or without, which is read without unpickling code. Names
+            may carry ``module.``, ``_orig_mod.`` and ``model.``, in any order.
 
         Raises
         ------
         ValueError
-            If a weight is missing, unknown or of another shape (another grid or hidden size).
+            If a weight is missing, unknown or of another shape (another grid or hidden size), or
+            a file holds more than weights and plain values.
         """
-        weights = {}
-        for name, value in read_checkpoint(checkpoint).items():
-            weights[our_name(name.removeprefix("module."))] = torch.as_tensor(value)
+        weights = read_checkpoint(checkpoint)
         own = self.state_dict()
         missing, unknown = sorted(own.keys() - weights), sorted(weights.keys() - own)
         if missing or unknown:
@@ -303,53 +300,3 @@ def pad_to_odd(x: Tensor) -> Tensor:
 def over_time(module: nn.Module, x: Tensor) -> Tensor:
     """Apply a module for (B, C, H, W) to every frame of ``x`` (B, T, C, H, W)."""
     return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
-def read_checkpoint(checkpoint: Mapping[str, Tensor] | str | PathLike[str]) -> Mapping[str, Tensor]:
-    """Return the bare state dict of a mapping or file; never runs code found in a file."""
-    content: Any = checkpoint
-    if not isinstance(checkpoint, Mapping):
-        try:
-            if Path(checkpoint).suffix == ".safetensors":
-                content = load_file(checkpoint)
-            else:
-                content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise ValueError(
-                f"{checkpoint} holds more than weights, or is not a torch checkpoint; it was not "
-                "read further, as that could run code in it"
-            ) from error
-        except OSError:
-            raise
-        except Exception as error:  # a reader may meet anything in a broken file
-            raise ValueError(
-                f"{checkpoint} is not a whole checkpoint ({error!r}); get the file again"
-            ) from error
-    if isinstance(content, Mapping):
-        content = content.get("model", content)
-    if not isinstance(content, Mapping) or not all(isinstance(k, str) for k in content):
-        raise ValueError(f"expected weights by name, got {type(content).__name__}")
-    return content
-
-
-# released name -> ours, part by part, in this order
-RELEASED_NAMES = (
-    ("node_embeddings", "graph.embedding"),
-    ("encoder.conv2d.", "shrink."),
-    ("encoder.convrnn1.", "encoder.0."),
-    ("encoder.convrnn2.", "encoder.1."),
-    ("decoder.convrnn3.", "decoder.0."),
-    ("decoder.convrnn4.", "decoder.1."),
-    ("decoder.conv2dtranspose.", "head."),
-    ("decoder.conv2d.", "head."),
-    (".conv.spatial_atten_block.spatail_atten.", ".operator.nsa.0.gate."),
-    (".cell.conv.", ".cell.operator.lsi."),
-    ("w_c_", "w_c"),
-)
-
-
-def our_name(released: str) -> str:
-    """Translate a weight's released name into ours."""
-    for theirs, ours in RELEASED_NAMES:
-        released = released.replace(theirs, ours)
-    return released
