@@ -443,10 +443,11 @@ NO_DATA: dict[str, Any] = {
     "lat": FIELD.drop_vars("lat"),
     "time": FIELD.drop_vars("time"),
     "int64": spoilt(time=np.arange(200)),
-    "('lat', 'lon')": FIELD[0],
+    "without time": FIELD[0].drop_vars("time"),
     "8 x 1": FIELD[:, :, :1],
     "0 x 9": FIELD[:, :0],
     "0 time": FIELD[:0],
+    "1 time(s)": FIELD[0],
     "1 time": FIELD[:1],
     "2 fields": xr.Dataset({"a": FIELD, "b": FIELD}),
     "no field": xr.Dataset(),
@@ -568,7 +569,6 @@ for given in ("", "ncep-an", "nowhere/field.nc", ".", "a" * 300, "a\0b"):
     )
 for given in (None, 5, ["synthetic"], {}):
     row("data set", partial(open_dataset, given), repr(given))
-row("data set", partial(open_dataset, FIELD), "DataArray", partial(standardise, FIELD))
 row("data set", partial(fetch, "nonsense"), "nonsense")
 row("data set", partial(fetch, []), "[]")
 row("data set", partial(field_records.studies, []), "[]")

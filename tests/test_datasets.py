@@ -448,13 +448,10 @@ def shift(times: list[int]) -> xr.DataArray:
 
 
 BAD = {
-    "degC by its values": (lambda: made_field() - 273.15, r"look like degC.*add 273\.15"),
-    "degC called K": (
-        lambda: (made_field() - 273.15).assign_attrs(units="K"),
-        r"\(units 'K'\) look like degC; expected K: add 273\.15, K = degC \+ 273\.15",
-    ),
-    "K called degC": (lambda: made_field().assign_attrs(units="degC"), r"units is 'degC'"),
-    "another quantity": (lambda: made_field() * 300, "expected temperature in K, between"),
+    "degC by its values": (lambda: (made_field() - 273.15).drop_attrs(), "degC"),
+    "degC called K": (lambda: (made_field() - 273.15).assign_attrs(units="K"), "'K'.*degC"),
+    "K called degC": (lambda: made_field().assign_attrs(units="degC"), "'degC'.*'K'"),
+    "another quantity": (lambda: made_field() * 300, "between 150 and 350"),
     "NaN": (with_nan, r"2 of 200 values are NaN.*2020-01-01T18:00, lat 50, lon 0;"),
     "infinite": (lambda: made_field() / 0, "200 of 200 values are NaN or infinite"),
     "duplicate": (lambda: shift([0, 1, 1, 2]), "1 duplicate time.*2020-01-01T06:00"),
@@ -465,24 +462,20 @@ BAD = {
     "unsorted": (lambda: shift([0, 2, 1, 3]), "2020-01-01T06:00 follows 2020-01-01T12:00"),
     "descending": (lambda: made_field().isel(time=slice(None, None, -1)), "sortby"),
     "one time": (lambda: made_field(1), r"1 time\(s\); expected at least 2"),
-    "no time": (lambda: made_field()[0], "expected one each of time, lat and lon"),
+    "no time": (lambda: made_field()[0].drop_vars("time"), "without time"),
     "one row": (lambda: made_field()[:, :1], "grid 1 x 5; expected at least 2 x 2"),
     "levels": (
         lambda: xr.concat([made_field(), made_field()], "level"),
-        r"further dimensions \{'level': 2\}; select one",
+        r"further dimensions \{'level': 2\}",
     ),
     "no coordinates": (lambda: made_field().drop_vars("lat"), r"no coordinate values along"),
     "times as numbers": (lambda: made_field().assign_coords(time=range(10)), "not datetime64"),
-    "words": (lambda: made_field().astype(str), "expected numbers in K"),
+    "words": (lambda: made_field().astype(str), "expected numbers"),
     "latitude 100": (lambda: made_field().assign_coords(lat=[100, 50, 40, 30]), "-90 to 90"),
-    "twice": (lambda: made_field().assign_coords(lon=[0, 90, 180, 270, 360]), "lon 0 occurs twice"),
+    "twice": (lambda: made_field().assign_coords(lon=[0, 90, 90, 180, 270]), "lon 90 occurs twice"),
     "uneven": (
         lambda: made_field().assign_coords(lat=[52.5, 50.5, 47.5, 45.0]),
-        r"lat is not evenly spaced, steps from 2 to 3 degrees; interpolate.*interp",
-    ),
-    "across 180": (
-        lambda: made_field().assign_coords(lon=[170, 175, 180, 185, 190]),
-        "gap in longitude between -170 and 170",
+        "lat is not evenly spaced, steps from 2 to 3 degrees",
     ),
 }
 
@@ -498,19 +491,6 @@ def test_bad_field(case):
 def test_a_gaussian_grids_latitudes_are_even_enough():
     lat = [50.475, 48.5705, 46.6658, 44.7609]  # of the T62 grid
     np.testing.assert_allclose(standardise(made_field().assign_coords(lat=lat)).lat, lat)
-
-
-@pytest.mark.parametrize(
-    ("attribute", "values"),
-    [("standard_name", ("latitude", "longitude")), ("axis", ("Y", "X"))],
-)
-def test_dimensions_known_by_their_attributes(attribute, values):
-    field = made_field().rename(lat="y", lon="x")
-    with pytest.raises(DataError, match=r"if they are lat and lon, name them so: da\.rename"):
-        standardise(field)
-    for name, value in zip(("y", "x"), values, strict=True):
-        field[name].attrs[attribute] = value
-    assert standardise(field).dims == ("time", "lat", "lon")
 
 
 def test_forecast_uses_valid_times():

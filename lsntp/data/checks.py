@@ -23,6 +23,10 @@ from torch import Tensor
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class DataError(ValueError):
+    """Data that cannot be used as it is; the message says what was found and what to do."""
+
+
 def _plain(value: Any) -> Any:
     """Return NumPy's numbers as Python's."""
     return value.item() if isinstance(value, np.generic) else value

@@ -6,29 +6,26 @@ checked before use. Explained in the book's page on data; used by every notebook
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
 from pydantic import BeforeValidator, Field
 
 from lsntp.data.catalogue import NAMES, REAL, Entry, File, data_dir
-from lsntp.data.checks import shown
-from lsntp.data.fields import DataError, fields_of, standardise
+from lsntp.data.checks import DataError, shown
+from lsntp.data.coordinates import Region
+from lsntp.data.fields import fingerprint, standardise
+from lsntp.data.sources import CONNECT_S, READ_S, DataUnavailable, Source, fields, located
 from lsntp.data.store import clear_leftovers, scratch_of
 from lsntp.data.synthetic import synthetic
 
 UPSTREAM = "https://raw.githubusercontent.com/pydata/xarray-data/master/"
-CONNECT_S, READ_S = 2, 20  # time limits of a download, s: to connect to an address, of silence
-
-
-class DataUnavailable(DataError):
-    """Data that is neither on disk nor downloadable."""
-
 
 # One name, or a list of some.
 Datasets = Annotated[
@@ -38,23 +35,44 @@ Datasets = Annotated[
 ]
 
 
-def open_dataset(name: str | os.PathLike) -> xr.DataArray:
-    """Open a named data set, or a file of your own, as a verified field.
+Given = str | os.PathLike | Sequence[str | os.PathLike] | xr.DataArray | xr.Dataset
+
+
+def open_dataset(
+    source: Given,
+    *,
+    region: Region | None = None,
+    period: tuple | None = None,
+    every: int | None = None,
+) -> xr.DataArray:
+    """Open a named data set, or a field of your own, as a verified field.
 
     Parameters
     ----------
-    name : str or path
+    source : str, path, list of these, xr.DataArray or xr.Dataset
         ``"ncep-na"`` (21 x 35, 6-hourly), ``"ncep-na-full"`` (25 x 53), ``"era5-uk"`` (33 x 49,
-        hourly), ``"synthetic"``, or the path of a NetCDF or GRIB file. Where a file holds several
-        fields, ``"file.nc:variable"`` says which.
+        hourly), ``"synthetic"``; the path or http(s) URL of a NetCDF or GRIB file, also packed
+        (zip, gzip), or of a Zarr store; a glob or a list of files that follow each other in time;
+        or a field that is open already. Where there are several fields, ``"file.nc:variable"``
+        says which, and ``"file.grib:t@isobaricInhPa=850"`` which level, member or version.
+    region : (float, float, float, float), optional
+        North, west, south, east in degrees, the order of the Climate Data Store; all cells whose
+        centres lie inside. Longitudes count from -180 or from 0 alike, and west to east may cross
+        180 degrees. Region, period and step are cut out before values are read, so that the whole
+        may be larger than memory.
+    period : (from, until), optional
+        First and last time, both included: times, text such as ``"2019-03"``, or None.
+    every : int, optional
+        Take every n-th step.
 
     Returns
     -------
     xr.DataArray
         Dimensions ``(time, lat, lon)``, float32, K; times ascending and regular, north first,
-        longitudes ascending in [-180, 180). Attributes: `name`, `long_name`, `units`,
-        `step_hours` (h), `source`, `licence`, `fingerprint` (of the whole source array),
-        `test_start` (first time of the test period) and, of a real set, `verified` (by what).
+        longitudes ascending from one in [-180, 180). Attributes: `name`, `long_name`, `units`,
+        `step_hours` (h), `source`, `licence`, `fingerprint` (of the whole source array; of an own
+        field, or a part, of values, times and places), `test_start` (first time of the test
+        period) and, of a real set, `verified` (by what).
 
     Raises
     ------
@@ -63,29 +81,38 @@ def open_dataset(name: str | os.PathLike) -> xr.DataArray:
     DataError
         Unknown name, a corrupted or altered file, or a field that breaks the form above.
     """
-    if not isinstance(name, str | os.PathLike):
+    cut: dict[str, Any] = {"region": region, "period": period, "every": every}
+    if isinstance(source, xr.DataArray | xr.Dataset):
+        return standardise(source, **cut)
+    if not isinstance(source, str | os.PathLike | list | tuple):
         raise DataError(
-            f"name={shown(name)}: expected one of {', '.join(NAMES)}, or a path; a field that is "
-            "open already is given to lsntp.data.datasets.standardise"
+            f"source={shown(source)}: expected one of {', '.join(NAMES)}, a path, a glob, a URL, a "
+            "list of paths, or an xarray.DataArray or Dataset"
         )
-    name = os.fspath(name)
-    if name == "synthetic":
-        return synthetic()["t2m"]
-    if name in REAL:
-        entry = REAL[name]
-        path = data_dir() / entry.file.filename
-        if not path.exists():
-            path = fetch(name)
-        try:
-            da = _verified(entry.file, path)
-        except DataError as error:
-            raise DataError(
-                f"{path} is corrupted or altered: {error}. Delete it, or run "
-                f"`lsntp data fetch {name}` (which keeps it as *.corrupt)"
-            ) from error
-        da = da.sel(lat=slice(*entry.lat), lon=slice(*entry.lon))
-        return da.assign_attrs(name=name, test_start=entry.test_start)
-    return _open_own(name)
+    if isinstance(source, str) and (source == "synthetic" or source in REAL):
+        field = synthetic()["t2m"] if source == "synthetic" else _open_real(source)
+        if cut == dict.fromkeys(cut):
+            return field
+        return standardise(field, **cut)
+    found = located(source)
+    with ExitStack() as stack:
+        return standardise(fields(found, stack), found.name, **cut)
+
+
+def _open_real(name: str) -> xr.DataArray:
+    entry = REAL[name]
+    path = data_dir() / entry.file.filename
+    if not path.exists():
+        path = fetch(name)
+    try:
+        da = _verified(entry.file, path)
+    except DataError as error:
+        raise DataError(
+            f"{path} is corrupted or altered: {error}. Delete it, or run "
+            f"`lsntp data fetch {name}` (which keeps it as *.corrupt)"
+        ) from error
+    da = da.sel(lat=slice(*entry.lat), lon=slice(*entry.lon))
+    return da.assign_attrs(name=name, test_start=entry.test_start)
 
 
 def fetch(name: str) -> Path:
@@ -184,36 +211,18 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(stream, "md5").hexdigest()
 
 
-def _decode(path: Path) -> xr.Dataset:
-    """Read a NetCDF or GRIB file whole, by its first bytes, leaving no index file beside it."""
-    with open(path, "rb") as stream:
-        start = stream.read(8)
-    if start.startswith(b"GRIB"):
-        options: dict = {"engine": "cfgrib", "backend_kwargs": {"indexpath": "", "errors": "raise"}}
-    elif start.startswith((b"CDF\x01", b"CDF\x02")):
-        options = {"engine": "scipy"}
-    elif start.startswith((b"CDF\x05", b"\x89HDF")):
-        options = {}  # whichever of netCDF4 and h5netcdf is installed
-    else:
-        raise DataError(f"neither NetCDF nor GRIB: it begins with {start!r}; expected one of them")
-    try:
-        with xr.open_dataset(path, decode_timedelta=False, **options) as ds:
-            return ds.load()
-    except Exception as error:  # each backend has its own ways to fail on a bad file
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"it cannot be read: {type(error).__name__}: {reason}") from error
-
-
 def _verified(file: File, path: Path) -> xr.DataArray:
     """Read the whole field of `file` if its md5, or its values and cells, are the known ones."""
     md5 = _md5(path)
     upstream = md5 == file.md5
     try:
-        da = standardise(_decode(path), file.filename)
-        if not (upstream or (da.fingerprint == file.fingerprint and _laid_out(da, file))):
+        with ExitStack() as stack:
+            da = standardise(fields(Source((str(path),)), stack), file.filename)
+        mark = fingerprint(da.values)
+        if not (upstream or (mark == file.fingerprint and _laid_out(da, file))):
             raise DataError(
-                f"fingerprint of its values {da.fingerprint}, expected {file.fingerprint}"
-                + (", on other coordinates" if da.fingerprint == file.fingerprint else "")
+                f"fingerprint of its values {mark}, expected {file.fingerprint}"
+                + (", on other coordinates" if mark == file.fingerprint else "")
             )
     except DataError as error:
         raise DataError(f"md5 {md5}, expected {file.md5}; {error}") from error
@@ -223,6 +232,7 @@ def _verified(file: File, path: Path) -> xr.DataArray:
         long_name=file.long_name,
         source=file.source,
         licence=file.licence,
+        fingerprint=mark,
         verified="md5 of the upstream file" if upstream else "fingerprint of the values",
     )
 
@@ -236,35 +246,3 @@ def _laid_out(da: xr.DataArray, file: File) -> bool:
         and np.allclose(da.lat, np.linspace(*file.lat), rtol=0, atol=1e-3)
         and np.allclose(da.lon, np.linspace(*file.lon), rtol=0, atol=1e-3)
     )
-
-
-def located(name: str) -> tuple[str, str]:
-    """Split the name of a file of one's own into its path and, if one is given, a variable.
-
-    Raises
-    ------
-    DataError
-        If there is no such file.
-    """
-    path, _, variable = name.rpartition(":")
-    if not os.path.isfile(path):
-        path, variable = name, ""
-    if not os.path.isfile(path):
-        near = difflib.get_close_matches(name, NAMES, 1)
-        raise DataError(
-            f"unknown data set {name!r}"
-            + (f" (did you mean {near[0]!r}?)" if near else "")
-            + f"; expected one of {', '.join(NAMES)}, or the path of a NetCDF or GRIB file"
-        )
-    return path, variable
-
-
-def _open_own(name: str) -> xr.DataArray:
-    path, variable = located(name)
-    try:
-        ds = _decode(Path(path))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    if variable and variable not in ds.data_vars:
-        raise DataError(f"{path} has no variable {variable!r}; it has {fields_of(ds)}")
-    return standardise(ds[variable] if variable else ds, name)

@@ -20,7 +20,7 @@ def land_mask(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     lat : array (H,)
         Degrees north, in any order.
     lon : array (W,)
-        Degrees east, -180 to 180.
+        Degrees east, -540 to 540.
 
     Returns
     -------
@@ -33,13 +33,14 @@ def land_mask(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     another, and only the wanted points are kept.
     """
     lat, lon = np.asarray(lat, float), np.asarray(lon, float)
-    if np.abs(lat).max() > 90 or np.abs(lon).max() > 180:
+    if np.abs(lat).max() > 90 or np.abs(lon).max() > 540:
         raise ValueError(
             f"latitudes {lat.min():g} to {lat.max():g}, longitudes {lon.min():g} to {lon.max():g}: "
-            "expected -90 to 90 and -180 to 180"
+            "expected -90 to 90 and -540 to 540"
         )
     row = np.minimum((90 - lat) * 120, ROWS - 1).astype(int)
-    column = np.minimum((lon + 180) * 120, COLUMNS - 1).astype(int)
+    east = np.where(np.abs(lon) > 180, (lon + 180) % 360 - 180, lon)
+    column = np.minimum((east + 180) * 120, COLUMNS - 1).astype(int)
     wanted, place = np.unique(row, return_inverse=True)
     return ~_sea_rows(tuple(wanted.tolist()), tuple(column.tolist()))[place]
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from scipy.ndimage import gaussian_filter
 
 from lsntp.data.checks import Count, Seed, Whole, checked
-from lsntp.data.fields import standardise
+from lsntp.data.fields import fingerprint, standardise
 
 # Per hour and grid cell; chosen for a field as lively as the real ones, not fitted to any.
 WIND_EAST, WIND_SOUTH = 0.4, 0.05  # cells h-1
@@ -124,9 +124,10 @@ def synthetic(
         ("time", "lat", "lon"),
         attrs={"long_name": "synthetic temperature", "source": "synthetic", "licence": "MIT"},
     )
+    field = standardise(t2m, "synthetic")
     return xr.Dataset(
         {
-            "t2m": standardise(t2m, "synthetic"),
+            "t2m": field.assign_attrs(fingerprint=fingerprint(field.values)),
             "links": (
                 ("node", "node_from"),
                 linked,

@@ -24,7 +24,7 @@ def coastlines(ax: Axes, lat: np.ndarray, lon: np.ndarray) -> None:
     west, east = _edges(lon)
     step = max(east - west, north - south) / COAST_POINTS
     x, y = np.arange(west, east + step, step), np.arange(south, north + step, step)
-    x, y = x[x <= 180], y[np.abs(y) <= 90]
+    y = y[np.abs(y) <= 90]
     land = land_mask(y, x)
     if land.any() and not land.all():
         lines = ax.contour(x, y, land.astype(float), levels=[0.5], colors="black", linewidths=0.8)
@@ -220,4 +220,5 @@ def _degrees_north(value: float, _: int | None = None) -> str:
 
 
 def _degrees_east(value: float, _: int | None = None) -> str:
+    value = value - 360 if value > 180 else value  # of a region across 180 degrees
     return f"{abs(value):g}°{'E' if value > 0 else 'W' if value < 0 else ''}"

@@ -18,8 +18,9 @@ from pydantic import (
 )
 
 from lsntp import zoo
-from lsntp.data.checks import Count, Kilometres, Odd, Seed, Whole, known, one_of
-from lsntp.data.datasets import REAL
+from lsntp.data.catalogue import NAMES, REAL
+from lsntp.data.checks import Count, DataError, Kilometres, Odd, Seed, Whole, known, one_of
+from lsntp.data.sources import JOINED, located
 from lsntp.runs.training import NAME, RECIPES, Recipe
 
 
@@ -105,7 +106,11 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    dataset: str = Field(min_length=1, description="a name lsntp.open_dataset knows, or a path")
+    dataset: str = Field(
+        min_length=1,
+        description="a name lsntp.open_dataset knows, or a path, several or a glob; kept as "
+        "absolute paths, links followed",
+    )
     model: ModelName = Field(description="a name of lsntp.zoo")
     recipe: Recipe | None = Field(
         default=None,
@@ -133,6 +138,19 @@ class RunConfig(BaseModel):
         description="no longer links, in the trained network: scored at each, too",
     )
     cases: bool = Field(default=False, description="keep three forecasts: see the record's cases")
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _one_name_each(cls, value: Any, info: ValidationInfo) -> Any:
+        if hasattr(value, "dims"):
+            raise ValueError("expected a name or a path; save the field by to_netcdf and name that")
+        # what is stored is kept as it is: its key must not depend on what lies on the disk today
+        if info.mode == "json" or value in NAMES:
+            return value
+        try:
+            return located(value).name
+        except (DataError, TypeError):  # told when it is opened, or is no name at all
+            return value
 
     @field_validator("recipe", "preset", mode="before")
     @classmethod
@@ -188,7 +206,8 @@ class RunConfig(BaseModel):
     @property
     def title(self) -> str:
         """A readable name, for file names and progress."""
-        parts = [Path(self.dataset).stem, self.model]
+        first, *others = self.dataset.split(JOINED)
+        parts = [Path(first).stem + (f"-and-{len(others)}" if others else ""), self.model]
         if self.recipe and self.preset:
             parts += [self.recipe.name, self.preset.name, f"seed{self.seed}"]
         return "-".join(filter(None, [*parts, self.variant]))
