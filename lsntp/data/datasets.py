@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field
 
 from lsntp.data.checks import shown
 from lsntp.data.fields import DataError, fields_of, standardise
+from lsntp.data.reanalyses import REMOTE
 from lsntp.data.store import clear_leftovers, scratch_of
 from lsntp.data.synthetic import synthetic
 
@@ -106,8 +107,9 @@ def open_dataset(name: str | os.PathLike) -> xr.DataArray:
     ----------
     name : str or path
         ``"ncep-na"`` (21 x 35, 6-hourly), ``"ncep-na-full"`` (25 x 53), ``"era5-uk"`` (33 x 49,
-        hourly), ``"synthetic"``, or the path of a NetCDF or GRIB file. Where a file holds several
-        fields, ``"file.nc:variable"`` says which.
+        hourly), ``"synthetic"``, once they are fetched ``"ncep-china"`` (21 x 35, 6-hourly) and
+        ``"era5-china"`` (77 x 125, hourly), or the path of a NetCDF or GRIB file. Where a file
+        holds several fields, ``"file.nc:variable"`` says which.
 
     Returns
     -------
@@ -126,12 +128,16 @@ def open_dataset(name: str | os.PathLike) -> xr.DataArray:
     """
     if not isinstance(name, str | os.PathLike):
         raise DataError(
-            f"name={shown(name)}: expected one of {', '.join(NAMES)}, or a path; a field that is "
-            "open already is given to lsntp.data.datasets.standardise"
+            f"name={shown(name)}: expected one of {', '.join((*NAMES, *REMOTE))}, or a path; a "
+            "field that is open already is given to lsntp.data.datasets.standardise"
         )
     name = os.fspath(name)
     if name == "synthetic":
         return synthetic()["t2m"]
+    if name in REMOTE:
+        from lsntp.data import china
+
+        return china.open_reanalysis(name)
     if name in REAL:
         entry = REAL[name]
         path = data_dir() / entry.file.filename
@@ -152,6 +158,8 @@ def open_dataset(name: str | os.PathLike) -> xr.DataArray:
 def fetch(name: str) -> Path:
     """Download the file of a real data set, verify it and return its path.
 
+    Of the paper's data, :data:`lsntp.data.reanalyses.REMOTE`, the folder of its files: more by
+    :func:`lsntp.data.china.fetch`.
     The download goes to a temporary name and is renamed only once verified. A file already there
     is left alone if it is good; else it is kept under the name ``<file>.corrupt``.
 
@@ -160,6 +168,10 @@ def fetch(name: str) -> Path:
     DataUnavailable
         No network, or what came back is not the data (a proxy's page, a truncated file).
     """
+    if name in REMOTE:
+        from lsntp.data import china
+
+        return china.fetch(name)[0].parent
     import pooch
 
     file = _entry(name).file
@@ -207,6 +219,10 @@ def status(name: str) -> dict[str, str]:
 
     `state` is ``ok``, ``missing`` or ``corrupt``; `detail` says more. Nothing is downloaded.
     """
+    if name in REMOTE:
+        from lsntp.data import china
+
+        return china.status(name)
     path = None if name == "synthetic" else data_dir() / _entry(name).file.filename
     row = {"name": name, "shape": "", "span": "", "step": "", "found": str(path or "computed")}
     if path is not None and not path.exists():
@@ -227,7 +243,8 @@ def status(name: str) -> dict[str, str]:
 
 def _entry(name: str) -> Entry:
     if not isinstance(name, str) or name not in REAL:
-        raise DataError(f"no file belongs to data set {name!r}; expected one of {', '.join(REAL)}")
+        names = ", ".join((*REAL, *REMOTE))
+        raise DataError(f"no file belongs to data set {name!r}; expected one of {names}")
     return REAL[name]
 
 
@@ -311,11 +328,12 @@ def located(name: str) -> tuple[str, str]:
     if not os.path.isfile(path):
         path, variable = name, ""
     if not os.path.isfile(path):
-        near = difflib.get_close_matches(name, NAMES, 1)
+        near = difflib.get_close_matches(name, (*NAMES, *REMOTE), 1)
         raise DataError(
             f"unknown data set {name!r}"
             + (f" (did you mean {near[0]!r}?)" if near else "")
-            + f"; expected one of {', '.join(NAMES)}, or the path of a NetCDF or GRIB file"
+            + f"; expected one of {', '.join((*NAMES, *REMOTE))}, or the path of a NetCDF or GRIB "
+            "file"
         )
     return path, variable
 
