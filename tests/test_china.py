@@ -247,7 +247,7 @@ def weatherbench(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weatherbench") / "era5.zarr"
     hours = pd.date_range("2017", "2019", freq="1h", inclusive="left")
     order = ("time", "longitude", "latitude")
-    upstream.era5_store(path, hours, hours, 0.5, (60, 60, 10, 140), chunk=24, order=order)
+    upstream.era5_store(path, hours, hours, 0.5, (55, 72, 15, 136), chunk=24, order=order)
     return path
 
 

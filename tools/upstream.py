@@ -108,7 +108,7 @@ def era5_store(
 
     By default it is laid out as ARCO-ERA5: the globe at 0.25 degrees, a chunk an hour. WeatherBench
     2 has others in the order time, longitude, latitude, the south first. Chunks are there of the
-    hours ``written``; the rest is what Zarr fills in, 280 K.
+    hours ``written``; the rest is missing.
     """
     import zarr
 
@@ -131,7 +131,7 @@ def era5_store(
         shape=tuple(sizes[name] for name in order),
         chunks=tuple(chunk if name == "time" else sizes[name] for name in order),
         dtype="f4",
-        fill_value=280.0,
+        fill_value=np.nan,
     )
     field.attrs.update(
         {"_ARRAY_DIMENSIONS": order, "units": "K", "long_name": "2 metre temperature"}

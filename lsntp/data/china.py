@@ -79,7 +79,7 @@ def _region(made: Reanalysis, region: Region | None) -> Region:
 
 
 def cut(made: Reanalysis, ds: xr.Dataset, times: pd.DatetimeIndex, region: Region) -> xr.DataArray:
-    """Select times and region of a file or store: ``(time, lat, lon)``, north first, still lazy.
+    """Select times and region of a file or store, over time, lat and lon in any order, still lazy.
 
     Raises
     ------
@@ -92,13 +92,13 @@ def cut(made: Reanalysis, ds: xr.Dataset, times: pd.DatetimeIndex, region: Regio
     da = next((ds[name] for name in made.variables if name in ds), None)
     if da is None or not {"time", "lat", "lon"} <= {*da.dims}:
         raise DataError(f"it has no {made.variables[0]} over time, lat and lon; it has {list(ds)}")
-    da = da.squeeze([dim for dim in da.dims if dim == "level"], drop=True)
     if lacking := times.difference(da.indexes["time"]).size:
         raise DataError(f"it lacks {lacking} of the {len(times)} times from {times[0]} on")
-    da = da.transpose("time", "lat", "lon").sel(time=times).sortby("lat", ascending=False)
+    da = da.squeeze([dim for dim in da.dims if dim == "level"], drop=True).sel(time=times)
     if made.spacing is None:
-        da = da.assign_coords(lon=(da.lon + 180) % 360 - 180).sortby("lon")
-        return da.sel(lat=slice(north, south), lon=slice(west, east))
+        lon = (da.lon + 180) % 360 - 180
+        rows = np.flatnonzero((da.lat <= north) & (da.lat >= south))
+        return da.isel(lat=rows, lon=np.flatnonzero((lon >= west) & (lon <= east)))
     lat = np.arange(north, south - 1e-6, -made.spacing)
     lon = np.arange(west, east + 1e-6, made.spacing)
     try:
@@ -222,7 +222,8 @@ def _keep(da: xr.DataArray, path: Path, source: str) -> None:
         raise DataError(f"values are missing in {da.time.dt.strftime('%Y-%m').values[0]}")
     _set_aside(path)
     first_seen(path).unlink(missing_ok=True)
-    ds = xr.Dataset({"t2m": da.variable}, da.coords).drop_vars({*da.coords} - {*da.dims})
+    da = da.transpose("time", "lat", "lon").drop_vars({*da.coords} - {*da.dims})
+    ds = da.to_dataset(name="t2m")
     ds.t2m.attrs = {"units": "K", "long_name": "2 metre temperature", "source": source}
     with atomic_write(path, da.nbytes) as scratch:
         ds.to_netcdf(scratch, engine="netcdf4", encoding={"t2m": {"zlib": True, "complevel": 1}})
