@@ -138,7 +138,7 @@ def era5_store(
     )
     for first in range(0, len(written), chunk):  # a chunk of hours at a time
         part = written[first : first + chunk]
-        values = np.stack([*weather(part, lat, lon)])
+        values = np.stack([*weather(part, lat, lon)]).round(2)
         at = times.get_loc(part[0])
         field[at : at + len(part)] = values if order[1] == "latitude" else values.swapaxes(1, 2)
     zarr.consolidate_metadata(path, zarr_format=2)

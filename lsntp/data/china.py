@@ -313,19 +313,10 @@ def open_reanalysis(
             f"{name}: {len(lacking)} of {len(files)} files are not in {lacking[0].parent}, first "
             f"{lacking[0].name}: run {command}"
         )
-    parts = []
-    for path, times in files.items():
-        try:
-            recognise(path)
-            with _opened(path) as ds:
-                parts.append(cut(made, ds, times, _region(made, region)).load())
-        except DataError as error:
-            raise DataError(
-                f"{path} is corrupted or altered: {error}; run {command}, which keeps it as "
-                "*.corrupt"
-            ) from error
+    read = partial(_read, made, region=_region(made, region), remedy=command)
+    field = xr.concat([read(path, times) for path, times in files.items()], "time")
     own = _options(years, region)
-    return standardise(xr.concat(parts, "time"), name).assign_attrs(
+    return standardise(field, name).assign_attrs(
         name=name + own,
         long_name=made.long_name,
         source=f"{made.source}, {made.files}" + ("" if region else f"; {INFERRED}"),
@@ -334,6 +325,20 @@ def open_reanalysis(
         region="as given" if region else INFERRED,
         verified="SHA-256 of its files as when first seen",
     )
+
+
+def _read(
+    made: Reanalysis, path: Path, times: pd.DatetimeIndex, region: Region, remedy: str
+) -> xr.DataArray:
+    """Read a file if it is as it was when first seen."""
+    try:
+        recognise(path)
+        with _opened(path) as ds:
+            return cut(made, ds.load(), times, region)
+    except DataError as error:
+        raise DataError(
+            f"{path} is corrupted or altered: {error}; run {remedy}, which keeps it as *.corrupt"
+        ) from error
 
 
 def status(name: str) -> dict[str, str]:
