@@ -226,7 +226,7 @@ def _keep(da: xr.DataArray, path: Path, source: str) -> None:
     ds = da.to_dataset(name="t2m")
     ds.t2m.attrs = {"units": "K", "long_name": "2 metre temperature", "source": source}
     with atomic_write(path, da.nbytes) as scratch:
-        ds.to_netcdf(scratch, engine="netcdf4", encoding={"t2m": {"zlib": True, "complevel": 1}})
+        ds.to_netcdf(scratch, engine="netcdf4")
     recognise(path)
 
 

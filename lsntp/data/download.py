@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from tqdm import tqdm
 
 from lsntp.data.fields import DataError
-from lsntp.data.store import write_text
+from lsntp.data.store import RecordError, write_text
 
 TIMEOUT_S = (5, 60)
 """Of a server: to connect, and of silence."""
@@ -126,6 +127,7 @@ def recognise(path: Path, file: Path | None = None) -> None:
     """
     mark, note = sha256(file or path), first_seen(path)
     if not note.exists():
-        write_text(f"{mark}  {path.name}\n", note)
+        with suppress(RecordError):  # in a folder that cannot be written nothing changes
+            write_text(f"{mark}  {path.name}\n", note)
     elif (known := note.read_text(encoding="utf-8").partition(" ")[0]) != mark:
         raise DataError(f"SHA-256 {mark}, but when first seen ({note.name}) {known}")
