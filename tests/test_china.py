@@ -158,6 +158,20 @@ def test_a_changed_byte_is_noticed_and_the_advice_works(noaa, fetched):
     assert kept.read_bytes() == content
 
 
+@pytest.mark.parametrize("cut", [slice(0, 5_000_000), slice(0), slice(9, None)])
+def test_half_a_file_put_there_by_hand_is_not_taken_for_a_whole_one(noaa, data, cut):
+    path = data / "ncep-china" / "air.2m.gauss.2018.nc"
+    path.parent.mkdir(parents=True)
+    path.write_bytes((noaa / path.name).read_bytes()[cut])
+    with upstream.served(noaa) as url:
+        (path,) = china.fetch("ncep-china", years=[2018], source=url)
+    assert path.read_bytes() == (noaa / path.name).read_bytes()
+    path.with_name(f"{path.name}.sha256").unlink()
+    path.write_bytes((noaa / path.name).read_bytes()[cut])
+    with pytest.raises(DataError, match=f"{path.name}.*`lsntp data fetch ncep-china --years 2018`"):
+        china.open_reanalysis("ncep-china", [2018])
+
+
 def test_a_file_that_is_another_one_on_the_server_now_is_refused_until_told(
     noaa, fetched, tmp_path
 ):

@@ -157,7 +157,7 @@ def fetch(
     try:
         (data_dir() / name).mkdir(parents=True, exist_ok=True)
         with FileLock(data_dir() / name / ".lock"):
-            todo = {path: times for path, times in files.items() if not _is_good(path)}
+            todo = {p: times for p, times in files.items() if not _is_good(made, p, times, box)}
             if made.spacing is None:
                 for path, times in todo.items():
                     arrived = partial(_arrived, made, path, times, box)
@@ -176,10 +176,15 @@ def fetch(
     return list(files)
 
 
-def _is_good(path: Path) -> bool:
+def _is_good(made: Reanalysis, path: Path, times: pd.DatetimeIndex, region: Region) -> bool:
+    if not path.exists():
+        return False
     try:
-        recognise(path)
-    except (DataError, FileNotFoundError):
+        if first_seen(path).exists():
+            recognise(path)
+        else:
+            _read(made, path, times, region)
+    except DataError:
         return False
     return True
 
@@ -195,8 +200,7 @@ def _arrived(
     made: Reanalysis, path: Path, times: pd.DatetimeIndex, region: Region, file: Path
 ) -> None:
     """See to it that a file is the wanted one before it takes its place."""
-    with _opened(file) as ds:
-        cut(made, ds, times, region)
+    cut(made, _loaded(file), times, region)
     try:
         recognise(path, file)
     except DataError as error:
@@ -204,9 +208,10 @@ def _arrived(
     _set_aside(path)
 
 
-def _opened(file: Path) -> xr.Dataset:
+def _loaded(file: Path) -> xr.Dataset:
     try:
-        return xr.open_dataset(file, engine="netcdf4", decode_timedelta=False)
+        with xr.open_dataset(file, engine="netcdf4", decode_timedelta=False) as ds:
+            return ds.load()
     except Exception as error:  # of many types
         raise DataError(f"no NetCDF file: {type(error).__name__}: {error}") from error
 
@@ -275,8 +280,7 @@ def _from_cds(made: Reanalysis, times: pd.DatetimeIndex, region: Region) -> xr.D
             client.retrieve("reanalysis-era5-single-levels", request, str(file))
         except Exception as error:  # without a key, it raises just that
             raise DataError(f"Climate Data Store: {error}") from error
-        with _opened(file) as ds:
-            return cut(made, ds, times, region).load()
+        return cut(made, _loaded(file), times, region)
 
 
 # ---- opening them
@@ -313,8 +317,14 @@ def open_reanalysis(
             f"{name}: {len(lacking)} of {len(files)} files are not in {lacking[0].parent}, first "
             f"{lacking[0].name}: run {command}"
         )
-    read = partial(_read, made, region=_region(made, region), remedy=command)
-    field = xr.concat([read(path, times) for path, times in files.items()], "time")
+    box = _region(made, region)
+    try:
+        field = xr.concat([_read(made, path, times, box) for path, times in files.items()], "time")
+    except DataError as error:
+        raise DataError(
+            f"{name} is corrupted or altered: {error}; run {command}, which keeps the file as "
+            "*.corrupt"
+        ) from error
     own = _options(years, region)
     return standardise(field, name).assign_attrs(
         name=name + own,
@@ -327,18 +337,18 @@ def open_reanalysis(
     )
 
 
-def _read(
-    made: Reanalysis, path: Path, times: pd.DatetimeIndex, region: Region, remedy: str
-) -> xr.DataArray:
-    """Read a file if it is as it was when first seen."""
-    try:
+def _read(made: Reanalysis, path: Path, times: pd.DatetimeIndex, region: Region) -> xr.DataArray:
+    """Read a file as it was when first seen; one that is seen first is read before it is."""
+    known = first_seen(path).exists()
+    if known:
         recognise(path)
-        with _opened(path) as ds:
-            return cut(made, ds.load(), times, region)
+    try:
+        da = cut(made, _loaded(path), times, region)
     except DataError as error:
-        raise DataError(
-            f"{path} is corrupted or altered: {error}; run {remedy}, which keeps it as *.corrupt"
-        ) from error
+        raise DataError(f"{path.name}: {error}") from error
+    if not known:
+        recognise(path)
+    return da
 
 
 def status(name: str) -> dict[str, str]:
