@@ -33,6 +33,7 @@ def _table(rows: list[dict[str, str]]) -> str:
 def list_() -> None:
     """List the data sets, their sources and their licences."""
     from lsntp.data.catalogue import NAMES, REAL, data_dir
+    from lsntp.data.reanalyses import INFERRED, REMOTE, YEARS
 
     rows = [
         {
@@ -44,23 +45,78 @@ def list_() -> None:
         }
         for name in NAMES
     ]
+    rows += [
+        {
+            "name": name,
+            "file": made.files,
+            "test from": f"{YEARS[-1]}-01-01",
+            "source": f"{made.source}; {INFERRED}",
+            "licence": made.licence,
+        }
+        for name, made in REMOTE.items()
+    ]
     typer.echo(_table(rows))
     typer.echo(f"\nFiles are looked for in {data_dir()} (LSNTP_DATA_DIR).")
+
+
+def years_of(given: str) -> list[int]:
+    """Read an option that is a year, or the first and the last of some."""
+    first, _, last = given.partition("-")
+    last = last or first
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise typer.BadParameter(f"--years {given}: expected first and last, such as 2017-2018")
+    return list(range(int(first), int(last) + 1))
+
+
+def region_of(given: str) -> tuple[float, float, float, float]:
+    """Read an option that is a region."""
+    try:
+        north, west, south, east = map(float, given.split(","))
+    except ValueError:
+        expected = "expected north,west,south,east in degrees, such as 54,73,16,135"
+        raise typer.BadParameter(f"--region {given}: {expected}") from None
+    return north, west, south, east
 
 
 @data.command()
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Data sets; by default all that have a file.")
+        list[str] | None, typer.Argument(help="Data sets; by default the book's, some megabytes.")
+    ] = None,
+    years: Annotated[
+        str | None, typer.Option(metavar="YEAR-YEAR", help="Other years than 2017-2018.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="N,W,S,E", help="Another region, degrees.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Another place: URL of a folder or of a Zarr store, or cds."),
     ] = None,
 ) -> None:
-    """Download and verify the files of real data sets; a good file already there is kept."""
-    from lsntp.data import datasets
+    """Download and verify the files of real data sets; a good file already there is kept.
+
+    Years, region and source are of ncep-china and era5-china, the paper's data. Cut off and
+    started again it goes on where it was.
+    """
+    from lsntp.data import china, datasets
+    from lsntp.data.reanalyses import REMOTE, YEARS
 
     failed = False
+    span = years_of(years) if years else YEARS
+    box = region_of(region) if region else None
     for name in names or datasets.REAL:
         try:
-            typer.echo(f"{name}: {datasets.fetch(name)}")
+            if name in REMOTE:
+                for path in china.fetch(name, span, box, source):
+                    typer.echo(f"{name}: {path}")
+            elif years or region or source:
+                raise datasets.DataError(
+                    f"{name}: --years, --region and --source are of {', '.join(REMOTE)}; leave "
+                    "them out"
+                )
+            else:
+                typer.echo(f"{name}: {datasets.fetch(name)}")
         except datasets.DataError as error:
             failed = True
             typer.echo(str(error), err=True)
@@ -71,8 +127,9 @@ def fetch(
 def check() -> None:
     """Verify every data set found on disk; exit code 1 if a file is corrupt."""
     from lsntp.data.datasets import NAMES, status
+    from lsntp.data.reanalyses import REMOTE
 
-    rows = [status(name) for name in NAMES]
+    rows = [status(name) for name in (*NAMES, *REMOTE)]
     details = [f"{row['name']}: {row.pop('detail')}" for row in rows]
     typer.echo(_table(rows) + "\n\n" + "\n".join(details))
     raise typer.Exit(int(any(row["state"] == "corrupt" for row in rows)))

@@ -1,4 +1,4 @@
-"""Fields as people have them: each is opened, or refused with advice that works as it is printed."""
+"""Fields as people have them: each is opened, or refused with advice that works."""
 
 import bz2
 import gzip

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from lsntp.data.checks import Count, Odd, Seed, checked, shown
 from lsntp.data.datasets import NAMES, Datasets, located
+from lsntp.data.reanalyses import REMOTE
 from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
@@ -151,6 +152,6 @@ def existing(datasets: list[str]) -> list[str]:
     ------
     DataError
     """
-    for name in set(datasets) - {*NAMES}:
+    for name in set(datasets) - {*NAMES, *REMOTE}:
         located(name)
     return datasets

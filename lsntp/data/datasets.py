@@ -21,6 +21,7 @@ from lsntp.data.catalogue import NAMES, REAL, Entry, File, data_dir
 from lsntp.data.checks import DataError, shown
 from lsntp.data.coordinates import Region
 from lsntp.data.fields import fingerprint, standardise
+from lsntp.data.reanalyses import REMOTE
 from lsntp.data.sources import CONNECT_S, READ_S, DataUnavailable, Source, fields, located
 from lsntp.data.store import clear_leftovers, scratch_of
 from lsntp.data.synthetic import synthetic
@@ -51,8 +52,9 @@ def open_dataset(
     ----------
     source : str, path, list of these, xr.DataArray or xr.Dataset
         ``"ncep-na"`` (21 x 35, 6-hourly), ``"ncep-na-full"`` (25 x 53), ``"era5-uk"`` (33 x 49,
-        hourly), ``"synthetic"``; the path or http(s) URL of a NetCDF or GRIB file, also packed
-        (zip, gzip), or of a Zarr store; a glob or a list of files that follow each other in time;
+        hourly), ``"synthetic"``; once they are fetched ``"ncep-china"`` (21 x 35, 6-hourly) and
+        ``"era5-china"`` (77 x 125, hourly); the path or http(s) URL of a NetCDF or GRIB file, also
+        packed (zip, gzip), or of a Zarr store; a glob or a list of files that follow each other in time;
         or a field that is open already. Where there are several fields, ``"file.nc:variable"``
         says which, and ``"file.grib:t@isobaricInhPa=850"`` which level, member or version.
     region : (float, float, float, float), optional
@@ -86,14 +88,19 @@ def open_dataset(
         return standardise(source, **cut)
     if not isinstance(source, str | os.PathLike | list | tuple):
         raise DataError(
-            f"source={shown(source)}: expected one of {', '.join(NAMES)}, a path, a glob, a URL, a "
-            "list of paths, or an xarray.DataArray or Dataset"
+            f"source={shown(source)}: expected one of {', '.join((*NAMES, *REMOTE))}, a path, a "
+            "glob, a URL, a list of paths, or an xarray.DataArray or Dataset"
         )
     if isinstance(source, str) and (source == "synthetic" or source in REAL):
         field = synthetic()["t2m"] if source == "synthetic" else _open_real(source)
         if cut == dict.fromkeys(cut):
             return field
         return standardise(field, **cut)
+    if isinstance(source, str) and source in REMOTE:
+        from lsntp.data import china
+
+        field = china.open_reanalysis(source)
+        return field if cut == dict.fromkeys(cut) else standardise(field, **cut)
     found = located(source)
     with ExitStack() as stack:
         return standardise(fields(found, stack), found.name, **cut)
@@ -118,6 +125,8 @@ def _open_real(name: str) -> xr.DataArray:
 def fetch(name: str) -> Path:
     """Download the file of a real data set, verify it and return its path.
 
+    Of the paper's data, :data:`lsntp.data.reanalyses.REMOTE`, the folder of its files: more by
+    :func:`lsntp.data.china.fetch`.
     The download goes to a temporary name and is renamed only once verified. A file already there
     is left alone if it is good; else it is kept under the name ``<file>.corrupt``.
 
@@ -126,6 +135,10 @@ def fetch(name: str) -> Path:
     DataUnavailable
         No network, or what came back is not the data (a proxy's page, a truncated file).
     """
+    if name in REMOTE:
+        from lsntp.data import china
+
+        return china.fetch(name)[0].parent
     import pooch
 
     file = _entry(name).file
@@ -173,6 +186,10 @@ def status(name: str) -> dict[str, str]:
 
     `state` is ``ok``, ``missing`` or ``corrupt``; `detail` says more. Nothing is downloaded.
     """
+    if name in REMOTE:
+        from lsntp.data import china
+
+        return china.status(name)
     path = None if name == "synthetic" else data_dir() / _entry(name).file.filename
     row = {"name": name, "shape": "", "span": "", "step": "", "found": str(path or "computed")}
     if path is not None and not path.exists():
@@ -193,7 +210,8 @@ def status(name: str) -> dict[str, str]:
 
 def _entry(name: str) -> Entry:
     if not isinstance(name, str) or name not in REAL:
-        raise DataError(f"no file belongs to data set {name!r}; expected one of {', '.join(REAL)}")
+        names = ", ".join((*REAL, *REMOTE))
+        raise DataError(f"no file belongs to data set {name!r}; expected one of {names}")
     return REAL[name]
 
 

@@ -29,6 +29,7 @@ import xarray as xr
 from lsntp.data.catalogue import NAMES
 from lsntp.data.checks import DataError, shown
 from lsntp.data.fields import fields_of, one_of, only_field
+from lsntp.data.reanalyses import REMOTE
 
 CONNECT_S, READ_S = 2, 20  # time limits of a download, s: to connect to an address, of silence
 PACKED: dict[bytes, Any] = {
@@ -121,7 +122,7 @@ def _is_store(path: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, NAMES, 1)
+    near = difflib.get_close_matches(name, (*NAMES, *REMOTE), 1)
     path = Path(os.path.expanduser(name))
     kind, remedy = "unknown data set", ""
     try:
@@ -135,7 +136,7 @@ def _unknown(name: str) -> str:
     return (
         f"{kind} {name!r}"
         + (f" (did you mean {near[0]!r}?)" if near else "")
-        + f"; expected one of {', '.join(NAMES)}, or the path of a NetCDF or GRIB file, a glob of "
+        + f"; expected one of {', '.join((*NAMES, *REMOTE))}, or the path of a NetCDF or GRIB file, a glob of "
         "some, a Zarr store or a URL" + remedy
     )
 

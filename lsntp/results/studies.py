@@ -270,6 +270,18 @@ def planted(preset: str = "laptop", seeds: int = 3) -> Study:
     }
 
 
+def paper(preset: str = "laptop", seeds: int = 3) -> list[Study]:
+    """LS-NTP and ConvLSTM on the paper's own data, by its recipe, at its size or another preset's.
+
+    At that size they are for a machine with a GPU; the data is to be fetched before.
+    """
+    models = ("persistence", "ridge", "convlstm", LSNTP, "lsntp-released")
+    return [
+        main(dataset, size if preset == "laptop" else preset, seeds, models, ("released",))
+        for dataset, size in {"ncep-china": "paper", "era5-china": "paper-era5"}.items()
+    ]
+
+
 REAL_SETS = ("ncep-na", "era5-uk")
 """The data sets that the book's studies are made on."""
 ROTATED = ("era5-uk",)
@@ -304,23 +316,25 @@ STUDIES: dict[str, Studies] = {
     "baseline-kernels": _of_each(baseline_kernels),
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
+OTHERS: dict[str, Studies] = {"paper": lambda sets, preset, seeds: paper(preset, seeds)}
+"""Likewise, studies of which the book has no records."""
 
 
 @checked
 def configs(
-    name: Annotated[str, one_of((*STUDIES, "all"))],
+    name: Annotated[str, one_of((*STUDIES, *OTHERS, "all"))],
     preset: PresetName,
     seeds: Seeds,
     datasets: Sequence[str] = REAL_SETS,
 ) -> list[RunConfig]:
-    """Return the configs of a study, or of "all", each once, in the order to run them.
+    """Return the configs of a study, or of "all" the book's, each once, in the order to run them.
 
     Raises
     ------
     ValueError
         If there is no such study or preset, or no seed.
     """
-    chosen = STUDIES.values() if name == "all" else [STUDIES[name]]
+    chosen = STUDIES.values() if name == "all" else [{**STUDIES, **OTHERS}[name]]
     rows = [
         row for make in chosen for study in make(datasets, preset, seeds) for row in study.values()
     ]
