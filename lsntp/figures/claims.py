@@ -56,11 +56,13 @@ def _cell(claim: pd.Series, scale: float) -> str:
     unit, digits = (" K", 3) if claim["unit"] == "K" else ("", 2)
     effect, low, high = (signed(claim[k], digits) + unit for k in ("effect", "low", "high"))
     ours, theirs = (f"{claim[k]:.{digits}f}{unit}" for k in ("ours", "theirs"))
+    more, less = ("higher", "lower") if claim["unit"] == "K" else ("more", "less")
+    size = f"{abs(claim['effect']):.{digits}f}{unit} {more if claim['effect'] > 0 else less}"
     interval = f"<br>95 %: {low} to {high}" if claim["low"] < claim["high"] else ""
     return (
         f'<td><details><summary style="color: {colour}"><b>{mark} {claim["verdict"]}</b>'
-        f"{_drawn(claim, scale)}</summary>{effect}{interval}<br>{ours} against {theirs}"
-        "</details></td>"
+        f"{_drawn(claim, scale)} <small>{size}</small></summary>"
+        f"{effect}{interval}<br>{ours} against {theirs}</details></td>"
     )
 
 
