@@ -204,7 +204,7 @@ print(
 
 # %% tags=["hide-input"]
 # | alt: A field on the nodes, what the learned graph adds to it, and their sum.
-# | caption: "A field at the network's nodes, what the trained graph brings each cell, and both together; first data set, first seed."
+# | caption: "A field at the network's nodes, what the trained graph brings each cell, and both together; `ncep-na` in this book, seed 0."
 own = first not in NAMES  # a file of one's own has no record: a short training
 wanted = studies.main(
     first, "smoke" if own else "laptop", 1, ["lsntp-equations"], ["modern"]
