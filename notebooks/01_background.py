@@ -16,8 +16,8 @@
 # %% [markdown]
 # # Background
 #
-# **Convolution, graph convolution, attention and ConvLSTM are matrix products. They differ in which cells
-# may speak to which.**
+# **Convolution, graph convolution and attention mix cells by a matrix product. They differ in which cells may
+# speak, and in who sets the weights.**
 #
 # :::{div} page-head
 # **You will see** each piece of LS-NTP built in a few lines and checked. **You should know** matrix products
@@ -815,7 +815,7 @@ x = torch.randn(1, 1, 12, 12)
 assert torch.allclose(F.conv2d(F.conv2d(x, a), b), F.conv2d(x, ab), **exact)
 
 # %% [markdown]
-# 2. Give a GCN its sense of direction back with two graphs in place of one.
+# 2. With one matrix $A$ a GCN cannot tell east from west. Write one with two, $A$ to the east and to the west, that can.
 
 # %% tags=["hide-cell"]
 # | prompt: Solution

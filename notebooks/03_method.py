@@ -59,9 +59,9 @@ records = field_records.studies(
 first = next(iter(records))  # where one field is enough
 
 # %% tags=["hide-input"]
-# | alt: "A convolution reads the 3×3 cells around an output cell; in LS-Conv arrows from five far cells reach those nine first."
-# | caption: "Blue, what the kernel reads; orange, what those cells hear from afar, thicker arrows for more weight. ({func}`lsntp.figures.schematics.convolution_and_lsconv` draws it.)"
-axes = figures.schematics.convolution_and_lsconv()
+# | alt: NSA weighs a field cell by cell, LAGC mixes cells over a graph, LSI reads neighbours with a kernel.
+# | caption: "The three parts and their equations. *Listens* is a weighted sum over all cells; its weights are learned, and the same for every input. ({func}`lsntp.figures.schematics.overview` draws it.)"
+ax = figures.schematics.overview()
 
 # %% [markdown]
 # (task)=
@@ -72,12 +72,7 @@ axes = figures.schematics.convolution_and_lsconv()
 # $$ \hat X_{t+1}, \dots, \hat X_{t+\beta} = f(X_{t-\alpha+1}, \dots, X_t), \qquad X \in \mathbb{R}^{H \times W} . $$
 #
 # Every cell is a node of a graph: $N = H\,W$ nodes, counted row by row ({doc}`../book/notation`). The six input frames
-# of a real case, standardised over the case, are the channels here. LS-Conv does three things with them:
-
-# %% tags=["hide-input"]
-# | alt: NSA weighs a field cell by cell, LAGC mixes cells over a graph, LSI reads neighbours with a kernel.
-# | caption: "The three parts and their equations. ({func}`lsntp.figures.schematics.overview` draws it.)"
-ax = figures.schematics.overview()
+# of a real case, standardised over the case, are the channels here.
 
 # %% tags=["hide-input"]
 inputs = {}
@@ -209,7 +204,7 @@ print(
 
 # %% tags=["hide-input"]
 # | alt: A field on the nodes, what the learned graph adds to it, and their sum.
-# | caption: "A field at the network's nodes, what the trained graph brings each cell, and both together; first data set, first seed."
+# | caption: "A field at the network's nodes, what the trained graph brings each cell, and both together; `ncep-na` in this book, seed 0."
 own = first not in NAMES  # a file of one's own has no record: a short training
 wanted = studies.main(
     first, "smoke" if own else "laptop", 1, ["lsntp-equations"], ["modern"]
@@ -255,6 +250,11 @@ ax = figures.schematics.integrator()
 # (\mathcal{X} \star \Theta)(i, j, :) &= \sum_{p} \sum_{q} \left[L\,\Theta_{pq}\right]_{n,m,f}(i - p,\; j - q,\; :)
 # \end{aligned}
 # $$
+
+# %% tags=["hide-input"]
+# | alt: "A convolution reads the 3×3 cells around an output cell; in LS-Conv arrows from five far cells reach those nine first."
+# | caption: "Blue, what the kernel reads; orange, what those cells hear from afar, thicker arrows for more weight. ({func}`lsntp.figures.schematics.convolution_and_lsconv` draws it.)"
+axes = figures.schematics.convolution_and_lsconv()
 
 # %%
 Y = torch.nn.functional.conv2d(L, theta, bias, padding=1)

@@ -35,7 +35,7 @@ rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
 # | alt: Two panels, a row for each part taken out, a dot with an interval for each form of the network. Without LSI the error rises on ncep-na; without LAGC it falls on era5-uk.
-# | caption: "What taking a part out does to the error, with 95 % intervals; filled where they exclude zero. Right of the dotted line the error rises: the part helps. ({func}`lsntp.figures.studies.changes` draws it.)"
+# | caption: "What taking a part out does to the error, with 95 % intervals; filled where they exclude zero. Right of the dotted line the error rises: the part helps. *w/o NSA*: without attention; *w/o LAGC*: without the graph; *w/o LSI*: with a 1×1 kernel. ({func}`lsntp.figures.studies.changes` draws it.)"
 import pandas as pd
 import torch
 from IPython.display import HTML, Markdown, display

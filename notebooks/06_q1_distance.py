@@ -34,7 +34,7 @@ rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
 # | alt: Two panels, error against the distance of the cut. Trained with the cut, networks err least with short links; on era5-uk the error climbs once links reach half of the region.
-# | caption: "Links longer than the distance are cut: in training already, or once the network is trained. Lines join means, short bars are seeds; the band is one standard deviation. ({func}`lsntp.figures.studies.swept_panels` draws it.)"
+# | caption: "Links longer than the distance are cut: in training already, or once the network is trained. Lines join means, short bars are seeds; the band is one standard deviation. *w/o LAGC*: without the graph. ({func}`lsntp.figures.studies.swept_panels` draws it.)"
 import numpy as np
 import pandas as pd
 import torch

@@ -34,7 +34,7 @@ rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
 # | alt: Two panels, error relative to a kernel of 3×3 against the size of the kernel, here and in the paper. The lowest point is at 3×3 everywhere.
-# | caption: "MAE through that of 3×3, here and in the paper's Table 5, on other data. Short bars are seeds; the paper gives no spread. ({func}`lsntp.chapters.q2_kernel.kernel_ratios`, {func}`lsntp.figures.studies.swept_panels`)"
+# | caption: "MAE divided by that of 3×3, here and in the paper's Table 5, on other data. Short bars are seeds; the paper gives no spread. ({func}`lsntp.chapters.q2_kernel.kernel_ratios`, {func}`lsntp.figures.studies.swept_panels`)"
 import pandas as pd
 from IPython.display import HTML, Markdown, display
 

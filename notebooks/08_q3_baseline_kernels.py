@@ -35,7 +35,7 @@ rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
 # | alt: Two panels, error against the kernel for three rivals, with LS-NTP as a level. On ncep-na all three climb away from it; on era5-uk ConvLSTM and PredRNN start below it.
-# | caption: "Error of the rivals against their kernel, and LS-NTP with 3×3 (dashed, with one standard deviation of its seeds). Short bars are seeds. A line that starts below the dashed one is ahead with 3×3 already. ({func}`lsntp.figures.studies.swept_panels` draws it.)"
+# | caption: "Error of the rivals against their kernel, and LS-NTP with 3×3 (dashed, with one standard deviation of its seeds). Short bars are seeds. A line that starts below the dashed one has a lower mean with 3×3 already; the table says where that is more than chance. ({func}`lsntp.figures.studies.swept_panels` draws it.)"
 from math import prod
 
 import pandas as pd

@@ -64,7 +64,7 @@ fifths = {
 }
 
 # %% tags=["hide-input"]
-# | alt: Difference in error from ridge in five groups of windows, from the calmest to the most eventful.
+# | alt: Difference in error from ridge in five groups of windows, calm to eventful; on ncep-na LS-NTP (tuned) lies below zero in all.
 # | caption: "All test windows, cut into fifths by how much happens. Below zero a network errs less than ridge. Bars: 95 % intervals for weather and seeds. ({func}`lsntp.chapters.q5_forecasts.change_dots` draws it.)"
 axes = q5_forecasts.change_dots(fifths, LABELS["ridge"])
 
@@ -134,7 +134,7 @@ if len(datasets) > 1:
     )
 
 # %% [markdown]
-# The models err in the same places. What separates them is small beside what they share.
+# The models err in the same places.
 #
 # MAE of the three cases over the map, in K. Persistence's row is how much the temperature changed.
 

@@ -16,8 +16,8 @@
 # %% [markdown]
 # # Paper and code
 #
-# **Of six changes from the paper to its released code, one is seen to raise the error on each data set. How RMSE, SSIM
-# or PSNR is computed moves it further than any of them.**
+# **Of six changes from the paper to its released code two are seen to raise the error, each on one data set. How RMSE,
+# SSIM or PSNR is computed moves these scores further than any of the six.**
 #
 # :::{div} page-head
 # **You will see** what paper and code do differently, and what of it matters. **You should know** {doc}`03_method`. {sub-ref}`wordcount-minutes` min. On data
@@ -35,7 +35,7 @@ rerun = False  # True: train everything now instead of reading the records
 
 # %% tags=["hide-input"]
 # | alt: Two panels, a row for each thing switched, its change in error with an interval. Most intervals hold zero; min-max scaling lies far off to the right.
-# | caption: "LS-NTP by the equations with one thing switched, against the same without: right of the dotted line the error rises. 95 % intervals, filled where they exclude zero. Min-max scaling is off the scale. ({func}`lsntp.figures.studies.changes` draws it.)"
+# | caption: "LS-NTP by the equations with one thing switched, against the same without: right of the dotted line the error rises. 95 % intervals, filled where they exclude zero. Squares: paper and code both do this, our recipe does not; min-max scaling is off the scale. ({func}`lsntp.figures.studies.changes` draws it.)"
 import numpy as np
 import pandas as pd
 import torch

@@ -1,6 +1,9 @@
 """The table of all claims, and what else the book's prose says, against the committed records."""
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from lsntp import figures
@@ -50,6 +53,28 @@ def test_every_claim_is_measured_and_its_verdict_follows_from_its_interval() -> 
         else:
             assert c["verdict"] in ("not shown", "seeds disagree")
             assert says in best_of_several or not excluded, says
+
+
+def test_what_speaks_for_a_claim_is_drawn_to_the_right() -> None:
+    rows = {
+        ("errs less", "", "d"): (-0.2, -0.3, -0.1, 1.0, 1.2, "K", "holds"),
+        ("errs less than it", "", "d"): (0.2, 0.1, 0.3, 1.2, 1.0, "K", "does not hold"),
+        ("errs far less", "", "d"): (-9.0, -9.5, -8.5, 1.0, 10.0, "K", "holds"),
+        ("correlates", "", "d"): (0.2, 0.1, 0.3, 0.5, 0.3, "1", "holds"),
+    }
+    names = ["effect", "low", "high", "ours", "theirs", "unit", "verdict"]
+    index = pd.MultiIndex.from_tuples(rows, names=["claim", "form", "dataset"])
+    page = figures.claims_grid(pd.DataFrame([*rows.values()], index, names))
+    cells = re.findall(r"<td>.*?</td>", page)
+    at = [float(re.search(r'cx="([\d.]+)"', cell)[1]) for cell in cells]  # type: ignore[index]
+    ends = [sorted(map(float, re.search(r"M([\d.]+) 10H([\d.]+)", c).groups())) for c in cells]  # type: ignore[union-attr]
+    middle = float(re.search(r'd="M([\d.]+) 0v20"', page)[1])  # type: ignore[index]
+    assert at[0] > middle > at[1] and at[2] > middle and at[3] > middle
+    for x, (low, high) in zip(at[:2], ends[:2], strict=True):
+        assert low < x < high
+    assert [cell.count("4z") for cell in cells] == [0, 0, 1, 0]
+    assert "1.000 K against 1.200 K" in cells[0] and "0.200 K lower" in cells[0]
+    assert "0.200 K higher" in cells[1] and "0.20 more" in cells[3]
 
 
 def test_the_laptop_campaign_has_every_model_and_seed(runs: list) -> None:

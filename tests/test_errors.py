@@ -195,6 +195,9 @@ def test_the_answer_comes_out_either_way(cells, sign, said):
     assert answers.shape == (4, 3)
     shown = q6_error_maps.readable(table)
     assert shown.shape[0] == 12 and "nan" not in shown.to_string()
+    for (_, row), (_, c) in zip(shown.iterrows(), table.iterrows(), strict=True):
+        p = row["p of shifts"]
+        assert p == "–" if np.isnan(c["p"]) else abs(float(p.lstrip("< ")) - c["p"]) <= 0.01
 
 
 def test_profiles_by_latitude_and_distance():
@@ -202,6 +205,10 @@ def test_profiles_by_latitude_and_distance():
     bands = q6_error_maps.by_latitude(made_up_map(row, row))
     assert len(bands) == 6 and (np.diff(bands["latitude"]) < 0).all()
     assert bands["mean"].is_monotonic_increasing and (bands["sd"] == 0).all()
+    coarse = made_up_map(row, row)[:, ::3].assign_coords(lat=np.linspace(80, 0, 7))
+    first = q6_error_maps.by_latitude(coarse).iloc[0]  # of two rows: 80 and 66.7 N
+    weight = np.cos(np.radians(coarse["lat"][:2].values))
+    assert first["mean"] == pytest.approx(np.average(coarse[0, :2, 0], weights=weight))
     profile = q6_error_maps.by_distance(made_up_map(column, column + 2))
     west, east = (profile[profile["side"] == side] for side in ("west", "east"))
     np.testing.assert_allclose(west["mean"], np.arange(18) + 1)

@@ -80,6 +80,8 @@ def test_changes_show_a_panel_a_data_set_and_a_marker_a_form():
     dots = [line for line in axes[0].lines if line.get_marker() in "os"]
     drawn = [(x.get_marker(), x.get_xdata()[0], x.get_markerfacecolor() != "none") for x in dots]
     assert drawn == [("o", 0.5, True), ("o", 0.0, False), ("s", 0.5, True)]
+    higher, unseen = (study_figures.VERDICTS[v][0] for v in table["verdict"])
+    assert [x.get_color() for x in dots] == [higher, unseen, higher] and higher != unseen
     bars = [list(line.get_xdata()) for line in axes[1].lines if line.get_linestyle() == "-"]
     assert bars == [[0.4, 0.6], [-0.1, 0.1]]
     legend = [t.get_text() for t in axes[0].figure.legends[0].get_texts()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import statistics
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import torch
 import xarray as xr
 
 from lsntp.chapters import q5_forecasts
+from lsntp.figures import COLOURS
 from lsntp.model.graph import adaptive_adjacency, great_circle_km, grid_nodes
 from lsntp.results import studies
+from lsntp.zoo import LABELS
 from tools import play
 
 NODES = xr.DataArray(
@@ -69,3 +72,21 @@ def test_what_the_page_of_scores_says_of_ridge():
         ridge = np.array(rows[play.RIDGE]["mae"]["mean"])
         lower = {label for label, row in rows.items() if (row["mae"]["mean"] < ridge).all()}
         assert lower == always
+
+
+def test_scores_are_means_and_spreads_over_seeds_by_lead():
+    rows = {k: v for k, v in studies.load(studies.main("era5-uk")).items() if k in LABELS.values()}
+    data = play.scores_data({"era5-uk": rows})
+    assert [s for s, of in data["scores"].items() if of["lower"]] == ["mae", "rmse"]
+    shown = data["sets"]["era5-uk"]["rows"]
+    for label, group in rows.items():
+        seeds = [record["ssim"].values for record in group]
+        np.testing.assert_allclose(shown[label]["ssim"]["mean"], sum(seeds) / len(seeds), atol=1e-6)
+        if len(seeds) > 1:
+            by_hand = [
+                np.sqrt(sum((x - sum(v) / 3) ** 2 for x in v) / 2) for v in zip(*seeds, strict=True)
+            ]
+            np.testing.assert_allclose(shown[label]["ssim"]["spread"], by_hand, atol=1e-6)
+        else:
+            assert shown[label]["ssim"]["spread"] is None
+    assert data["looks"]["ConvLSTM"] == {"colour": COLOURS["convlstm"], "dash": "none"}

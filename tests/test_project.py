@@ -285,6 +285,27 @@ def test_the_table_of_the_readme_holds_the_records():
         assert written == {k: f"{errors[k]:.3f}" for k in errors.index if "," not in k}
 
 
+def test_the_verdicts_of_the_readme_are_those_of_the_records():
+    for data_set, alike in (("ncep-na", "no difference seen"), ("era5-uk", "higher")):
+        rows = studies.load(studies.main(data_set))
+        against = {
+            rival: tables.differences(rows, rival)["verdict"]
+            for rival in ("ConvLSTM", "Ridge 5×5", "Persistence", "LS-NTP (tuned)")
+        }
+        ours = ["LS-NTP (equations)", "LS-NTP (released)"]
+        assert (against["Persistence"][ours] == "lower").all()
+        assert (against["ConvLSTM"][ours] == alike).all()
+        assert (against["Ridge 5×5"][ours] == alike).all()
+        released = [f"{label}, released recipe" for label in ours]
+        said = "higher" if data_set == "era5-uk" else "seeds scatter"
+        assert (against["Persistence"][released] == said).all()
+        if data_set == "ncep-na":
+            trained_alike = [row for row in rows if "," not in row and "tuned" not in row]
+            assert (against["LS-NTP (tuned)"][trained_alike] == "higher").all()
+    graph = tables.differences(studies.load(studies.ablation("era5-uk")), "full")
+    assert graph["verdict"]["w/o LAGC"] == "lower"
+
+
 def test_the_pictures_of_the_readme_are_there():
     pictures = re.findall(r"!\[.{20,}\]\((\S+)\)", text_of("README.md"))
     assert pictures and all((ROOT / path).is_file() for path in pictures)

@@ -14,12 +14,9 @@ Without scripts it is a page to play with that shows no picture.
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
@@ -28,7 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lsntp.results import learned_graphs
 from lsntp.runs import records
-from tools import axe
+from tools import axe, play_checks
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -135,14 +132,6 @@ def check_learned_graph(page: Page) -> list[str]:
     return faults
 
 
-def checks_of(name: str) -> Callable[[Page], list[str]]:
-    """Return the check of what is played with on the page of the file `name`."""
-    if importlib.util.find_spec("tools.play_checks") is None:
-        return lambda page: []
-    checks = importlib.import_module("tools.play_checks").CHECKS
-    return checks.get(name, lambda page: [])
-
-
 def own_weight(path: Path, loaded: list[str], shared: set[str]) -> int:
     """Bytes of a page, its images and the data that it `loaded` and that is not `shared`."""
     files = {Path(unquote(urlsplit(u).path)) for u in loaded if u.startswith("file:")} - {path}
@@ -191,7 +180,10 @@ def check_page(page: Page, path: Path) -> tuple[list[str], set[str], set[str]]:
         faults.append(f"shows a path of this machine, {CHECKOUT}")
     if path.name == "learned-graph.html":
         faults += check_learned_graph(page)
-    faults += checks_of(path.name)(page)
+    if (check := play_checks.CHECKS.get(path.name)) is not None:
+        faults += check(page)
+    elif page.query_selector("noscript img") and path.name != "learned-graph.html":
+        faults.append("a figure to play with that no check operates")
     width = (page.viewport_size or {"width": 0})["width"]
     if (excess := page.evaluate(OVERFLOW, width)) > 0:
         faults.append(f"wider than its window by {excess} px")

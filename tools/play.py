@@ -229,13 +229,16 @@ def scores_data(loaded: Mapping[str, Rows]) -> dict[str, Any]:
 
 
 def score_picture(data: dict[str, Any], path: Path) -> None:
-    """Draw the MAE by lead of the models that are chosen at first."""
+    """Draw the MAE by lead, minus ridge's, of the models that are chosen at first."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for ax, (name, shown) in zip(axes, data["sets"].items(), strict=True):
+        ridge = np.array(shown["rows"][data["ridge"]]["mae"]["mean"])
         for label in data["start"]:
-            curve = pd.Series(shown["rows"][label]["mae"]["mean"], shown["leads"])
+            curve = pd.Series(shown["rows"][label]["mae"]["mean"] - ridge, shown["leads"])
             ax.plot(curve, "o-", color=data["looks"][label]["colour"], label=label)
-        ax.set(title=name, xlabel="lead (h)", ylabel=data["scores"]["mae"]["title"])
+        ax.set(
+            title=name, xlabel="lead (h)", ylabel=f"{data['scores']['mae']['title']}, minus ridge's"
+        )
     axes[0].legend()
     figure.savefig(path, dpi=100)
     plt.close(figure)

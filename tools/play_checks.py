@@ -203,8 +203,8 @@ def check_leads(page: Page) -> list[str]:
         "pointing at the chart": lambda: svg.hover(position={"x": 60, "y": 100}),
         "a key on the lead": lambda: page.press(part(root, "lead"), "ArrowRight"),
         "another score": lambda: page.select_option(part(root, "score"), "ssim"),
-        "the difference from ridge": lambda: page.press(part(root, "minus"), "Space"),
-        "back to the scores": lambda: page.click(part(root, "minus")),
+        "the scores themselves": lambda: page.press(part(root, "minus"), "Space"),
+        "back to the difference from ridge": lambda: page.click(part(root, "minus")),
         "a third score": lambda: page.select_option(part(root, "score"), "psnr"),
         "a fourth score": lambda: page.select_option(part(root, "score"), "rmse"),
     }

@@ -58,7 +58,7 @@ def matrix(
             textcoords="offset points",
             annotation_clip=False,
         )
-    ax.set(xlabel="node that is heard (column)", ylabel="node that receives (row)", aspect="equal")
+    ax.set(xlabel="heard (column)", ylabel="receives (row)", aspect="equal")
     ax.set_ylim(len(a), 0)  # as a matrix is written
     ax.figure.colorbar(mesh, ax=ax, label=UNIFORM)
     return ax
@@ -202,7 +202,7 @@ def rank_dots(
     axes[0, 0].invert_yaxis()
     figure.supxlabel(f"rank correlation with r of {SERIES_NAMES[series]}", fontsize=12)
     handles = axes[0, 0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=2)
+    figure.legend(*handles, loc="outside upper center", ncols=2)
     return axes[0]
 
 

@@ -54,7 +54,8 @@ def open_dataset(
         ``"ncep-na"`` (21 x 35, 6-hourly), ``"ncep-na-full"`` (25 x 53), ``"era5-uk"`` (33 x 49,
         hourly), ``"synthetic"``; once they are fetched ``"ncep-china"`` (21 x 35, 6-hourly) and
         ``"era5-china"`` (77 x 125, hourly); the path or http(s) URL of a NetCDF or GRIB file, also
-        packed (zip, gzip), or of a Zarr store; a glob or a list of files that follow each other in time;
+        packed (zip, gzip), or of a Zarr store; a glob or a list of files that follow each other in
+        time;
         or a field that is open already. Where there are several fields, ``"file.nc:variable"``
         says which, and ``"file.grib:t@isobaricInhPa=850"`` which level, member or version.
     region : (float, float, float, float), optional

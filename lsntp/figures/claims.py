@@ -56,11 +56,13 @@ def _cell(claim: pd.Series, scale: float) -> str:
     unit, digits = (" K", 3) if claim["unit"] == "K" else ("", 2)
     effect, low, high = (signed(claim[k], digits) + unit for k in ("effect", "low", "high"))
     ours, theirs = (f"{claim[k]:.{digits}f}{unit}" for k in ("ours", "theirs"))
+    more, less = ("higher", "lower") if claim["unit"] == "K" else ("more", "less")
+    size = f"{abs(claim['effect']):.{digits}f}{unit} {more if claim['effect'] > 0 else less}"
     interval = f"<br>95 %: {low} to {high}" if claim["low"] < claim["high"] else ""
     return (
         f'<td><details><summary style="color: {colour}"><b>{mark} {claim["verdict"]}</b>'
-        f"{_drawn(claim, scale)}</summary>{effect}{interval}<br>{ours} against {theirs}"
-        "</details></td>"
+        f"{_drawn(claim, scale)} <small>{size}</small></summary>"
+        f"{effect}{interval}<br>{ours} against {theirs}</details></td>"
     )
 
 
@@ -74,12 +76,12 @@ def _drawn(claim: pd.Series, scale: float) -> str:
     ends = sorted(x(claim[k]) for k in ("low", "high"))
     heads = "".join(
         f'<path d="M{end} 6l{5 * way} 4l{-5 * way} 4z"/>'
-        for end, way in zip(ends, (-1, 1), strict=True)
-        if end in (4, WIDE - 4)
+        for end, way, edge in zip(ends, (-1, 1), (4, WIDE - 4), strict=True)
+        if end == edge
     )
     return (
         f'<svg viewBox="0 0 {WIDE} 20" width="{WIDE}" height="20" aria-hidden="true" '
         f'fill="currentColor" stroke="currentColor"><path d="M{middle} 0v20" opacity=".5"/>'
         f'<path d="M{ends[0]} 10H{ends[1]}" stroke-width="2"/>{heads}'
-        f'<circle cx="{x(claim["effect"])}" cy="10" r="4"/></svg>'
+        f'<circle cx="{min(max(x(claim["effect"]), 12), WIDE - 12)}" cy="10" r="4"/></svg>'
     )
