@@ -22,14 +22,14 @@
 # :::{div} page-head
 # **You will see** how the temperatures of two cells go together, for all pairs of cells. **You should know** what a
 # correlation is. {sub-ref}`wordcount-minutes` min. On data of yours:
-# `papermill notebooks/02_observations.ipynb mine.ipynb -p datasets my.nc`
+# `papermill notebooks/02_observations.ipynb mine.ipynb -p dataset my.nc`
 # :::
 
 # %% tags=["parameters", "hide-input"]
-datasets = [
+dataset = [
     "ncep-na",
     "era5-uk",
-]  # also "ncep-na-full", "synthetic", or a file of your own
+]  # a name, or a list; also "ncep-na-full", "synthetic", or a file of your own
 # True: make the study anew from the data, and check it against the record
 recompute = False
 
@@ -48,9 +48,8 @@ from lsntp.data.synthetic import LAG_STEPS, synthetic
 from lsntp.results import claims, field_records
 
 figures.style()
-records = field_records.studies(
-    parameters.observations(datasets, recompute), recompute
-)
+datasets = parameters.observations(dataset, recompute)
+records = field_records.studies(datasets, recompute)
 axes = observations.correlation_distance(records)
 
 # %% [markdown]

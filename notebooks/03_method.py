@@ -21,11 +21,11 @@
 # :::{div} page-head
 # **You will see** LS-Conv in a few lines of code, the network around it, and when planted links are found. **You should know**
 # {doc}`01_background`. {sub-ref}`wordcount-minutes` min. On data of yours:
-# `papermill notebooks/03_method.ipynb mine.ipynb -y 'datasets: [my.nc]'`
+# `papermill notebooks/03_method.ipynb mine.ipynb -p dataset my.nc`
 # :::
 
 # %% tags=["parameters", "hide-input"]
-datasets = ["ncep-na", "era5-uk"]  # real fields, from the field records
+dataset = ["ncep-na", "era5-uk"]  # a name, or a list; real fields
 seed = 0  # of the untrained weights
 seeds = [0, 1, 2]  # of the synthetic worlds, and of the weights trained on them
 epochs = 15  # of each training on a synthetic world
@@ -54,7 +54,7 @@ from lsntp.zoo import MODELS
 torch.set_num_threads(1)
 figures.style()
 records = field_records.studies(
-    parameters.method(datasets, seed, seeds, epochs, steps, links)
+    parameters.method(dataset, seed, seeds, epochs, steps, links)
 )
 first = next(iter(records))  # where one field is enough
 

@@ -48,7 +48,7 @@ models = [
 recipes = ["modern", "released"]  # how networks are trained; shown is the first
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: The mean absolute error of every model on both data sets, a dot a seed, sorted; most networks lie at or right of the line of ridge.

@@ -31,7 +31,7 @@ dataset = [
 ]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: Two panels, a row for each part taken out, a dot with an interval for each form of the network. Without LSI the error rises on ncep-na; without LAGC it falls on era5-uk.

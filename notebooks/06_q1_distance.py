@@ -30,7 +30,7 @@ dataset = [
 ]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: Two panels, error against the distance of the cut. Trained with the cut, networks err least with short links; on era5-uk the error climbs once links reach half of the region.

@@ -31,7 +31,7 @@ dataset = [
 ]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: Two panels, error against the kernel for three rivals, with LS-NTP as a level. On ncep-na all three climb away from it; on era5-uk ConvLSTM and PredRNN start below it.

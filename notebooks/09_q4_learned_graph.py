@@ -33,7 +33,7 @@ dataset = [
 models = ["lsntp-equations", "lsntp-released"]  # the first is the one on the maps
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: The share of the weight from beyond a distance, for two data sets. All learned graphs lie below the uniform one, some far below.

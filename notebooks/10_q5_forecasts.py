@@ -33,7 +33,7 @@ dataset = [
 models = ["ridge", "convlstm", "lsntp-equations", "lsntp-tuned"]  # some of these
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network, in the second part
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 import numpy as np

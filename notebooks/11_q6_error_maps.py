@@ -37,7 +37,7 @@ models = [
 ]  # the first one in most figures, all in the tables
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each network
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 import numpy as np

@@ -31,7 +31,7 @@ dataset = [
 ]  # a name, or a list; also "synthetic" or a file of your own
 preset = "laptop"  # how large and how long: "smoke", "laptop"
 seeds = 3  # of each row
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: Two panels, a row for each thing switched, its change in error with an interval. Most intervals hold zero; min-max scaling lies far off to the right.

@@ -44,7 +44,7 @@ models = [
 ]
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
-rerun = False  # True: train everything now instead of reading the records
+rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: The difference in error from ridge, a row a model, a dot a week; ConvLSTM and LS-NTP (tuned) lie left of zero in three weeks of four.

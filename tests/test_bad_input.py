@@ -693,9 +693,9 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
         "grid": (0, 4, -3, "25"),
         "lengths": ([], [128, 0], 128, [256, "128"], [128]),
     },
-    "02": {"datasets": NO_DATASETS, "recompute": ("no", 1)},
+    "02": {"dataset": NO_DATASETS, "recompute": ("no", 1)},
     "03": {
-        "datasets": NO_DATASETS,
+        "dataset": NO_DATASETS,
         "seed": NO_SEEDS,
         "seeds": ([], 3, ["0"], [-1], None),
         "epochs": (0, "15"),

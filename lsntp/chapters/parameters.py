@@ -37,19 +37,19 @@ def background(
 
 
 @checked
-def observations(datasets: Datasets, recompute: bool) -> list[str]:
+def observations(dataset: Datasets, recompute: bool) -> list[str]:
     """Check the parameters of ``02_observations``; return the data sets as a list.
 
     Raises
     ------
     ValueError
     """
-    return existing(datasets)
+    return existing(dataset)
 
 
 @checked
 def method(
-    datasets: Datasets,
+    dataset: Datasets,
     seed: Seed,
     seeds: Annotated[Sequence[Seed], Field(min_length=1)],
     epochs: Count,
@@ -62,7 +62,7 @@ def method(
     ------
     ValueError
     """
-    return existing(datasets)
+    return existing(dataset)
 
 
 @checked
