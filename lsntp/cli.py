@@ -6,9 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from xarray import DataArray
 
 app = typer.Typer(
     help="Companion to the LS-NTP paper.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -198,7 +201,28 @@ def run(
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a model, as lsntp train wrote it.")]
-Files = Annotated[str, typer.Argument(help="A data set's name, or the path of your file.")]
+Files = Annotated[
+    list[str], typer.Argument(help="A data set's name, or your files, a glob, a URL, a Zarr store.")
+]
+From = Annotated[str | None, typer.Option("--from", help="First time, e.g. 2019-03-25.")]
+Until = Annotated[str | None, typer.Option(help="Last time, e.g. 2019-03-31T18.")]
+Every = Annotated[
+    int | None, typer.Option(parser=whole_number(1, 10**6), help="Take every n-th step.")
+]
+
+
+def opened(
+    files: list[str],
+    region: tuple[float, float, float, float] | None = None,
+    period: tuple[str | None, str | None] = (None, None),
+    every: int | None = None,
+) -> DataArray:
+    """Open what the user named, cut to region, period and step before it is read."""
+    from lsntp.data.datasets import open_dataset
+
+    source = files[0] if len(files) == 1 else files
+    times = None if period == (None, None) else period
+    return open_dataset(source, region=region, period=times, every=every)
 
 
 @contextmanager
@@ -220,7 +244,7 @@ def told() -> Iterator[None]:
 
 @app.command()
 def train(
-    dataset: Files,
+    files: Files,
     to: Annotated[Path, typer.Option(help="Folder to keep the model in.")],
     model: Annotated[str, typer.Option(help="For example lsntp-tuned, convlstm, ridge.")] = (
         "lsntp-tuned"
@@ -234,6 +258,12 @@ def train(
     lead: Annotated[
         int, typer.Option(parser=whole_number(1, 1000), help="Frames that it forecasts.")
     ] = 6,
+    region: Annotated[
+        str | None, typer.Option(metavar="N,W,S,E", help="Of the field, degrees.")
+    ] = None,
+    from_: From = None,
+    until: Until = None,
+    every: Every = None,
     device: Train = "cpu",
 ) -> None:
     """Train a model and keep it: weights, scaler, grid and where they come from.
@@ -241,13 +271,13 @@ def train(
     The last fifth of the times is left for lsntp evaluate. Safe to kill and start again.
     """
     from lsntp.data import store
-    from lsntp.data.datasets import open_dataset
     from lsntp.runs import forecasts
 
+    box = region_of(region) if region else None
     with told():
         store.check_folder(to, "--to")
         trained = forecasts.train(
-            open_dataset(dataset),
+            opened(files, box, (from_, until), every),
             model,
             recipe=recipe,
             preset=preset,
@@ -263,24 +293,28 @@ def train(
 @app.command()
 def forecast(
     folder: Folder,
-    dataset: Files,
+    files: Files,
     to: Annotated[Path, typer.Option(help="NetCDF file to write, or Zarr store: *.zarr.")],
     at: Annotated[
         list[str] | None,
         typer.Option(help="Time of the last frame seen; by default the last of all."),
     ] = None,
+    every: Every = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the first forecast, e.g. map.png.")
     ] = None,
 ) -> None:
-    """Forecast from the latest frames of a field, or from those up to other times."""
+    """Forecast from the latest frames of a field, or from those up to other times.
+
+    Of the field the region is taken that the model was trained on.
+    """
     from lsntp.data import store
-    from lsntp.data.datasets import open_dataset
     from lsntp.runs import forecasts
     from lsntp.runs.trained import Trained
 
     with told():
-        result = forecasts.forecast(Trained.load(folder), open_dataset(dataset), at)
+        trained = Trained.load(folder)
+        result = forecasts.forecast(trained, opened(files, trained.region, every=every), at)
         if to.suffix == ".zarr":
             result.to_zarr(to, mode="w-")
         else:
@@ -304,20 +338,24 @@ def forecast(
 @app.command()
 def evaluate(
     folder: Folder,
-    dataset: Files,
-    from_: Annotated[
-        str | None, typer.Option("--from", help="First time, e.g. 2019-03-25; else the test's.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Last time; else the field's last.")] = None,
+    files: Files,
+    from_: From = None,
+    until: Until = None,
+    every: Every = None,
 ) -> None:
-    """Score a kept model by lead, beside persistence, climatology and ridge."""
-    from lsntp.data.datasets import open_dataset
+    """Score a kept model by lead, beside persistence, climatology and ridge.
+
+    Of the field the region is taken that the model was trained on; by default from the start of its
+    test period on.
+    """
     from lsntp.results.tables import COLUMNS
     from lsntp.runs import forecasts
     from lsntp.runs.trained import Trained
 
     with told():
-        scores = forecasts.evaluate(Trained.load(folder), open_dataset(dataset), from_, until)
+        trained = Trained.load(folder)
+        field = opened(files, trained.region, every=every)
+        scores = forecasts.evaluate(trained, field, from_, until)
         for score in ("mae", "rmse", "ssim", "psnr"):
             by_lead = scores[score].to_pandas().rename_axis(COLUMNS[score][0])
             by_lead["mean"] = by_lead.mean(axis=1)

@@ -197,3 +197,38 @@ def test_a_campaign_is_made_on_the_data_sets_given(own_file: str):
     own = studies.configs("kernel", "smoke", 1, [own_file])
     assert {c.dataset for c in own} == {own_file} and 2 * len(own) == len(book)
     assert [c.model_copy(update={"dataset": "ncep-na"}) for c in own] == book[: len(own)]
+
+
+def test_a_model_of_a_region_takes_it_out_of_larger_files(own_file: str, tmp_path: Path):
+    def call(*words: object) -> str:
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    with xr.open_dataset(own_file) as whole:
+        lat, lon = whole["lat"].values, whole["lon"].values
+        for k, part in enumerate((slice(0, 250), slice(250, None))):
+            whole.isel(time=part).to_netcdf(tmp_path / f"part{k}.nc")
+    parts = [tmp_path / "part0.nc", tmp_path / "part1.nc"]
+    region = ",".join(
+        f"{x:.4f}" for x in (lat[1] + 0.1, lon[1] - 0.1, lat[-1] - 0.1, lon[-1] + 0.1)
+    )
+    options = (
+        "--model",
+        "ridge",
+        "--to",
+        tmp_path / "m",
+        "--region",
+        region,
+        "--until",
+        "2001-01-15",
+    )
+    call("train", *parts, *options)
+    call("forecast", tmp_path / "m", *parts, "--to", tmp_path / "f.nc")
+    field = open_dataset(own_file, region=Trained.load(tmp_path / "m").region)
+    assert field.shape[1:] == (7, 9)
+    with xr.open_dataset(tmp_path / "f.nc") as made:
+        expected = forecasts.forecast(Trained.load(tmp_path / "m"), field)
+        np.testing.assert_array_equal(made["t2m"], expected["t2m"])
+    kept = Trained.load(tmp_path / "m").provenance
+    assert kept["last"].startswith("2001-01-15")

@@ -17,9 +17,9 @@ from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import prepare, split
 from lsntp.model.forecaster import pad_to_odd
 from lsntp.model.graph import DistanceCut, great_circle_km
-from lsntp.runs import experiment, records, training
+from lsntp.runs import experiment, records, trained, training
 from lsntp.runs.training import RECIPES
-from lsntp.zoo import MODELS
+from lsntp.zoo import MODELS, ridge
 from lsntp.zoo.ridge import Ridge
 
 
@@ -57,7 +57,7 @@ def test_recipe_decides_scaler_and_split(
         seen.append(how)
         return prepare(field, inputs, leads, *how)
 
-    monkeypatch.setattr(experiment, "prepare", spy)
+    monkeypatch.setattr(trained, "prepare", spy)
     experiment.execute(RunConfig(dataset=own_field, model=model, recipe=recipe, preset="smoke"))
     assert seen == [expected]
 
@@ -249,23 +249,39 @@ def test_ridge_chooses_its_penalty_without_the_validation_windows(
     field = synthetic(height=8, width=9, steps=400, links=1, seed=1).t2m
     data = prepare(field, 6, 6, "anomaly", "blocked")
     seen = []
-    original = Ridge.normal_equations
-
-    def spy(self: Ridge, data: object, starts: np.ndarray) -> tuple:
-        seen.append(starts)
-        return original(self, data, starts)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Ridge, "normal_equations", spy)
+    fit = Ridge.fitted
+    blocks = Ridge.blocks
+    monkeypatch.setattr(Ridge, "blocks", lambda _, d, s: seen.append(s) or blocks(d, s))
+    monkeypatch.setattr(Ridge, "fitted", lambda r, d, s: seen.append("fitted") or fit(r, d, s))
     Ridge().fit(data)
-    np.testing.assert_array_equal(seen[0], data.split.train)
-    np.testing.assert_array_equal(seen[1], np.arange(320 - 11))
+    chosen_on, fitted_on = seen[: seen.index("fitted")], seen[seen.index("fitted") + 1 :]
+    assert len(chosen_on) == 2 and len(fitted_on) == 1
+    np.testing.assert_array_equal(chosen_on[0], data.split.validation)
+    np.testing.assert_array_equal(chosen_on[1], data.split.train)
+    np.testing.assert_array_equal(fitted_on[0], np.arange(320 - 11))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_ridge_is_the_same_however_many_rows_it_takes_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    field = synthetic(height=8, width=9, steps=400, links=1, seed=1).t2m
+    data = prepare(field, 6, 6, "anomaly", "blocked")
+    whole = Ridge().fit(data)
+    monkeypatch.setattr(ridge, "AT_ONCE", rows * 400 * 9 * 101 * 8)
+    assert len([*Ridge.blocks(data, data.split.test)]) == -(-8 // rows)
+    apart = Ridge().fit(data)
+    assert torch.equal(apart.coefficients, whole.coefficients) and apart.penalty == whole.penalty
+    kelvin = [r.predict(data, data.split.test) for r in (whole, apart)]
+    np.testing.assert_array_equal(*kelvin)
+    assert torch.equal(whole.cross_fitted(data), apart.cross_fitted(data))
 
 
 def test_ridge_sees_the_steps_it_says() -> None:
     """Lags 0, 1, 2 and 4: the centre of the patch at each, worked out by hand."""
     field = synthetic(height=8, width=9, steps=400, links=1, seed=1).t2m
     data = prepare(field, 6, 6, "anomaly", "blocked")
-    x, _ = Ridge.regressors(data, np.array([10]))
+    ((x, _),) = Ridge.blocks(data, np.array([10]))
     cell = 4 * 9 + 5
     centres = x[cell, 0, [12, 37, 62, 87]]
     expected = data.frames[[15, 14, 13, 11], 0, 4, 5].double()

@@ -38,7 +38,8 @@ def test_ridge_solves_the_penalised_least_squares_of_a_cell(data: Windows) -> No
     """Corner and inner cell, against the augmented least-squares problem."""
     model = Ridge()
     starts = data.split.train
-    coefficients = model.solve(*model.normal_equations(data, starts), penalty=10.0)
+    model.penalty = 10.0
+    coefficients = model.fitted(data, starts)
     frames = data.frames[:, 0].double().numpy()
     padded = np.pad(frames, ((0, 0), (2, 2), (2, 2)))
     for row, column in [(0, 0), (4, 5)]:
@@ -104,7 +105,7 @@ def test_persistence_on_the_real_sets(real_data: Path, name: str) -> None:
 
 def test_unfolded_patches_are_in_the_order_the_penalty_assumes(data: Windows) -> None:
     """The intercept is the last regressor and the only one that is not penalised."""
-    x, _ = Ridge.regressors(data, data.split.validation)
+    ((x, _),) = Ridge.blocks(data, data.split.validation)
     assert x.shape[-1] == 4 * 25 + 1
     assert torch.equal(x[..., -1], torch.ones_like(x[..., -1]))
 

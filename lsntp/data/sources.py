@@ -136,8 +136,8 @@ def _unknown(name: str) -> str:
     return (
         f"{kind} {name!r}"
         + (f" (did you mean {near[0]!r}?)" if near else "")
-        + f"; expected one of {', '.join((*NAMES, *REMOTE))}, or the path of a NetCDF or GRIB file, "
-        "a glob of some, a Zarr store or a URL" + remedy
+        + f"; expected one of {', '.join((*NAMES, *REMOTE))}, or the path of a NetCDF or GRIB "
+        "file, a glob of some, a Zarr store or a URL" + remedy
     )
 
 

@@ -114,6 +114,12 @@ class Trained:
         scaled = training.predict(self.model, data, starts, self.config.recipe.residual)
         return data.to_kelvin(scaled, starts)
 
+    @property
+    def region(self) -> tuple[float, float, float, float]:
+        """North, west, south, east of its cells, degrees, with a little room for rounding."""
+        lat, lon = self.grid["lat"].to_numpy(), self.grid["lon"].to_numpy()
+        return lat.max() + 1e-3, lon.min() - 1e-3, lat.min() - 1e-3, lon.max() + 1e-3
+
     def ready(self, field: xr.DataArray) -> Windows:
         """Scale a field by what was fitted, with room for a forecast beyond its end.
 

@@ -1,5 +1,6 @@
 """Ridge regression on a cell's 5×5 neighbourhood: the linear rival."""
 
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,8 @@ from lsntp.data.windows import Windows
 NEIGHBOURHOOD = 5
 LAGS = (0, 1, 2, 4)  # steps back from the last input frame
 CROSS_FITTED_BLOCKS = 6
+AT_ONCE = 2**28
+"""Bytes of regressors that are made at a time."""
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 
 
@@ -27,14 +30,22 @@ class Ridge:
 
     def fit(self, data: Windows) -> Self:
         """Choose the penalty on the validation windows, then fit on all outside the test period."""
-        x, y = self.regressors(data, data.split.validation)
-        normal = self.normal_equations(data, data.split.train)
-        errors = [float((x @ self.solve(*normal, p) - y).square().mean()) for p in PENALTIES]
+        errors = np.zeros(len(PENALTIES))
+        held_out = self.blocks(data, data.split.validation)
+        for (seen, truth), (x, y) in zip(
+            self.blocks(data, data.split.train), held_out, strict=True
+        ):
+            normal = seen.mT @ seen, seen.mT @ truth
+            errors += [float((x @ self.solve(*normal, p) - y).square().sum()) for p in PENALTIES]
         self.penalty = PENALTIES[int(np.argmin(errors))]
-        normal = self.normal_equations(data, data.starts_outside_test())
-        self.coefficients = self.solve(*normal, self.penalty)
+        self.coefficients = self.fitted(data, data.starts_outside_test())
         self.parameters = self.coefficients.numel()
         return self
+
+    def fitted(self, data: Windows, starts: np.ndarray) -> Tensor:
+        """Coefficients (N, 4·25 + 1, L) fitted on the windows at ``starts``."""
+        blocks = self.blocks(data, starts)
+        return torch.cat([self.solve(x.mT @ x, x.mT @ y, self.penalty) for x, y in blocks])
 
     def cross_fitted(self, data: Windows) -> Tensor:
         """First guesses (time, L, 1, H, W), scaled, none of them fitted on the window it is for.
@@ -48,8 +59,8 @@ class Ridge:
         guesses = self.guesses(data, data.split.test)
 
         def put(starts: np.ndarray, fitted_on: np.ndarray) -> None:
-            coefficients = self.solve(*self.normal_equations(data, fitted_on), self.penalty)
-            guesses[torch.from_numpy(starts)] = self.scaled(data, starts, coefficients)
+            coefficients = self.fitted(data, fitted_on)
+            guesses[torch.from_numpy(starts)] = self.scaled(data, starts, coefficients).float()
 
         for block in np.array_split(train, CROSS_FITTED_BLOCKS):
             apart = (train <= block[0] - length) | (train >= block[-1] + length)
@@ -60,39 +71,42 @@ class Ridge:
     def guesses(self, data: Windows, starts: np.ndarray) -> Tensor:
         """First guesses (time, L, 1, H, W), scaled, at ``starts``; zero elsewhere."""
         guesses = data.frames.new_zeros(len(data.frames), data.lead_steps, *data.frames.shape[1:])
-        guesses[torch.from_numpy(starts)] = self.scaled(data, starts, self.coefficients)
+        guesses[torch.from_numpy(starts)] = self.scaled(data, starts, self.coefficients).float()
         return guesses
 
     def scaled(self, data: Windows, starts: np.ndarray, coefficients: Tensor) -> Tensor:
         """Forecast (n, L, 1, H, W) of the windows at ``starts``, scaled."""
-        x, _ = self.regressors(data, starts)
-        forecast = (x @ coefficients).permute(1, 2, 0)  # (N, n, L) -> (n, L, N)
-        return forecast.reshape(-1, data.lead_steps, *data.frames.shape[1:]).float()
+        parts, done = [], 0
+        for x, _ in self.blocks(data, starts):
+            parts.append(x @ coefficients[done : done + len(x)])
+            done += len(x)
+        forecast = torch.cat(parts).permute(1, 2, 0)  # (N, n, L) -> (n, L, N)
+        return forecast.reshape(-1, data.lead_steps, *data.frames.shape[1:])
 
     def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
         """Forecast the windows at ``starts``."""
-        x, _ = self.regressors(data, starts)
-        scaled = x @ self.coefficients  # (N, n, L)
-        grid = data.frames.shape[-2:]
-        return data.to_kelvin(scaled.permute(1, 2, 0).unflatten(-1, grid).numpy(), starts)
+        scaled = self.scaled(data, starts, self.coefficients)[:, :, 0]
+        return data.to_kelvin(scaled.numpy(), starts)
 
     @staticmethod
-    def regressors(data: Windows, starts: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Regressors (N, n, 4·25 + 1) and targets (N, n, L), one matrix a cell."""
-        inputs, targets = data.batch(starts)  # (n, T, 1, H, W), (n, L, 1, H, W)
-        lagged = inputs[
-            :, [data.input_steps - 1 - lag for lag in LAGS if lag < data.input_steps], 0
-        ]
-        patches = torch.nn.functional.unfold(  # (n, 4·25, N)
-            lagged, NEIGHBOURHOOD, padding=NEIGHBOURHOOD // 2
-        )
-        x = torch.nn.functional.pad(patches.permute(2, 0, 1).double(), (0, 1), value=1.0)
-        return x, targets[:, :, 0].flatten(-2).permute(2, 0, 1).double()
+    def blocks(data: Windows, starts: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+        """Regressors (m, n, 4·25 + 1) and targets (m, n, L) of m cells at a time, row by row.
 
-    def normal_equations(self, data: Windows, starts: np.ndarray) -> tuple[Tensor, Tensor]:
-        """``XᵀX`` (N, 4·25 + 1, 4·25 + 1) and ``XᵀY`` (N, 4·25 + 1, L) of every cell."""
-        x, y = self.regressors(data, starts)
-        return x.mT @ x, x.mT @ y
+        As many rows of the grid as fit into :data:`AT_ONCE`, were all windows asked for.
+        """
+        inputs, targets = data.batch(starts)  # (n, T, 1, H, W), (n, L, 1, H, W)
+        lags = [data.input_steps - 1 - lag for lag in LAGS if lag < data.input_steps]
+        reach = NEIGHBOURHOOD // 2
+        padded = torch.nn.functional.pad(inputs[:, lags, 0], [reach] * 4)
+        height, width = data.frames.shape[-2:]
+        row = len(data.frames) * width * (len(lags) * NEIGHBOURHOOD**2 + 1) * 8  # bytes
+        rows = max(1, AT_ONCE // row)
+        for top in range(0, height, rows):
+            part = padded[..., top : top + rows + 2 * reach, :]
+            patches = torch.nn.functional.unfold(part, NEIGHBOURHOOD)  # (n, 4·25, m)
+            x = torch.nn.functional.pad(patches.permute(2, 0, 1).double(), (0, 1), value=1.0)
+            y = targets[:, :, 0, top : top + rows].flatten(-2).permute(2, 0, 1).double()
+            yield x, y
 
     @staticmethod
     def solve(gram: Tensor, moment: Tensor, penalty: float) -> Tensor:
