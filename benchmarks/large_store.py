@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def make(path: Path) -> None:
         "longitude": (lon, "degrees_east"),
     }
     for name, (values, units) in axes.items():
-        attributes = {"units": units, "_ARRAY_DIMENSIONS": [name]}
+        attributes: dict[str, Any] = {"units": units, "_ARRAY_DIMENSIONS": [name]}
         root.create_array(
             name, data=np.asarray(values, float), fill_value=np.nan, attributes=attributes
         )

@@ -248,16 +248,14 @@ def test_ridge_chooses_its_penalty_without_the_validation_windows(
 ) -> None:
     field = synthetic(height=8, width=9, steps=400, links=1, seed=1).t2m
     data = prepare(field, 6, 6, "anomaly", "blocked")
-    seen = []
-    fit = Ridge.fitted
-    blocks = Ridge.blocks
+    seen, fitted_on = [], []
+    fit, blocks = Ridge.fitted, Ridge.blocks
     monkeypatch.setattr(Ridge, "blocks", lambda _, d, s: seen.append(s) or blocks(d, s))
-    monkeypatch.setattr(Ridge, "fitted", lambda r, d, s: seen.append("fitted") or fit(r, d, s))
+    monkeypatch.setattr(Ridge, "fitted", lambda r, d, s: fitted_on.append(s) or fit(r, d, s))
     Ridge().fit(data)
-    chosen_on, fitted_on = seen[: seen.index("fitted")], seen[seen.index("fitted") + 1 :]
-    assert len(chosen_on) == 2 and len(fitted_on) == 1
-    np.testing.assert_array_equal(chosen_on[0], data.split.validation)
-    np.testing.assert_array_equal(chosen_on[1], data.split.train)
+    assert len(seen) == 3 and len(fitted_on) == 1
+    np.testing.assert_array_equal(seen[0], data.split.validation)
+    np.testing.assert_array_equal(seen[1], data.split.train)
     np.testing.assert_array_equal(fitted_on[0], np.arange(320 - 11))
 
 
@@ -271,10 +269,11 @@ def test_ridge_is_the_same_however_many_rows_it_takes_at_a_time(
     monkeypatch.setattr(ridge, "AT_ONCE", rows * 400 * 9 * 101 * 8)
     assert len([*Ridge.blocks(data, data.split.test)]) == -(-8 // rows)
     apart = Ridge().fit(data)
-    assert torch.equal(apart.coefficients, whole.coefficients) and apart.penalty == whole.penalty
+    assert apart.penalty == whole.penalty
+    torch.testing.assert_close(apart.coefficients, whole.coefficients, rtol=1e-9, atol=1e-12)
     kelvin = [r.predict(data, data.split.test) for r in (whole, apart)]
-    np.testing.assert_array_equal(*kelvin)
-    assert torch.equal(whole.cross_fitted(data), apart.cross_fitted(data))
+    np.testing.assert_allclose(*kelvin, rtol=1e-6)
+    torch.testing.assert_close(whole.cross_fitted(data), apart.cross_fitted(data))
 
 
 def test_ridge_sees_the_steps_it_says() -> None:
