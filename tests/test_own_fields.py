@@ -1,4 +1,8 @@
+<<<<<<< ours
 """Fields as people have them: each is opened, or refused with advice that works."""
+=======
+"""Fields as people have them: opened, or refused with advice that works as it is printed."""
+>>>>>>> theirs
 
 import bz2
 import gzip
@@ -83,8 +87,21 @@ def in_fahrenheit(da: xr.DataArray, units: str) -> xr.DataArray:
 
 @pytest.mark.parametrize(
     "units",
-    ["K", "k", "K ", "kelvin", "Kelvin", "KELVIN", "kelvins", "degree_K", "degrees K", "degK"]
-    + ["deg_K", "°K", "Degrees_Kelvin", "degree kelvin"],
+    [
+        "K",
+        "k",
+        "K ",
+        "kelvin",
+        "Kelvin",
+        "KELVIN",
+        "kelvins",
+        "degree_K",
+        "degrees K",
+        "degK",
+        "deg_K",
+        "°K",
+        "Degrees_Kelvin",
+    ],
 )
 def test_kelvin_in_any_spelling_is_left_as_it_is(units):
     np.testing.assert_array_equal(open_dataset(field().assign_attrs(units=units)), field())
