@@ -1,8 +1,4 @@
-<<<<<<< ours
-"""Fields as people have them: each is opened, or refused with advice that works."""
-=======
 """Fields as people have them: opened, or refused with advice that works as it is printed."""
->>>>>>> theirs
 
 import bz2
 import gzip
