@@ -82,9 +82,7 @@ def test_scores_are_means_and_spreads_over_seeds_by_lead():
         seeds = [record["ssim"].values for record in group]
         np.testing.assert_allclose(shown[label]["ssim"]["mean"], sum(seeds) / len(seeds), atol=1e-6)
         if len(seeds) > 1:
-            by_hand = [
-                np.sqrt(sum((x - sum(v) / 3) ** 2 for x in v) / 2) for v in zip(*seeds, strict=True)
-            ]
+            by_hand = [statistics.stdev(by_seed) for by_seed in zip(*seeds, strict=True)]
             np.testing.assert_allclose(shown[label]["ssim"]["spread"], by_hand, atol=1e-6)
         else:
             assert shown[label]["ssim"]["spread"] is None
