@@ -99,10 +99,17 @@ pd.Series(again.provenance)[["first", "last", "test_start"]].to_frame("kept")
 # %% [markdown]
 # ## What the file must hold
 #
-# - One temperature at regular times on a regular latitude–longitude grid of at least 7 × 7 cells. {doc}`../book/data` says
-#   which formats, names, units and calendars are known.
+# - One temperature at regular times on a latitude–longitude grid of at least 7 × 7 cells. {ref}`A table <own-data>` shows
+#   what you may have, what to type and what you get.
 # - 300 steps, for six frames in and six out; a network wants thousands.
-# - No missing value, no gap in time. What cannot be put right without guessing is an error that says what to do.
+# - No value missing at some times only; cells without any are masked. What cannot be put right without guessing is an error
+#   that says what to do.
+#
+# A region, a period or every n-th step of a larger file, on a disk or a server, is cut out before it is read:
+#
+# ```bash
+# lsntp train globe.zarr --region 60,-10,50,2 --from 2019-01 --every 6 --to my-model/
+# ```
 #
 # ## This book's notebooks on it
 #

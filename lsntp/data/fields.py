@@ -106,7 +106,7 @@ def standardise(
     )
     coordinates.check_even(whole["lat"].values, whole["lon"].values, name, laid_out[0].given)
     given = fields[0].attrs
-    whole = _kelvin(whole.assign_attrs(given), name)
+    whole = _kelvin(whole.assign_attrs(given), name, laid_out[0].given["time"])
     times = whole["time"].values
     test = np.datetime64(given.get("test_start", "NaT"))
     if not times[0] < test <= times[-1]:
@@ -400,7 +400,7 @@ def _near_surface(low: float, high: float, unit: str) -> bool:
     return bool(ends[0] >= LOWEST_K and ends[1] <= HIGHEST_K)
 
 
-def _kelvin(da: xr.DataArray, name: str) -> xr.DataArray:
+def _kelvin(da: xr.DataArray, name: str, time: str) -> xr.DataArray:
     """Turn into float32 in K, after checking for NaN and that the values can be temperatures."""
     values = da.values
     bad = ~np.isfinite(values)
@@ -412,7 +412,9 @@ def _kelvin(da: xr.DataArray, name: str) -> xr.DataArray:
         raise DataError(
             f"{name}: {bad.sum()} of {bad.size} values are NaN or infinite, first at time "
             f"{np.datetime_as_string(da.time.values[t], 'm')}, lat {da.lat.values[i]:g}, "
-            f"lon {da.lon.values[j]:g}; expected none: fill them or select a part without any"
+            f"lon {da.lon.values[j]:g}; expected none, but in cells that have none at all: fill "
+            f"them, open_dataset(da.interpolate_na('{time}', fill_value='extrapolate')), or select "
+            "a part without any"
         )
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     units = str(da.attrs.get("units", "")).strip()
