@@ -20,8 +20,6 @@ from lsntp.data import coordinates
 from lsntp.data.checks import DataError, shown
 from lsntp.data.coordinates import TAKES, Region
 
-__all__ = ["DataError", "check_form", "fingerprint", "identity", "standardise"]
-
 LOWEST_K, HIGHEST_K = 150.0, 350.0
 """Near-surface temperatures on Earth lie between these; values in °C never do."""
 
