@@ -60,7 +60,7 @@ REMOTE = {
         "information",
     ),
 }
-"""The data sets by name, beside :data:`lsntp.data.catalogue.REAL`: no record of the book is made
+"""The data sets by name, beside ``lsntp.data.catalogue.REAL``: no record of the book is made
 from them, and they are downloaded only when asked for.
 
 :meta hide-value:
