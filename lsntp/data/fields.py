@@ -184,9 +184,10 @@ def one_of(fields: dict[str, xr.DataArray], name: str) -> xr.DataArray:
             return next(iter(candidates.values()))
     if located:
         first = next(iter(warm or located))
+        remedy = f"ds['{first}']" if "/" not in name else f"'{name}:{first}'"
         raise DataError(
             f"{name} holds {len(located)} fields: {fields_of(located)}; expected one, choose it: "
-            f"open_dataset('file.nc:{first}') or open_dataset(ds['{first}'])"
+            f"open_dataset({remedy})"
         )
     for da in fields.values():
         if da.ndim > 1 and "time" in coordinates.axes(coordinates.with_time(da)):
@@ -231,11 +232,12 @@ def _laid_out(da: xr.DataArray, name: str) -> _LaidOut:
     further.pop("expver", None)
     if further:
         dim = next(iter(further))
-        value = da[dim].values[0]
+        chosen = name if ":" in name else f"{name}:{da.name}"
+        file = f"open_dataset('{chosen}@{dim}={da[dim].values[0]}') or " if "/" in name else ""
         raise DataError(
             f"{name} has further dimensions {further}; expected time, lat and lon: select of each, "
-            f"open_dataset('file.nc:variable@{dim}={value}') or open_dataset(da.isel({dim}=0)), or "
-            "if it is one of these, name it so: open_dataset(da.rename(…))"
+            f"{file}open_dataset(da.isel({dim}=0)), or if it is one of these, name it so: "
+            "open_dataset(da.rename(…))"
         )
     if missing := [role for role in coordinates.CF_NAMES if role not in found]:
         raise DataError(

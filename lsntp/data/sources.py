@@ -307,10 +307,9 @@ def _opened(place: str, options: dict[str, Any]) -> list[xr.Dataset]:
     except Exception:
         if options.get("engine") != "cfgrib":
             raise
-        import cfgrib
+        from cfgrib.xarray_store import open_variable_datasets
 
-        datasets = cfgrib.open_variable_datasets(place, **options)
-        return [ds.squeeze() for ds in datasets]
+        return open_variable_datasets(place, **options)
 
 
 def download(url: str) -> Path:
