@@ -440,7 +440,11 @@ def _kelvin(da: xr.DataArray, name: str, time: str) -> xr.DataArray:
         raise DataError(
             f"{name}: values {low:g} to {high:g} "
             + (f"(units {units!r}) " if units else "without the attribute units ")
-            + (f"{say} {TAKES}" if can_be else "are no temperatures near the surface; ")
+            + (
+                f"{say} {TAKES}; expected the attribute to say it"
+                if can_be
+                else "are no temperatures near the surface; "
+            )
             + ("" if can_be else f"expected temperature in K, between {LOWEST_K:g} and ")
             + ("" if can_be else f"{HIGHEST_K:g}: choose another variable, or mend them")
         )
