@@ -226,8 +226,10 @@ def test_land_mask_knows_places():
         assert land_mask(np.array([lat]), np.array([lon])).item() is land
     grid = land_mask(np.array([51.5, 40.0, 56.0]), np.array([-105.0, -40.0]))
     assert grid.tolist() == [[True, False], [True, False], [True, False]]
-    with pytest.raises(ValueError, match="longitudes 200 to 300"):
-        land_mask(np.array([40.0]), np.array([200.0, 300.0]))
+    turned = land_mask(np.array([40.0]), np.array([200.0, 255.0]))
+    assert (turned == land_mask(np.array([40.0]), np.array([-160.0, -105.0]))).all()
+    with pytest.raises(ValueError, match="longitudes 200 to 600"):
+        land_mask(np.array([40.0]), np.array([200.0, 600.0]))
 
 
 def test_a_map_of_open_sea_has_no_coast_to_draw():

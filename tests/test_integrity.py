@@ -22,7 +22,7 @@ from benchmarks.__main__ import bench as benchmarks
 from lsntp import RunConfig, load_records, run
 from lsntp.cli import app
 from lsntp.data import datasets, store
-from lsntp.data.fields import DataError, standardise
+from lsntp.data.fields import DataError, fingerprint, standardise
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
 from lsntp.results import field_records, pearson
@@ -124,7 +124,14 @@ def a_data_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
         for axis in ("lat", "lon")
     ]
     file = datasets.File(
-        path.name, "0", whole.fingerprint, (first, last, len(whole.time)), *axes, "t", "made", "MIT"
+        path.name,
+        "0",
+        fingerprint(whole.values),
+        (first, last, len(whole.time)),
+        *axes,
+        "t",
+        "made",
+        "MIT",
     )
     monkeypatch.setitem(datasets.REAL, "tiny", datasets.Entry(file, f"{last}:00:00"))
     monkeypatch.setenv("LSNTP_DATA_DIR", str(folder))

@@ -21,6 +21,7 @@ from lsntp.data.synthetic import synthetic
 from lsntp.runs import campaign, records
 from lsntp.runs.config import PRESETS
 from lsntp.runs.experiment import execute
+from lsntp.runs.trained import FILE
 
 KILLS = int(os.environ.get("KILLS", 3))
 SCRIPTS = {
@@ -124,6 +125,7 @@ def test_sigkill_at_any_moment(
         assert sorted(map(str, files)) == sorted(
             [f"records/{records.path_of(config).name}" for config in todo]
             + [f"cache/checkpoints/{config.key}.lock" for config in todo]
+            + [f"cache/models/{records.name_of(config)}/{FILE}" for config in todo]
         )
 
 

@@ -274,8 +274,8 @@ def test_committed_pearson_records_can_be_remade(name, real_data):
 def test_matrix_and_maps(graphs, matrices):
     n = graphs.sizes["node"]
     ax = graph_figures.matrix(graphs, cell=5)
-    assert ax.get_xlabel() == "node that is heard (column)"
-    assert ax.get_ylabel() == "node that receives (row)"
+    assert ax.get_xlabel() == "heard (column)"
+    assert ax.get_ylabel() == "receives (row)"
     values = ax.collections[0].get_array().reshape(n, n)
     np.testing.assert_allclose(values, graphs["adjacency"][0] * n)
 

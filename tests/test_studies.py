@@ -173,11 +173,12 @@ def test_variants_of_real_sets_keep_their_scores_only() -> None:
 
 def test_a_study_is_loaded_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path))
+    monkeypatch.setenv("LSNTP_CACHE_DIR", str(tmp_path.with_name("cache")))
     study = {"a": studies.seeded(1, dataset="synthetic", model="persistence")}
     with pytest.raises(records.RecordError, match="no record of synthetic-persistence"):
         studies.load(study)
     (record,) = studies.load(study, rerun=True)["a"]
-    assert not list(tmp_path.iterdir())
+    assert [path.stem for path in tmp_path.iterdir()] == [records.name_of(study["a"][0])]
     assert record.attrs["key"] == study["a"][0].key
 
 

@@ -46,6 +46,12 @@ SETTINGS = {
 }
 OTHER = "import os; ours = os.getppid()\nwhile os.getppid() == ours: pass"
 TESTS = ["--nbval", "--nbval-current-env", "-n", "auto", "-q", "notebooks", "tests"]
+# What opens files, starts processes or refuses input does so alike under any arithmetic.
+ALIKE = (
+    "bad_input campaign checkpoints china datasets distributed integrity kills "
+    "notebook_parameters own_fields project start tools what_you_have"
+)
+TESTS += [f"--ignore=tests/test_{name}.py" for name in ALIKE.split()]
 
 
 def probe() -> dict[str, str]:

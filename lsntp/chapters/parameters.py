@@ -146,12 +146,11 @@ def speed_and_scale(machine: str, rerun: bool, clone: str) -> None:
 
 
 def existing(datasets: list[str]) -> list[str]:
-    """Return the names of data sets if each is known, or a file that is there.
+    """Return the data sets' names, as records have them, if each is known or a file that is there.
 
     Raises
     ------
     DataError
     """
-    for name in set(datasets) - {*NAMES, *REMOTE}:
-        located(name)
-    return datasets
+    known = {*NAMES, *REMOTE}
+    return [name if name in known else located(name).name for name in datasets]

@@ -136,7 +136,7 @@ def fetch(name: str) -> Path:
     DataUnavailable
         No network, or what came back is not the data (a proxy's page, a truncated file).
     """
-    if name in REMOTE:
+    if isinstance(name, str) and name in REMOTE:
         from lsntp.data import china
 
         return china.fetch(name)[0].parent
@@ -187,7 +187,7 @@ def status(name: str) -> dict[str, str]:
 
     `state` is ``ok``, ``missing`` or ``corrupt``; `detail` says more. Nothing is downloaded.
     """
-    if name in REMOTE:
+    if isinstance(name, str) and name in REMOTE:
         from lsntp.data import china
 
         return china.status(name)
