@@ -129,6 +129,14 @@ def with_source(app: Sphinx, pagename: str, templatename: str, context: Any, doc
     )
 
 
+def with_sources_only(app: Sphinx) -> list[Any]:
+    """Leave what has no source of its own, such as builtins, out of the list of modules."""
+    modules = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, source in modules.items() if not source]:
+        del modules[name]
+    return []
+
+
 def without_thebe(app: Sphinx, config: Any) -> None:
     """Take sphinx-thebe's handlers off the events by which it adds its scripts."""
     for event in ("env-before-read-docs", "doctree-resolved"):
@@ -140,6 +148,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("config-inited", without_thebe)
     app.connect("config-inited", with_repository)
+    app.connect("html-collect-pages", with_sources_only, priority=400)  # before viewcode's
     app.connect("html-page-context", with_source, priority=501)
     app.connect("source-read", with_options)
     app.connect("missing-reference", resolve)
