@@ -31,6 +31,9 @@ embedding = 16  # numbers that describe a node in the graph
 seed = 0
 
 # %% tags=["hide-cell"]
+import sys
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -38,11 +41,13 @@ from matplotlib.colors import LogNorm
 from torch import nn
 
 import lsntp
-from benchmarks import scale, store
 from lsntp import figures
 from lsntp.chapters import parameters
 from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
 from lsntp.model.graph import grid_nodes
+
+sys.path.insert(0, str(Path(lsntp.__file__).parents[1]))  # the checkout
+from benchmarks import scale, store
 
 figures.style()
 parameters.in_your_network(dataset, embedding, seed)
