@@ -16,11 +16,11 @@ from scipy.stats import spearmanr
 
 from lsntp import RunConfig, figures
 from lsntp.chapters import q4_learned_graph as graph_figures
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
-from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import claims, field_records, learned_graphs, pearson, studies
-from lsntp.results.planted import far_auc
+from lsntp.runs.metrics import far_auc
 from lsntp.runs.trained import build_network, inner_cells
 from tools import learned_page
 

@@ -10,10 +10,10 @@ from skimage.metrics import structural_similarity
 
 from lsntp import AdaptiveGraph, DistanceCut, RunConfig, score
 from lsntp.data.datasets import standardise
+from lsntp.data.distances import grid_nodes
 from lsntp.data.fields import DataError, with_values
 from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import SCALERS, prepare
-from lsntp.model.graph import grid_nodes
 from lsntp.runs import forecasts
 from lsntp.runs.experiment import one_thread
 from lsntp.runs.trained import Trained, fitted

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from lsntp.data.datasets import DataError
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
-from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import claims, field_records
 from lsntp.runs.experiment import case_window
 

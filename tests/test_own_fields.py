@@ -319,9 +319,9 @@ def test_a_field_across_180_degrees_stays_in_one_piece(start):
 
 
 def test_a_map_across_180_degrees_has_its_coastlines_and_true_longitudes():
+    from lsntp.data.distances import great_circle_km, grid_nodes
     from lsntp.data.land import land_mask
     from lsntp.figures.maps import field_map
-    from lsntp.model.graph import great_circle_km, grid_nodes
 
     across = open_dataset(
         field(lat=("lat", 70 - 1.0 * np.arange(ROWS)), lon=160 + 5.0 * np.arange(9))

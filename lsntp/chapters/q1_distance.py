@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from lsntp.model.graph import adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.model.graph import adaptive_adjacency
 from lsntp.results.compare import HIGHER, Rows, difference
 from lsntp.runs import records
 from lsntp.runs.config import RunConfig

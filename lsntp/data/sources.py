@@ -26,7 +26,7 @@ from typing import IO, Any, NamedTuple
 
 import xarray as xr
 
-from lsntp.data.catalogue import NAMES
+from lsntp.data.catalogue import NAMES, OURS
 from lsntp.data.checks import DataError, shown
 from lsntp.data.fields import fields_of, one_of, only_field
 from lsntp.data.reanalyses import REMOTE
@@ -79,7 +79,7 @@ def located(given: str | os.PathLike | Sequence[str | os.PathLike]) -> Source:
         names = names[0].split(JOINED)
     found, chosen = [], {}
     for name in names:
-        if name in NAMES:
+        if name in OURS:
             raise DataError(
                 f"the data set is {shown(given)}: expected files in a list; {name} is a data set "
                 f"by itself: open_dataset({name!r})"

@@ -19,9 +19,9 @@ from lsntp.data import store
 from lsntp.data.checks import Count, checked
 from lsntp.data.climatology import Climatology
 from lsntp.data.datasets import DataError, Datasets, open_dataset
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.fields import check_form
 from lsntp.data.store import RecordError
-from lsntp.model.graph import great_circle_km, grid_nodes
 
 ENCODING = {"case_time": {"dtype": "int32", "units": "hours since 2000-01-01"}}
 RECORDS = store.RECORDS / "fields"

@@ -16,11 +16,13 @@ import torch
 import xarray as xr
 from scipy.stats import rankdata, spearmanr
 
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.synthetic import LAG_STEPS, synthetic
 from lsntp.data.windows import StandardisedAnomaly
-from lsntp.model.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
-from lsntp.results.planted import far_auc, lagged_correlation
+from lsntp.model.graph import AdaptiveGraph, adaptive_adjacency
+from lsntp.results.planted import lagged_correlation
 from lsntp.runs.config import RunConfig
+from lsntp.runs.metrics import far_auc
 from lsntp.runs.records import config_of
 from lsntp.runs.trained import build_network, inner_cells
 
@@ -278,7 +280,7 @@ def recovery(rows: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``auc`` (way, seed), by :func:`lsntp.results.planted.far_auc` on the network's nodes: the
+        ``auc`` (way, seed), by :func:`lsntp.runs.metrics.far_auc` on the network's nodes: the
         rows, the untrained graphs, and Pearson's r at the links' lag; ``chance`` (start): that of
         `SHUFFLES` untrained graphs.
     """

@@ -14,9 +14,10 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
+from lsntp.data.catalogue import OURS, PLANTED, REAL
 from lsntp.data.checks import Odd, checked, one_of
-from lsntp.data.datasets import NAMES, REAL, open_dataset
-from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.data.datasets import open_dataset
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.results import field_records
 from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
@@ -31,6 +32,9 @@ LSNTP = "lsntp-equations"
 
 WITH_GRAPH = tuple(name for name, model in MODELS.items() if model.graph)
 """The networks that learn a graph."""
+
+POWER = (LSNTP, "lsntp-released", "lsntp-untied")
+"""The networks of the study :func:`power`, beside ConvLSTM."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
@@ -270,6 +274,24 @@ def planted(preset: str = "laptop", seeds: int = 3) -> Study:
     }
 
 
+def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
+    """What is found, and gained, of the links planted in a data set: graphs learned, and told.
+
+    Without links, on the data set that they are planted in, nothing can be told.
+    """
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
+    study = {LABELS["ridge"]: seeded(1, dataset=dataset, model="ridge")}
+    if dataset in PLANTED:
+        label = f"{LABELS['ridge']}, told"
+        study[label] = seeded(1, dataset=dataset, model="ridge", told=True)
+    study[LABELS["convlstm"]] = seeded(seeds, model="convlstm", **common)
+    for m in POWER:
+        study[LABELS[m]] = seeded(seeds, model=m, **common)
+        if dataset in PLANTED:
+            study[f"{LABELS[m]}, told"] = seeded(seeds, model=m, told=True, **common)
+    return study
+
+
 def paper(preset: str = "laptop", seeds: int = 3) -> list[Study]:
     """LS-NTP and ConvLSTM on the paper's own data, by its recipe, at its size or another preset's.
 
@@ -316,7 +338,12 @@ STUDIES: dict[str, Studies] = {
     "baseline-kernels": _of_each(baseline_kernels),
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
-OTHERS: dict[str, Studies] = {"paper": lambda sets, preset, seeds: paper(preset, seeds)}
+OTHERS: dict[str, Studies] = {
+    "paper": lambda sets, preset, seeds: paper(preset, seeds),
+    "power": lambda sets, preset, seeds: [
+        power(name, preset, seeds) for name in PLANTED if sets == REAL_SETS or name in sets
+    ],
+}
 """Likewise, studies of which the book has no records."""
 
 
@@ -356,7 +383,7 @@ def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str,
         If a data set's name is unknown.
     """
     configs = {c.key: c for row in study.values() for c in row}
-    for name in {c.dataset for c in configs.values()}.difference(NAMES):
+    for name in {c.dataset for c in configs.values()}.difference(OURS):
         open_dataset(name)  # an unknown name is told before a missing record
     if rerun:
         own = records.own_store()

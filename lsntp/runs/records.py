@@ -17,8 +17,9 @@ from platformdirs import user_cache_dir
 from pydantic import ValidationError
 
 from lsntp.data import store
+from lsntp.data.catalogue import NAMES, OURS, PLANTED, REAL
 from lsntp.data.checks import checked, sentence, shown
-from lsntp.data.datasets import NAMES, REAL, open_dataset
+from lsntp.data.datasets import open_dataset
 from lsntp.data.store import DamagedRecordError, RecordError
 from lsntp.runs import metrics
 from lsntp.runs.config import RunConfig
@@ -37,6 +38,8 @@ SCORES_ONLY = (
     "cases_time",
 )
 """What the record of a study's variant keeps."""
+AT_PLACES = ("place_mae", "place_window_mae", "other_window_mae", "link_auc")
+"""What it keeps, on a data set with planted links, in the place of `window_mae`."""
 
 # 4 significant digits, of forecasts in K that is 1/16 K; the scores keep every digit
 COARSE = {"dtype": "float32", "significant_digits": 4, "quantize_mode": "GranularBitRound"}
@@ -49,6 +52,8 @@ KEPT_COARSELY = (
     "embedding",
     "cut_window_mae",
     "cases_prediction",
+    "place_window_mae",
+    "other_window_mae",
 )
 
 REMEDY = (
@@ -73,7 +78,7 @@ def store_dir(dataset: str = NAMES[0]) -> Path:
     the library runs from, else, as for a file of one's own, a folder in the user's cache.
     """
     checkout = store.RECORDS / "runs"
-    ours = dataset in NAMES and checkout.is_dir() and not os.environ.get("LSNTP_RECORDS_DIR")
+    ours = dataset in OURS and checkout.is_dir() and not os.environ.get("LSNTP_RECORDS_DIR")
     return checkout if ours else own_store()
 
 
@@ -138,7 +143,7 @@ def is_stored(config: RunConfig, folder: Path | None = None) -> bool:
 
 def is_current(config: RunConfig, folder: Path | None = None) -> bool:
     """Tell whether :func:`is_stored`, and of a file of one's own, whether it holds those values."""
-    if config.dataset in NAMES:  # verified against its fingerprint whenever it is opened
+    if config.dataset in OURS:  # verified against its fingerprint whenever it is opened
         return is_stored(config, folder)
     return is_stored(config, folder) and (
         open_dataset(config.dataset).attrs["fingerprint"]
@@ -150,7 +155,10 @@ def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
     """Return what is stored of a record: all of it, or, of a study's variant, the scores."""
     if config.keeps_all:
         return record
-    return record[[name for name in SCORES_ONLY if name in record]]
+    names = (*SCORES_ONLY, *AT_PLACES)
+    return record[
+        [n for n in names if n in record and (n, config.dataset in PLANTED) != ("window_mae", True)]
+    ]
 
 
 def write(record: xr.Dataset, path: Path) -> None:

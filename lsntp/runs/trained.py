@@ -18,13 +18,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lsntp import zoo
-from lsntp.data import store
+from lsntp.data import planted, store
 from lsntp.data.checks import sentence
+from lsntp.data.distances import grid_nodes
 from lsntp.data.fields import DataError, check_form, with_values
 from lsntp.data.store import DamagedRecordError, RecordError
 from lsntp.data.windows import SCALERS, Scaler, Split, Windows, prepare, scaled_frames
 from lsntp.model.forecaster import pad_to_odd
-from lsntp.model.graph import DistanceCut, grid_nodes
+from lsntp.model.graph import DistanceCut, GivenGraph
 from lsntp.runs import training
 from lsntp.runs.config import RunConfig
 from lsntp.zoo.references import Reference
@@ -49,6 +50,9 @@ def build_network(config: RunConfig, grid: xr.DataArray) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         net = model.build(*grid.shape[-2:], lead_steps=config.lead_steps, **sizes, **settings)
+    if config.told:
+        net.graph = GivenGraph(told(config, grid))
+        return net
     there = with_values(grid)
     if net.graph is not None and not there.all():
         cells = torch.from_numpy(there)[None, None].float()
@@ -56,6 +60,20 @@ def build_network(config: RunConfig, grid: xr.DataArray) -> nn.Module:
             cells = F.max_pool2d(pad_to_odd(cells[None])[0], 3, stride=2)
         net.graph.restrict(cells.flatten().nonzero().flatten())
     return net
+
+
+def told(config: RunConfig, grid: xr.DataArray) -> Tensor:
+    """Return the planted links among the nodes of the config's network, (N, N).
+
+    Rows sum to 1, or 0 where nothing is received. With down-sampling a node receives from another
+    by the number of links between the cells that they see.
+    """
+    links = torch.from_numpy(planted.links(config.dataset).to_numpy()).float()
+    if config.preset is not None and config.preset.downsample:
+        cells = pad_to_odd(torch.eye(len(links)).unflatten(1, grid.shape[-2:])[None, :, None])[0]
+        seen = F.avg_pool2d(cells, 3, stride=2).flatten(1)  # (N, nodes)
+        links = seen.T @ links @ seen
+    return F.normalize(links, p=1.0, dim=1)
 
 
 def distance_cut(config: RunConfig, grid: xr.DataArray, km: float) -> DistanceCut:
@@ -307,7 +325,8 @@ def fitted(
     grid, step_hours = field[0].drop_vars("time"), float(field.attrs["step_hours"])
     kept = Trained(config, grid, step_hours, data.scaler, zoo.MODELS["persistence"].build())
     if recipe is None or preset is None:  # references see standardised anomalies
-        kept.model = zoo.MODELS[config.model].build().fit(data)
+        links = {"links": told(config, grid)} if config.told else {}
+        kept.model = zoo.MODELS[config.model].build(**links).fit(data)
         return kept, data, training.History()
     if recipe.guess == "ridge":
         kept.guess = zoo.Ridge()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lsntp.model.forecaster import EQUATIONS, LSNTP, RELEASED
+from lsntp.model.forecaster import EQUATIONS, LSNTP, RELEASED, UNTIED
 from lsntp.zoo.agcrn import AGCRN
 from lsntp.zoo.climatology import ClimatologyForecast
 from lsntp.zoo.cnn_lstm import CNNLSTM
@@ -71,6 +71,7 @@ MODELS = {
         parts=RELEASED,
         released_too=True,
     ),
+    "lsntp-untied": Model(LSNTP.untied, "LS-NTP (untied)", "#cc6677", graph=True, parts=UNTIED),
     "lsntp-tuned": Model(
         DirectLSNTP,
         "LS-NTP (tuned)",

@@ -24,9 +24,18 @@ class Ridge:
     Works on the scaled frames of the windows it is given. The penalty is chosen on the validation
     windows, one for all cells and leads; the coefficients are then fitted on every window outside
     the test period. Beyond the grid's edge the anomaly is taken as zero.
+
+    Parameters
+    ----------
+    links : Tensor (N, N), optional
+        Known links: a cell (row) also sees the 5×5 neighbourhoods, at all steps, of those that it
+        receives from, by their weights.
     """
 
     parameters = 0
+
+    def __init__(self, links: Tensor | None = None) -> None:
+        self.links = links
 
     def fit(self, data: Windows) -> Self:
         """Choose the penalty on the validation windows, then fit on all outside the test period."""
@@ -88,8 +97,7 @@ class Ridge:
         scaled = self.scaled(data, starts, self.coefficients)[:, :, 0]
         return data.to_kelvin(scaled.numpy(), starts)
 
-    @staticmethod
-    def blocks(data: Windows, starts: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+    def blocks(self, data: Windows, starts: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         """Regressors (m, n, 4·25 + 1) and targets (m, n, L) of m cells at a time, row by row.
 
         As many rows of the grid as fit into :data:`AT_ONCE`, were all windows asked for.
@@ -99,11 +107,19 @@ class Ridge:
         reach = NEIGHBOURHOOD // 2
         padded = torch.nn.functional.pad(inputs[:, lags, 0], [reach] * 4)
         height, width = data.frames.shape[-2:]
-        row = len(data.frames) * width * (len(lags) * NEIGHBOURHOOD**2 + 1) * 8  # bytes
+        frames = len(lags) + (0 if self.links is None else data.input_steps)
+        row = len(data.frames) * width * (frames * NEIGHBOURHOOD**2 + 1) * 8  # bytes
         rows = max(1, AT_ONCE // row)
+        if self.links is not None:
+            sources = self.links.any(0)
+            seen = torch.nn.functional.pad(inputs[:, :, 0], [reach] * 4)
+            around_sources = torch.nn.functional.unfold(seen, NEIGHBOURHOOD)[..., sources]
         for top in range(0, height, rows):
             part = padded[..., top : top + rows + 2 * reach, :]
             patches = torch.nn.functional.unfold(part, NEIGHBOURHOOD)  # (n, 4·25, m)
+            if self.links is not None:
+                here = self.links[top * width : (top + rows) * width, sources]
+                patches = torch.cat([patches, around_sources @ here.T], 1)
             x = torch.nn.functional.pad(patches.permute(2, 0, 1).double(), (0, 1), value=1.0)
             y = targets[:, :, 0, top : top + rows].flatten(-2).permute(2, 0, 1).double()
             yield x, y
@@ -116,11 +132,13 @@ class Ridge:
         return torch.linalg.solve(gram + torch.diag(weights), moment)
 
     def state(self) -> dict[str, Tensor]:
-        """Coefficients (N, 4·25 + 1, L)."""
-        return {"coefficients": self.coefficients}
+        """Coefficients (N, 4·25 + 1, L), and links."""
+        links = {} if self.links is None else {"links": self.links}
+        return {"coefficients": self.coefficients} | links
 
     def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
-        """Take coefficients."""
+        """Take coefficients, and links."""
+        self.links = state.get("links")
         self.coefficients = state["coefficients"]
         self.parameters = self.coefficients.numel()
         return self
