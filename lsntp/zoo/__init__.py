@@ -15,7 +15,7 @@ from lsntp.zoo.convlstm import convlstm
 from lsntp.zoo.dagg_convlstm import dagg_convlstm
 from lsntp.zoo.persistence import Persistence
 from lsntp.zoo.predrnn import predrnn
-from lsntp.zoo.ridge import Ridge
+from lsntp.zoo.ridge import Ridge, RidgeEOF
 from lsntp.zoo.sa_convlstm import sa_convlstm
 from lsntp.zoo.simvp import SimVP
 from lsntp.zoo.tuned import PARTS, DirectLSNTP
@@ -48,6 +48,7 @@ MODELS = {
     "persistence": Model(Persistence, "Persistence", "#999999", "reference"),
     "climatology": Model(ClimatologyForecast, "Climatology", "#8c6d46", "reference"),
     "ridge": Model(Ridge, "Ridge 5×5", "#e69f00", "reference"),
+    "ridge-eof": Model(RidgeEOF, "Ridge 5×5 + EOFs", "#ddcc77", "reference"),
     "cnn-lstm": Model(CNNLSTM, "CNN then LSTM", "#999933"),
     "convlstm": Model(convlstm, "ConvLSTM", "#0072b2", released_too=True),
     "predrnn": Model(predrnn, "PredRNN", "#44aa99"),

@@ -1,4 +1,4 @@
-"""Ridge regression on a cell's 5×5 neighbourhood: the linear rival."""
+"""Ridge regression on a cell's 5×5 neighbourhood: the linear rival; and one that sees far."""
 
 from collections.abc import Iterator
 from typing import Self
@@ -11,6 +11,7 @@ from torch import Tensor
 from lsntp.data.windows import Windows
 
 NEIGHBOURHOOD = 5
+MODES = 20
 LAGS = (0, 1, 2, 4)  # steps back from the last input frame
 CROSS_FITTED_BLOCKS = 6
 AT_ONCE = 2**28
@@ -107,22 +108,32 @@ class Ridge:
         reach = NEIGHBOURHOOD // 2
         padded = torch.nn.functional.pad(inputs[:, lags, 0], [reach] * 4)
         height, width = data.frames.shape[-2:]
-        frames = len(lags) + (0 if self.links is None else data.input_steps)
-        row = len(data.frames) * width * (frames * NEIGHBOURHOOD**2 + 1) * 8  # bytes
-        rows = max(1, AT_ONCE // row)
-        if self.links is not None:
-            sources = self.links.any(0)
-            seen = torch.nn.functional.pad(inputs[:, :, 0], [reach] * 4)
-            around_sources = torch.nn.functional.unfold(seen, NEIGHBOURHOOD)[..., sources]
+        far, weights = self.beyond(inputs)
+        columns = len(lags) * NEIGHBOURHOOD**2 + far.shape[1] + 1
+        rows = max(1, AT_ONCE // (len(data.frames) * width * columns * 8))
         for top in range(0, height, rows):
             part = padded[..., top : top + rows + 2 * reach, :]
             patches = torch.nn.functional.unfold(part, NEIGHBOURHOOD)  # (n, 4·25, m)
-            if self.links is not None:
-                here = self.links[top * width : (top + rows) * width, sources]
-                patches = torch.cat([patches, around_sources @ here.T], 1)
+            here = weights[top * width : (top + rows) * width]
+            patches = torch.cat([patches, far @ here.T], 1)
             x = torch.nn.functional.pad(patches.permute(2, 0, 1).double(), (0, 1), value=1.0)
             y = targets[:, :, 0, top : top + rows].flatten(-2).permute(2, 0, 1).double()
             yield x, y
+
+    def beyond(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen beyond the neighbourhood: nothing, or, over known links, their sources.
+
+        Returns
+        -------
+        (n, P, S), (N, S) : P numbers of each of S places, and how much a cell sees of each place
+        """
+        frames = inputs[:, :, 0]  # (n, T, H, W)
+        if self.links is None:
+            return frames.new_empty(len(frames), 0, 0), frames.new_empty(frames[0, 0].numel(), 0)
+        sources = self.links.any(0)
+        padded = torch.nn.functional.pad(frames, [NEIGHBOURHOOD // 2] * 4)
+        patches = torch.nn.functional.unfold(padded, NEIGHBOURHOOD)  # (n, T·25, N)
+        return patches[..., sources], self.links[:, sources]
 
     @staticmethod
     def solve(gram: Tensor, moment: Tensor, penalty: float) -> Tensor:
@@ -142,3 +153,37 @@ class Ridge:
         self.coefficients = state["coefficients"]
         self.parameters = self.coefficients.numel()
         return self
+
+
+class RidgeEOF(Ridge):
+    """Ridge on the neighbourhood and on the field's leading empirical orthogonal functions.
+
+    Every cell also sees the first 20 principal components at the same four recent steps, of the
+    scaled frames, weighted by the square root of the cosine of latitude, as fitted on the training
+    times and scaled to their s.d. there: the linear model that can see far.
+    """
+
+    def fit(self, data: Windows) -> Self:
+        """Fit the functions on the training times, then choose the penalty and fit as Ridge."""
+        frames = data.frames[torch.from_numpy(data.split.fit_times), 0].flatten(1)  # (t, N)
+        cosine = np.cos(np.radians(data.field["lat"].to_numpy())).clip(0)
+        weight = torch.from_numpy(cosine).sqrt().float().repeat_interleave(data.field.sizes["lon"])
+        _, spread, functions = torch.linalg.svd(frames * weight, full_matrices=False)
+        deviation = spread[:MODES] / len(frames) ** 0.5
+        self.modes = weight[:, None] * functions[:MODES].T / deviation  # (N, modes)
+        return super().fit(data)
+
+    def beyond(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Principal components, the same for every cell."""
+        lags = [inputs.shape[1] - 1 - lag for lag in LAGS if lag < inputs.shape[1]]
+        components = inputs[:, lags, 0].flatten(2) @ self.modes  # (n, lags, modes)
+        return components.flatten(1)[..., None], self.modes.new_ones(len(self.modes), 1)
+
+    def state(self) -> dict[str, Tensor]:
+        """Coefficients (N, 4·25 + 4·20 + 1, L), and functions (N, 20)."""
+        return super().state() | {"modes": self.modes}
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take coefficients and functions."""
+        self.modes = state["modes"]
+        return super().restore(state, grid)
