@@ -13,6 +13,8 @@ import typer
 if TYPE_CHECKING:
     from xarray import DataArray
 
+    from lsntp.data.coordinates import Region
+
 app = typer.Typer(
     help="Companion to the LS-NTP paper.", no_args_is_help=True, pretty_exceptions_enable=False
 )
@@ -71,7 +73,7 @@ def years_of(given: str) -> list[int]:
     return list(range(int(first), int(last) + 1))
 
 
-def region_of(given: str) -> tuple[float, float, float, float]:
+def region_of(given: str) -> Region:
     """Read an option that is a region."""
     try:
         north, west, south, east = map(float, given.split(","))
@@ -213,7 +215,7 @@ Every = Annotated[
 
 def opened(
     files: list[str],
-    region: tuple[float, float, float, float] | None = None,
+    region: Region | None = None,
     period: tuple[str | None, str | None] = (None, None),
     every: int | None = None,
 ) -> DataArray:
