@@ -315,12 +315,14 @@ def forecast(
     from lsntp.runs.trained import Trained
 
     with told():
+        if to.is_dir():
+            raise ValueError(f"--to {to}: a folder is there already; expected a new name")
         trained = Trained.load(folder)
         result = forecasts.forecast(trained, opened(files, trained.region, every=every), at)
-        if to.suffix == ".zarr":
-            result.to_zarr(to, mode="w-")
-        else:
-            with store.atomic_write(to, result.nbytes + 2**16) as scratch:
+        with store.atomic_write(to, result.nbytes + 2**16) as scratch:
+            if to.suffix == ".zarr":
+                result.to_zarr(scratch, zarr_format=2)  # 3 warns of its own index
+            else:
                 result.to_netcdf(scratch, engine="netcdf4")
         typer.echo(to)
         if plot is not None:
