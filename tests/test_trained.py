@@ -282,6 +282,11 @@ def test_a_model_of_a_region_takes_it_out_of_larger_files(own_file: str, tmp_pat
         "--until",
         "2001-01-15",
     )
+    glob = str(tmp_path / "part*.nc")
+    assert call("run", *parts, "ridge") == call("run", glob, "ridge")
+    (made,) = (tmp_path / "records").glob("*.nc")
+    whole = records.run(RunConfig(dataset=own_file, model="ridge"))
+    np.testing.assert_array_equal(records.read(made)["mae"], whole["mae"])
     call("train", *parts, *options)
     call("forecast", tmp_path / "m", *parts, "--to", tmp_path / "f.nc")
     field = open_dataset(own_file, region=Trained.load(tmp_path / "m").region)
