@@ -13,6 +13,8 @@ import typer
 if TYPE_CHECKING:
     from xarray import DataArray
 
+    from lsntp.data.coordinates import Region
+
 app = typer.Typer(
     help="Companion to the LS-NTP paper.", no_args_is_help=True, pretty_exceptions_enable=False
 )
@@ -71,7 +73,7 @@ def years_of(given: str) -> list[int]:
     return list(range(int(first), int(last) + 1))
 
 
-def region_of(given: str) -> tuple[float, float, float, float]:
+def region_of(given: str) -> Region:
     """Read an option that is a region."""
     try:
         north, west, south, east = map(float, given.split(","))
@@ -164,9 +166,14 @@ def _log(
     logging.getLogger("lsntp").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
+Files = Annotated[
+    list[str], typer.Argument(help="A data set's name, or your files, a glob, a URL, a Zarr store.")
+]
+
+
 @app.command()
 def run(
-    dataset: Annotated[str, typer.Argument(help="A data set's name, or the path of your file.")],
+    files: Files,
     model: Annotated[str, typer.Argument(help="For example lsntp-equations, convlstm, ridge.")],
     recipe: Annotated[
         str | None, typer.Option(help="modern, released or tuned: how it is trained.")
@@ -182,15 +189,18 @@ def run(
 ) -> None:
     """Train and score one model; an existing record is shown instead. Safe to kill and resume.
 
+    Several files are one data set: lsntp run part1.nc part2.nc ridge, or "part*.nc".
     Without a recipe and a preset lsntp-tuned has its own ("tuned"), all others modern and laptop.
     Under torchrun, on several devices: torchrun --nproc-per-node 2 -m lsntp run ...
     """
+    from lsntp.data.sources import located
     from lsntp.results.tables import COLUMNS
     from lsntp.runs import records
     from lsntp.runs.config import RunConfig
     from lsntp.runs.training import rank
 
     with told():
+        dataset = files[0] if len(files) == 1 else located(files).name
         config = RunConfig(dataset=dataset, model=model, recipe=recipe, preset=preset, seed=seed)
         record = records.run(config, device=device, progress=True)
     heads = {score: COLUMNS[score][0] for score in ("mae", "rmse", "ssim", "psnr")}
@@ -201,9 +211,6 @@ def run(
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a model, as lsntp train wrote it.")]
-Files = Annotated[
-    list[str], typer.Argument(help="A data set's name, or your files, a glob, a URL, a Zarr store.")
-]
 From = Annotated[str | None, typer.Option("--from", help="First time, e.g. 2019-03-25.")]
 Until = Annotated[str | None, typer.Option(help="Last time, e.g. 2019-03-31T18.")]
 Every = Annotated[
@@ -213,7 +220,7 @@ Every = Annotated[
 
 def opened(
     files: list[str],
-    region: tuple[float, float, float, float] | None = None,
+    region: Region | None = None,
     period: tuple[str | None, str | None] = (None, None),
     every: int | None = None,
 ) -> DataArray:
@@ -313,12 +320,14 @@ def forecast(
     from lsntp.runs.trained import Trained
 
     with told():
+        if to.is_dir():
+            raise ValueError(f"--to {to}: a folder is there already; expected a new name")
         trained = Trained.load(folder)
         result = forecasts.forecast(trained, opened(files, trained.region, every=every), at)
-        if to.suffix == ".zarr":
-            result.to_zarr(to, mode="w-")
-        else:
-            with store.atomic_write(to, result.nbytes + 2**16) as scratch:
+        with store.atomic_write(to, result.nbytes + 2**16) as scratch:
+            if to.suffix == ".zarr":
+                result.to_zarr(scratch, zarr_format=2)  # 3 warns of its own index
+            else:
                 result.to_netcdf(scratch, engine="netcdf4")
         typer.echo(to)
         if plot is not None:

@@ -308,6 +308,10 @@ def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(own_fiel
         forgotten = path.with_name(f".x{path.name}.lsntp.elsewhere.{nobody}.part")
         forgotten.write_bytes(b"half")
         os.utime(forgotten, (0, 0))
+        stores = [p.with_name(p.name.replace(".lsntp.", ".zarr.lsntp.")) for p in (living, dead)]
+        for half in stores:  # a Zarr store is a folder
+            half.mkdir()
+            (half / "zarr.json").touch()
     places[0].with_name("x.nc").touch()  # not a scratch file
     foreign = places[0].with_name(".holiday-video.part")  # another program's
     foreign.touch()
@@ -318,7 +322,8 @@ def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(own_fiel
     foreign.unlink()
     for path in places:
         left = {p.name for p in path.parent.glob(".*")}
-        assert left == {store.scratch_of(path).name, f".{path.name}.lsntp.elsewhere.{nobody}.part"}
+        mine = [store.scratch_of(path.with_name(path.name + end)).name for end in ("", ".zarr")]
+        assert left == {*mine, f".{path.name}.lsntp.elsewhere.{nobody}.part"}
 
 
 def test_an_existing_record_is_shown_though_nothing_can_be_written(

@@ -21,9 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsntp import RunConfig, open_dataset, run
+from lsntp.data import download
 from lsntp.data.checks import DataError
 from lsntp.data.regrid import regrid
 from lsntp.data.sources import DataUnavailable
+from tools import upstream
 
 STEPS, ROWS, COLUMNS = 60, 8, 9
 
@@ -608,6 +610,37 @@ def test_a_url(server):
     np.testing.assert_array_equal(open_dataset(f"{server}/a.nc"), changed)
     with pytest.raises(DataUnavailable):
         open_dataset(f"{server}/nosuch.nc")
+
+
+def test_a_download_that_is_cut_off_goes_on_and_a_changed_byte_is_noticed(
+    folder, tmp_path_factory, monkeypatch, capsys
+):
+    monkeypatch.setenv("LSNTP_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "TRIES", 1)
+    field(900).to_netcdf("big.nc")
+    whole = Path("big.nc").read_bytes()
+    downloads = Path(os.environ["LSNTP_DATA_DIR"]) / "downloads"
+    with upstream.served(folder, cuts=[200_000]) as url:
+        with pytest.raises(DataUnavailable):
+            open_dataset(f"{url}/big.nc")
+        (part,) = downloads.rglob("*.part")
+        come = part.read_bytes()
+        assert len(come) > 100_000 and whole.startswith(come)
+        part.write_bytes(bytes(50) + come[50:])  # to see that these are kept
+        with pytest.raises(DataError):
+            open_dataset(f"{url}/big.nc")
+        (path,) = downloads.rglob("big.nc")
+        assert path.read_bytes() == bytes(50) + whole[50:]
+        shutil.rmtree(path.parent)
+        np.testing.assert_array_equal(open_dataset(f"{url}/big.nc"), field(900))
+        assert "big.nc" in capsys.readouterr().err  # how far it has come
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(DataError, match="delete") as told:
+            open_dataset(f"{url}/big.nc")
+        advised = re.search("delete (.*) to download", str(told.value))[1]
+        shutil.rmtree(advised)
+        np.testing.assert_array_equal(open_dataset(f"{url}/big.nc"), field(900))
 
 
 def test_a_zarr_store_on_a_server(server):

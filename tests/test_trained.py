@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from lsntp import RunConfig, open_dataset
 from lsntp.cli import app
+from lsntp.data import store
 from lsntp.data.fields import DataError
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
@@ -199,6 +200,64 @@ def test_a_campaign_is_made_on_the_data_sets_given(own_file: str):
     assert [c.model_copy(update={"dataset": "ncep-na"}) for c in own] == book[: len(own)]
 
 
+def test_a_forecast_of_the_year_2300_and_its_record(own_file: str, tmp_path: Path):
+    hours = np.datetime64("2300-01-01", "us") + np.arange(400) * np.timedelta64(1, "h")
+    with xr.open_dataset(own_file) as near:
+        near.assign_coords(time=hours).to_netcdf(tmp_path / "far.nc")
+    far = str(tmp_path / "far.nc")
+    record = records.run(RunConfig(dataset=far, model="ridge"))
+    assert record["window"].values[-1] == hours[-7]
+    np.testing.assert_array_equal(
+        record["mae"], records.run(RunConfig(dataset=own_file, model="ridge"))["mae"]
+    )
+    result = CliRunner().invoke(
+        app,
+        [
+            "forecast",
+            str(records.model_dir(RunConfig(dataset=far, model="ridge"))),
+            far,
+            "--to",
+            str(tmp_path / "f.nc"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("name", ["f.nc", "f.zarr"])
+def test_a_forecast_is_written_whole_or_not_at_all(
+    own_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    forecasts.train(open_dataset(own_file), "ridge").save(tmp_path / "m")
+    to = tmp_path / "there" / name
+    words = ["forecast", str(tmp_path / "m"), own_file, "--to", str(to)]
+    writer = {"f.nc": "to_netcdf", "f.zarr": "to_zarr"}[name]
+    write = getattr(xr.Dataset, writer)
+
+    def cut_off(*args, **kwargs):
+        write(*args, **kwargs)
+        assert [p.name for p in to.parent.iterdir()] == [store.scratch_of(to).name]
+        raise OSError("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xr.Dataset, writer, cut_off)
+        assert CliRunner().invoke(app, words).exit_code == 1
+    assert not list(to.parent.iterdir())
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert [p.name for p in to.parent.iterdir()] == [name]
+    with xr.open_dataset(to) as made:
+        assert made["t2m"].shape == (1, 6, 8, 10) and np.isfinite(made["t2m"]).all()
+
+
+def test_a_store_that_is_there_is_left_alone(own_file: str, tmp_path: Path):
+    forecasts.train(open_dataset(own_file), "ridge").save(tmp_path / "m")
+    kept = tmp_path / "kept.zarr"
+    kept.mkdir()
+    (kept / "mine").touch()
+    words = ["forecast", str(tmp_path / "m"), own_file, "--to", str(kept)]
+    assert CliRunner().invoke(app, words).exit_code == 1
+    assert [p.name for p in kept.iterdir()] == ["mine"]
+
+
 def test_a_model_of_a_region_takes_it_out_of_larger_files(own_file: str, tmp_path: Path):
     def call(*words: object) -> str:
         result = CliRunner().invoke(app, [str(word) for word in words])
@@ -223,6 +282,11 @@ def test_a_model_of_a_region_takes_it_out_of_larger_files(own_file: str, tmp_pat
         "--until",
         "2001-01-15",
     )
+    glob = str(tmp_path / "part*.nc")
+    assert call("run", *parts, "ridge") == call("run", glob, "ridge")
+    (made,) = (tmp_path / "records").glob("*.nc")
+    whole = records.run(RunConfig(dataset=own_file, model="ridge"))
+    np.testing.assert_array_equal(records.read(made)["mae"], whole["mae"])
     call("train", *parts, *options)
     call("forecast", tmp_path / "m", *parts, "--to", tmp_path / "f.nc")
     field = open_dataset(own_file, region=Trained.load(tmp_path / "m").region)

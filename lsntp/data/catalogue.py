@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_dir
+
 
 @dataclass(frozen=True)
 class File:
@@ -89,6 +91,4 @@ OURS = (*NAMES, *PLANTED)
 
 def data_dir() -> Path:
     """Folder of the real data: ``$LSNTP_DATA_DIR``, by default the user's cache folder."""
-    import pooch
-
-    return Path(os.environ.get("LSNTP_DATA_DIR") or pooch.os_cache("lsntp")).expanduser()
+    return Path(os.environ.get("LSNTP_DATA_DIR") or user_cache_dir("lsntp")).expanduser()

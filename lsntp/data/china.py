@@ -17,10 +17,11 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from lsntp.data.checks import DataError, shown
+from lsntp.data.coordinates import Region
 from lsntp.data.datasets import DataUnavailable, data_dir
 from lsntp.data.download import download, first_seen, recognise, retried, sha256
 from lsntp.data.fields import standardise
-from lsntp.data.reanalyses import INFERRED, REMOTE, YEARS, Reanalysis, Region
+from lsntp.data.reanalyses import INFERRED, REMOTE, YEARS, Reanalysis
 from lsntp.data.store import RecordError, atomic_write
 
 

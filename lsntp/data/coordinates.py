@@ -6,7 +6,6 @@ units, then names. Only coordinates are read here, never values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ import xarray as xr
 
 from lsntp.data.checks import DataError, shown
 
-Region = Sequence[float]
+Region = tuple[float, float, float, float]
 """North, west, south, east, degrees: the order of the Climate Data Store."""
 
 UNEVEN = 0.05  # largest departure from one step; a Gaussian grid's latitudes stay below it

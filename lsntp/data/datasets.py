@@ -10,20 +10,22 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
+from filelock import FileLock
 from pydantic import BeforeValidator, Field
 
 from lsntp.data.catalogue import NAMES, OURS, PLANTED, REAL, Entry, File, data_dir
 from lsntp.data.checks import DataError, shown
 from lsntp.data.coordinates import Region
+from lsntp.data.download import download
 from lsntp.data.fields import fingerprint, standardise
 from lsntp.data.reanalyses import REMOTE
-from lsntp.data.sources import CONNECT_S, READ_S, DataUnavailable, Source, fields, located
-from lsntp.data.store import clear_leftovers, scratch_of
+from lsntp.data.sources import DataUnavailable, Source, fields, located
 from lsntp.data.synthetic import synthetic
 
 UPSTREAM = "https://raw.githubusercontent.com/pydata/xarray-data/master/"
@@ -139,8 +141,9 @@ def fetch(name: str) -> Path:
 
     Of the paper's data, :data:`lsntp.data.reanalyses.REMOTE`, the folder of its files: more by
     :func:`lsntp.data.china.fetch`.
-    The download goes to a temporary name and is renamed only once verified. A file already there
-    is left alone if it is good; else it is kept under the name ``<file>.corrupt``.
+    The download goes to a temporary name and is renamed only once verified; cut off, it goes on
+    where it was. A file already there is left alone if it is good; else it is kept under the name
+    ``<file>.corrupt``.
 
     Raises
     ------
@@ -151,46 +154,41 @@ def fetch(name: str) -> Path:
         from lsntp.data import china
 
         return china.fetch(name)[0].parent
-    import pooch
-
     file = _entry(name).file
     path = data_dir() / file.filename
-    if path.exists():
-        try:
-            _verified(file, path)
-            return path
-        except DataError:
-            pass
+    if _is_good(file, path):
+        return path
     hint = (
         f"connect to the network and run `lsntp data fetch {name}`, or put {file.filename} "
         f"({UPSTREAM + file.filename}) into {path.parent} or set LSNTP_DATA_DIR to its folder"
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(path.parent)
-        temporary = scratch_of(path)
-        temporary.touch()
-    except OSError as error:
-        raise DataUnavailable(
-            f"{name}: not on disk, and {path.parent} cannot be written ({error.strerror}); {hint}"
-        ) from None
-    try:
-        download = pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S))
-        download(UPSTREAM + file.filename, str(temporary), None)
-        _verified(file, temporary)
-        if path.exists():
-            path.replace(_free_name(path))
-        temporary.replace(path)
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            if not _is_good(file, path):  # nor fetched while it waited
+                download(UPSTREAM + file.filename, path, partial(_arrived, file, path))
     except DataError as error:
         raise DataUnavailable(f"{name}: the download is not the data: {error}; {hint}") from None
     except OSError as error:  # those of requests among them
         raise DataUnavailable(
-            f"{name}: not on disk and not downloadable ({error.strerror or type(error).__name__}); "
-            f"{hint}"
+            f"{name}: not on disk and not downloadable to {path.parent} "
+            f"({error.strerror or type(error).__name__}); {hint}"
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
+
+
+def _is_good(file: File, path: Path) -> bool:
+    try:
+        return path.exists() and bool(_verified(file, path).size)
+    except DataError:
+        return False
+
+
+def _arrived(file: File, path: Path, part: Path) -> None:
+    """See to it that a file is the wanted one before it takes its place."""
+    _verified(file, part)
+    if path.exists():
+        path.replace(_free_name(path))
 
 
 def status(name: str) -> dict[str, str]:

@@ -9,9 +9,10 @@ of the grids. Explained in the book's page on data; :mod:`lsntp.data.china` gets
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-Region = tuple[float, float, float, float]
-"""North, west, south, east, degrees, longitudes in [-180, 180): the order of the CDS."""
+if TYPE_CHECKING:
+    from lsntp.data.coordinates import Region
 
 YEARS = (2017, 2018)
 """Training and test."""

@@ -21,17 +21,19 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import xarray as xr
+from filelock import FileLock
 
 from lsntp.data.catalogue import NAMES, OURS
 from lsntp.data.checks import DataError, shown
+from lsntp.data.download import PLAIN, TIMEOUT_S, download, recognise
 from lsntp.data.fields import fields_of, one_of, only_field
 from lsntp.data.reanalyses import REMOTE
 
-CONNECT_S, READ_S = 2, 20  # time limits of a download, s: to connect to an address, of silence
 PACKED: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -236,7 +238,7 @@ def _unpacked(place: str, stack: ExitStack) -> list[str]:
     if "://" in place:
         if not re.match("https?://", place) or ".zarr" in place or "/dodsC/" in place:
             return [place]
-        place = str(download(place))
+        place = str(downloaded(place))
     if os.path.isdir(place):
         return [place]
     with open(place, "rb") as stream:
@@ -313,37 +315,38 @@ def _opened(place: str, options: dict[str, Any]) -> list[xr.Dataset]:
         return open_variable_datasets(place, **options)
 
 
-def download(url: str) -> Path:
+def downloaded(url: str) -> Path:
     """Download a file into the cache, once for each version that the server tells of.
 
     Raises
     ------
     DataUnavailable
         No network, or no such file.
+    DataError
+        What was downloaded has changed since.
     """
-    import pooch
     import requests
 
     from lsntp.data.catalogue import data_dir
 
     try:
-        head = requests.head(url, timeout=(CONNECT_S, READ_S), allow_redirects=True)
+        head = requests.head(url, headers=PLAIN, timeout=TIMEOUT_S, allow_redirects=True)
         head.raise_for_status()
         told = [head.headers.get(key, "") for key in ("ETag", "Last-Modified", "Content-Length")]
         version = hashlib.sha256("\n".join([url, *told]).encode()).hexdigest()[:16]
         path = data_dir() / "downloads" / version / (url.rsplit("/", 1)[1].split("?")[0] or "file")
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            try:
-                pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S))(url, str(part), None)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+            with FileLock(path.parent / ".lock"):
+                if not path.exists():  # nor downloaded while it waited
+                    download(url, path, partial(recognise, path))
+        recognise(path)
+    except DataError as error:
+        raise DataError(f"{path}: {error}; delete {path.parent} to download it again") from None
     except OSError as error:  # those of requests among them
         raise DataUnavailable(
             f"{url}: it cannot be downloaded ({error.strerror or type(error).__name__}); see "
-            "whether the address is right, connect to the network, or download it elsewhere and "
-            "give the path"
+            "whether the address is right, connect to the network and start again to go on where "
+            "it was cut off, or download it elsewhere and give the path"
         ) from None
     return path

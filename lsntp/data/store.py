@@ -66,6 +66,14 @@ def alive(pid: int) -> bool:
         return True
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def clear_leftovers(folder: Path) -> None:
     """Remove what killed runs left half-written: of this host, or untouched for a day."""
     here = re.compile(rf"\..*\.lsntp\.{re.escape(platform.node())}\.(\d+)\.part")
@@ -74,7 +82,7 @@ def clear_leftovers(folder: Path) -> None:
             ours = here.fullmatch(path.name)
             old = time.time() - path.stat().st_mtime > DAY_S
             if old or (ours and not alive(int(ours[1]))):
-                path.unlink()
+                remove(path)
 
 
 def check_folder(folder: Path, setting: str) -> None:
@@ -108,6 +116,8 @@ def check_folder(folder: Path, setting: str) -> None:
 def atomic_write(path: Path, size: int) -> Iterator[Path]:
     """Give a scratch file to write, which takes the place of ``path`` once it is written.
 
+    It may be written as a folder (a Zarr store), where there is none yet.
+
     Parameters
     ----------
     path : Path
@@ -128,7 +138,7 @@ def atomic_write(path: Path, size: int) -> Iterator[Path]:
             yield scratch
             scratch.replace(path)
         finally:
-            scratch.unlink(missing_ok=True)
+            remove(scratch)
     except (OSError, RuntimeError, SafetensorError) as error:  # libraries raise the last two
         there = next(folder for folder in path.parents if folder.is_dir())
         free = shutil.disk_usage(there).free
@@ -281,7 +291,8 @@ def read(path: Path, name_of: Callable[[xr.Dataset], str], remedy: str) -> xr.Da
         with netCDF4.Dataset(path.name, memory=content) as file:
             if file.sha256 != checksum(file):  # before it is decoded, which might fail in any way
                 raise ValueError("its checksum does not match its content")
-            record = xr.open_dataset(xr.backends.NetCDF4DataStore(file)).load()
+            far = xr.coders.CFDatetimeCoder(time_unit="us")  # ns end in the year 2262
+            record = xr.open_dataset(xr.backends.NetCDF4DataStore(file), decode_times=far).load()
         del record.attrs["sha256"]
         name = name_of(record)
     except Exception as error:  # on a damaged file the libraries fail in any way

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from lsntp import zoo
 from lsntp.data import planted, store
 from lsntp.data.checks import sentence
+from lsntp.data.coordinates import Region
 from lsntp.data.distances import grid_nodes
 from lsntp.data.fields import DataError, check_form, with_values
 from lsntp.data.store import DamagedRecordError, RecordError
@@ -133,7 +134,7 @@ class Trained:
         return data.to_kelvin(scaled, starts)
 
     @property
-    def region(self) -> tuple[float, float, float, float]:
+    def region(self) -> Region:
         """North, west, south, east of its cells, degrees, with a little room for rounding."""
         lat, lon = self.grid["lat"].to_numpy(), self.grid["lon"].to_numpy()
         return lat.max() + 1e-3, lon.min() - 1e-3, lat.min() - 1e-3, lon.max() + 1e-3
