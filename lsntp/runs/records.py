@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from lsntp.data import store
 from lsntp.data.checks import checked, sentence, shown
 from lsntp.data.datasets import NAMES, REAL, open_dataset
+from lsntp.data.sources import short_name
 from lsntp.data.store import DamagedRecordError, RecordError
 from lsntp.runs import metrics
 from lsntp.runs.config import RunConfig
@@ -281,7 +282,7 @@ def row(record: xr.Dataset) -> dict[str, object]:
     config = config_of(record)
     cells: dict[str, object] = {
         "key": config.key,
-        "dataset": config.dataset,
+        "dataset": short_name(config.dataset),
         "model": config.model,
         "recipe": config.recipe.name if config.recipe else "none",
         "preset": config.preset.name if config.preset else "none",
