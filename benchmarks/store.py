@@ -21,7 +21,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    benchmark: str = Field(description="released, scale, levers, steps or arithmetic")
+    benchmark: str = Field(description="released, scale, levers, steps, arithmetic or large-store")
     device: str = Field(description="cpu or cuda")
     machine: dict[str, Any] = Field(description="in words, of benchmarks.machine.describe")
     peak_gflops: dict[str, float] = Field(description="measured peak by library, Gflop/s")

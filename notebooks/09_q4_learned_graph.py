@@ -61,7 +61,7 @@ from lsntp.runs.trained import inner_cells
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = parameters.study(
+datasets, models = parameters.models_of_study(
     dataset, preset, seeds, rerun, models, studies.WITH_GRAPH
 )
 rows = {

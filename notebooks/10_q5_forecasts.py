@@ -47,7 +47,7 @@ from lsntp.results import studies, tables
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = parameters.study(
+datasets, models = parameters.models_of_study(
     dataset, preset, seeds, rerun, models, studies.CASE_MODELS
 )
 labels = [LABELS[m] for m in models]

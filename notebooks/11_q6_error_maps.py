@@ -50,7 +50,9 @@ from lsntp.results import studies, tables
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = parameters.study(dataset, preset, seeds, rerun, models)
+datasets, models = parameters.models_of_study(
+    dataset, preset, seeds, rerun, models
+)
 focus = LABELS[models[0]]
 SHARE = "share of persistence's error"
 runs = {

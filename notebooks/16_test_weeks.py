@@ -58,7 +58,7 @@ from lsntp.results import claims, studies, tables
 from lsntp.zoo import LABELS
 
 figures.style()
-datasets = parameters.main_table(dataset, preset, seeds, rerun, models)
+datasets, models = parameters.test_weeks(dataset, preset, seeds, rerun, models)
 weeks = {
     d: [
         studies.load(studies.rotated(d, back, preset, seeds, models), rerun)

@@ -50,8 +50,7 @@ sys.path.insert(0, str(Path(lsntp.__file__).parents[1]))  # the checkout
 from benchmarks import scale, store
 
 figures.style()
-parameters.in_your_network(dataset, embedding, seed)
-field = lsntp.open_dataset(dataset)
+field = lsntp.open_dataset(parameters.in_your_network(dataset, embedding, seed))
 frames = torch.from_numpy(field.values[:8, None])  # (B, C, H, W), K
 x = (frames - frames.mean()) / frames.std()
 

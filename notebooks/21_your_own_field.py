@@ -44,11 +44,11 @@ from lsntp.data.synthetic import synthetic
 from lsntp.zoo import LABELS
 
 figures.style()
-parameters.own_field(dataset, model, preset)
+given = parameters.own_field(dataset, model, preset)
 folder = tempfile.TemporaryDirectory()
-path = Path(dataset or f"{folder.name}/my_temperature.nc")
+path = given or f"{folder.name}/my_temperature.nc"
 kept = f"{folder.name}/my-model"
-if not dataset:
+if not given:
     made = synthetic(12, 16, 600, links=4).t2m
     made = made.rename(lat="latitude", lon="longitude").sortby("latitude")
     made = made.assign_coords(longitude=made["longitude"] % 360)
@@ -132,7 +132,7 @@ np.testing.assert_array_equal(first, own)
 ahead = (forecast["time"][0] - field["time"].values[-1]) / np.timedelta64(1, "h")
 np.testing.assert_array_equal(ahead, forecast["lead"])
 assert list(scores["model"].values)[:2] == [LABELS[model], "Persistence"]
-if not dataset:
+if not given:
     assert (np.diff(field["lat"]) < 0).all() and field["lon"].max() < 180
     np.testing.assert_allclose(field, synthetic(12, 16, 600, links=4).t2m, atol=1e-4)
     mae = scores["mae"].to_pandas()

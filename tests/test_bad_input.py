@@ -678,6 +678,56 @@ def notebook(name: str, **changed: object) -> None:
     eval(ast.unparse(checks[0]), given)
 
 
+WITH_DATASET = [
+    path.stem[:2] for path in sorted(NOTEBOOKS.glob("*.py")) if "\ndataset = " in path.read_text()
+]
+
+
+@pytest.mark.parametrize("name", WITH_DATASET)
+def test_a_copy_on_other_data_is_marked_and_the_book_is_not(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    notebook(name)
+    assert not shown
+    (tmp_path / "mine.nc").touch()
+    for given in (str(tmp_path / "mine.nc"), [str(tmp_path / "mine.nc")]):
+        notebook(name, dataset=given)
+        note = shown.pop().data
+        assert "mine.nc" in note and str(tmp_path) not in note and not shown
+        if name in ("00", "04"):
+            assert "ncep-na, era5-uk" in note
+    if name in ("00", "04"):
+        notebook(name, preset="smoke")
+        assert "smoke" in shown.pop().data
+
+
+def test_own_data_sets_go_by_the_names_of_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.nc").touch()
+    first, second = str(tmp_path / "a" / "mine.nc"), str(tmp_path / "b" / "mine.nc")
+    (tmp_path / "a" / "more.nc").touch()
+    assert parameters.existing([first, "era5-uk"]) == ["mine.nc", "era5-uk"]
+    assert config(dataset="mine.nc").key == config(dataset=first).key
+    assert parameters.existing([second]) == ["mine.nc"]  # it may be run again on another
+    assert config(dataset="mine.nc").dataset == second
+    both = str(tmp_path / "a" / "m*.nc")
+    (name,) = parameters.existing([both])
+    assert name == "mine.nc and 1 more" and config(dataset=name).key == config(dataset=both).key
+    with pytest.raises(ValueError, match="rename"):
+        parameters.existing([first, second])
+    monkeypatch.chdir(tmp_path / "b")
+    assert parameters.existing(["mine.nc"]) == ["mine.nc"]
+    with pytest.raises(ValueError, match="rename"):
+        parameters.existing([first])
+    (tmp_path / "a" / "mine.nc").rename(tmp_path / "a" / "own.nc")  # as it says
+    assert parameters.existing([str(tmp_path / "a" / "own.nc")]) == ["own.nc"]
+
+
 NO_DATASETS = ("", [], None, 5, ["ncep-an"], ["era5-uk", "nowhere.nc"], [5])
 STUDIES = {
     "dataset": NO_DATASETS,
@@ -685,7 +735,7 @@ STUDIES = {
     "seeds": (0, -1, "three", 2.5, None, [0, 1], 2000),
     "rerun": ("no", 1, None),
 }
-MODELS = ([], None, "ridge", ["nonsense"], [5])
+MODELS = ([], None, "nonsense", ["nonsense"], [5])
 PARAMETERS: dict[str, dict[str, tuple]] = {
     "01": {
         "seed": NO_SEEDS,
@@ -706,10 +756,10 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
     "04": STUDIES
     | {
         "models": (*MODELS, ["convlstm"]),
-        "recipes": ([], None, "modern", ["nonsense"]),
+        "recipes": ([], None, "nonsense", ["nonsense"]),
     },
     "16": STUDIES | {"models": (*MODELS, ["convlstm"])},
-    "09": STUDIES | {"models": (*MODELS, ["ridge"])},
+    "09": STUDIES | {"models": (*MODELS, "ridge", ["ridge"])},
     "10": STUDIES | {"models": (*MODELS, ["predrnn"])},
     "11": STUDIES | {"models": MODELS},
     "13": {"rerun": ("no", 1), "machine": (5, None), "clone": (5, None)},

@@ -59,22 +59,25 @@ def own_field(tmp_path: Path) -> str:
     return "own.nc"
 
 
-def assert_it_went_well(notebook: nbformat.NotebookNode) -> None:
+def assert_it_went_well(notebook: nbformat.NotebookNode, folder: Path) -> None:
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
     assert not any(o.output_type == "error" or o.get("name") == "stderr" for o in outputs)
-    assert "own.nc" in str(outputs)
+    texts = [str(o.get("data", {})) for o in outputs]
+    assert any("written for" in text and "own.nc" in text for text in texts)
+    assert not any(str(folder) in text for text in texts)  # names of files, not their paths
 
 
 def test_the_main_table_trains_on_a_field_of_ones_own(tmp_path: Path, own_field: str) -> None:
-    notebook = execute(tmp_path, dataset=own_field, preset="smoke", seeds=1, rerun=True)
-    assert_it_went_well(notebook)
+    own = str(tmp_path / own_field)
+    notebook = execute(tmp_path, dataset=own, preset="smoke", seeds=1, rerun=True)
+    assert_it_went_well(notebook, tmp_path)
     assert all(label in str(notebook.cells) for label in LABELS.values())
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_trains_on_a_field_of_ones_own(tmp_path: Path, own_field: str, name: str) -> None:
     assert_it_went_well(
-        execute(tmp_path, name, dataset=own_field, preset="smoke", seeds=1, rerun=True)
+        execute(tmp_path, name, dataset=own_field, preset="smoke", seeds=1, rerun=True), tmp_path
     )
 
 
@@ -83,7 +86,24 @@ def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(
 ) -> None:
     chosen = {"dataset": own_field, "models": ["ridge", "lsntp-equations"]}
     notebook = execute(tmp_path, "16_test_weeks", **chosen, preset="smoke", seeds=1, rerun=True)
-    assert_it_went_well(notebook)
+    assert_it_went_well(notebook, tmp_path)
     outputs = str([c.get("outputs") for c in notebook.cells])
     shown = {name for name in LABELS if LABELS[name] in outputs}
     assert shown == {"ridge", "lsntp-equations"}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("04_main_table", {"models": "ridge", "recipes": "modern"}),
+        ("09_q4_learned_graph", {"models": "lsntp-equations"}),
+        ("10_q5_forecasts", {"models": "ridge"}),
+        ("11_q6_error_maps", {"models": "ridge"}),
+        ("16_test_weeks", {"models": "ridge"}),
+    ],
+)
+def test_one_model_is_given_by_its_name(
+    tmp_path: Path, own_field: str, name: str, parameters: dict[str, str]
+) -> None:
+    chosen = {"dataset": own_field, "preset": "smoke", "seeds": 1, "rerun": True}
+    assert_it_went_well(execute(tmp_path, name, **chosen, **parameters), tmp_path)

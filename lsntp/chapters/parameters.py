@@ -1,6 +1,8 @@
 """The parameters of the notebooks, checked before anything is computed.
 
 Each function is the first call of the notebooks it is named after; its types say what they accept.
+Names come back as lists, data sets of one's own by their files' names. A copy run on other data
+than the book's is marked so.
 """
 
 from __future__ import annotations
@@ -10,14 +12,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lsntp.data.checks import Count, Odd, Seed, checked, shown
-from lsntp.data.datasets import NAMES, Datasets, located
+from lsntp.data.checks import Count, DataError, Odd, Seed, checked, one_or_several, shown
+from lsntp.data.datasets import NAMES, Datasets
 from lsntp.data.reanalyses import REMOTE
+from lsntp.data.sources import go_by_file
 from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
 PRINTED = (["ncep-na", "era5-uk"], "laptop", 3, False)
 """Data sets, preset, seeds and ``rerun`` of the book: what its sentences are about."""
+
+# A data set by itself, also as a list of one.
+Dataset = Annotated[list[str], one_or_several, Field(min_length=1, max_length=1)]
 
 
 @checked
@@ -44,7 +50,7 @@ def observations(dataset: Datasets, recompute: bool) -> list[str]:
     ------
     ValueError
     """
-    return existing(dataset)
+    return marked(dataset)
 
 
 @checked
@@ -62,19 +68,30 @@ def method(
     ------
     ValueError
     """
-    return existing(dataset)
+    return marked(dataset)
 
 
 @checked
-def study(
+def study(dataset: Datasets, preset: PresetName, seeds: Seeds, rerun: bool) -> list[str]:
+    """Check the parameters of a study's notebook; return the data sets as a list.
+
+    Raises
+    ------
+    ValueError
+    """
+    return marked(dataset, preset, seeds)
+
+
+@checked
+def models_of_study(
     dataset: Datasets,
     preset: PresetName,
     seeds: Seeds,
     rerun: bool,
-    models: Models = tuple(LABELS),
+    models: Models,
     among: Collection[str] = tuple(LABELS),
-) -> list[str]:
-    """Check the parameters of a study's notebook; return the data sets as a list.
+) -> tuple[list[str], list[str]]:
+    """Check the parameters of a study's notebook that lets models be chosen.
 
     Parameters
     ----------
@@ -83,14 +100,17 @@ def study(
     among : collection of str
         The models that it can show.
 
+    Returns
+    -------
+    the data sets and the models, as lists
+
     Raises
     ------
     ValueError
     """
-    for model in models if among != tuple(LABELS) else ():
-        if model not in among:
-            raise ValueError(f"models={shown(models)}: expected some of {', '.join(among)}")
-    return existing(dataset)
+    if not {*models} <= {*among}:
+        raise ValueError(f"models={shown(models)}: expected some of {', '.join(among)}")
+    return marked(dataset, preset, seeds), list(models)
 
 
 @checked
@@ -100,39 +120,58 @@ def main_table(
     seeds: Seeds,
     rerun: bool,
     models: Models,
-    recipes: Recipes = ("modern",),
-) -> list[str]:
-    """Check the parameters of ``04_main_table`` and ``16_test_weeks``; return the data sets.
+    recipes: Recipes,
+) -> tuple[list[str], list[str], list[str]]:
+    """Check the parameters of ``04_main_table``; return data sets, models and recipes as lists.
 
     Raises
     ------
     ValueError
     """
+    with_ridge(models)
+    return marked(dataset, preset, seeds), list(models), list(recipes)
+
+
+@checked
+def test_weeks(
+    dataset: Datasets, preset: PresetName, seeds: Seeds, rerun: bool, models: Models
+) -> tuple[list[str], list[str]]:
+    """Check the parameters of ``16_test_weeks``; return the data sets and the models as lists.
+
+    Raises
+    ------
+    ValueError
+    """
+    with_ridge(models)
+    return marked(dataset, preset, seeds, book=["era5-uk"]), list(models)
+
+
+def with_ridge(models: Sequence[str]) -> None:
+    """Refuse a choice of models without the one that others are compared with."""
     if "ridge" not in models:
         raise ValueError(f"models={shown(models)}: expected ridge among them, to compare with")
-    return existing(dataset)
 
 
 @checked
-def in_your_network(dataset: str, embedding: Count, seed: Seed) -> None:
-    """Check the parameters of ``20_in_your_network``.
+def in_your_network(dataset: Dataset, embedding: Count, seed: Seed) -> str:
+    """Check the parameters of ``20_in_your_network``; return the data set.
 
     Raises
     ------
     ValueError
     """
-    existing([dataset])
+    return marked(dataset, book=["synthetic"])[0]
 
 
 @checked
-def own_field(dataset: str, model: ModelName, preset: PresetName | None) -> None:
-    """Check the parameters of ``21_your_own_field``.
+def own_field(dataset: Dataset, model: ModelName, preset: PresetName | None) -> str:
+    """Check the parameters of ``21_your_own_field``; return the data set, "" if none is given.
 
     Raises
     ------
     ValueError
     """
-    existing([dataset] if dataset else [])
+    return marked(dataset, book=["a made field"])[0] if dataset != [""] else ""
 
 
 @checked
@@ -145,12 +184,55 @@ def speed_and_scale(machine: str, rerun: bool, clone: str) -> None:
     """
 
 
-def existing(datasets: list[str]) -> list[str]:
-    """Return the data sets' names, as records have them, if each is known or a file that is there.
+def marked(
+    datasets: list[str],
+    preset: str = PRINTED[1],
+    seeds: int = PRINTED[2],
+    book: list[str] = PRINTED[0],
+) -> list[str]:
+    """Return the data sets' names; if the page was written for others, say so on it.
+
+    Parameters
+    ----------
+    datasets, preset, seeds
+        Those of the notebook.
+    book : sequence of str
+        The data sets that its text is about.
 
     Raises
     ------
     DataError
+        One is unknown, and no file that is there.
+    """
+    from IPython.display import Markdown, display
+
+    names = existing(datasets)
+    ours, theirs = (", ".join(one) for one in (book, names))
+    if (preset, seeds) != PRINTED[1:3]:
+        ours += f" (preset {PRINTED[1]}, seeds {PRINTED[2]})"
+        theirs += f" (preset {preset}, seeds {seeds})"
+    if ours != theirs:
+        note = (
+            f"> **The text of this page was written for {ours}; its figures and tables below are "
+            f"of {theirs}.**"
+        )
+        display(Markdown(note))
+    return names
+
+
+def existing(datasets: list[str]) -> list[str]:
+    """Return the data sets' names, of files the files', if each is known or a file that is there.
+
+    Raises
+    ------
+    DataError
+        One is not; or two files have one name.
     """
     known = {*NAMES, *REMOTE}
-    return [name if name in known else located(name).name for name in datasets]
+    names = [name if name in known else go_by_file(name) for name in dict.fromkeys(datasets)]
+    if len({*names}) < len(names):
+        raise DataError(
+            f"dataset={shown(datasets)}: two files of one name; expected each once, by a name of "
+            "its own: rename one"
+        )
+    return names

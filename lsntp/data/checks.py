@@ -45,6 +45,10 @@ Seed = Annotated[int, BeforeValidator(_plain), Field(strict=True, ge=0, lt=2**63
 Kilometres = Annotated[float, BeforeValidator(_plain), Field(strict=True, ge=0)]
 
 
+one_or_several = BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
+"""Take a name for a list of one."""
+
+
 def known(name: str, names: Collection[str]) -> str:
     """Return a name if it is one of these, else raise a ValueError with them and the nearest."""
     if name in names:

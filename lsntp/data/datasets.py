@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import numpy as np
 import xarray as xr
 from filelock import FileLock
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from lsntp.data.catalogue import NAMES, OURS, PLANTED, REAL, Entry, File, data_dir
-from lsntp.data.checks import DataError, shown
+from lsntp.data.checks import DataError, one_or_several, shown
 from lsntp.data.coordinates import Region
 from lsntp.data.download import download
 from lsntp.data.fields import fingerprint, standardise
@@ -31,11 +31,7 @@ from lsntp.data.synthetic import synthetic
 UPSTREAM = "https://raw.githubusercontent.com/pydata/xarray-data/master/"
 
 # One name, or a list of some.
-Datasets = Annotated[
-    list[str],
-    BeforeValidator(lambda names: [names] if isinstance(names, str) else names),
-    Field(min_length=1),
-]
+Datasets = Annotated[list[str], one_or_several, Field(min_length=1)]
 
 
 Given = str | os.PathLike | Sequence[str | os.PathLike] | xr.DataArray | xr.Dataset

@@ -62,6 +62,36 @@ class Source(NamedTuple):
         return JOINED.join(self.places) + chosen
 
 
+BY_FILE: dict[str, str] = {}
+"""Data sets of one's own that go by their file's name in this process -> their full names."""
+
+
+def short_name(name: str) -> str:
+    """Name a data set by its file's name, without the folder; one with a name has that."""
+    first, *others = name.split(JOINED)
+    return Path(first).name + (f" and {len(others)} more" if others else "")
+
+
+def go_by_file(name: str) -> str:
+    """Let a data set of one's own go by its :func:`short_name` in this process, and return that.
+
+    Raises
+    ------
+    DataError
+        If there is none, or another goes by that name.
+    """
+    full = located(name).name
+    short = short_name(full)
+    BY_FILE.pop(short, None)
+    if short in (*NAMES, *REMOTE) or _places(short) not in ([], _places(full)):
+        raise DataError(
+            f"{full}: another data set goes by the name {short} here; expected one that is only "
+            "its own: rename the file"
+        )
+    BY_FILE[short] = full
+    return short
+
+
 def located(given: str | os.PathLike | Sequence[str | os.PathLike]) -> Source:
     """Find the files, stores or URLs that a name, a glob or a list of these stands for.
 
@@ -77,6 +107,8 @@ def located(given: str | os.PathLike | Sequence[str | os.PathLike]) -> Source:
             "paths"
         )
     names = [os.fspath(one) for one in several]
+    if len(names) == 1 and not _places(names[0]):
+        names = [BY_FILE.get(names[0], names[0])]
     if len(names) == 1 and JOINED in names[0] and not _places(names[0]):
         names = names[0].split(JOINED)
     found, chosen = [], {}

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from lsntp.data.sources import short_name
 from lsntp.results.studies import TRAINED_ALIKE
 from lsntp.runs.records import config_of
 
@@ -38,7 +39,7 @@ def pick(
     chosen = []
     for record in runs:
         config = config_of(record)
-        same = config.dataset == dataset and config.model == model
+        same = short_name(config.dataset) == short_name(dataset) and config.model == model
         trained = config.recipe.name if config.recipe else None
         if same and (trained in (None, recipe) or model not in TRAINED_ALIKE):
             chosen.append(record)

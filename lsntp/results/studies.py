@@ -23,14 +23,14 @@ from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
 from lsntp.runs.trained import inner_cells
 from lsntp.runs.training import RECIPES, Recipe
-from lsntp.zoo import LABELS, MODELS, NETWORKS, REFERENCES
+from lsntp.zoo import LABELS, MAIN, MODELS, NETWORKS, REFERENCES
 
 Study = dict[str, list[RunConfig]]
 
 LSNTP = "lsntp-equations"
 """The form of LS-NTP that the studies vary."""
 
-WITH_GRAPH = tuple(name for name, model in MODELS.items() if model.graph)
+WITH_GRAPH = tuple(m for m in MAIN if MODELS[m].graph)
 """The networks that learn a graph."""
 
 POWER = (LSNTP, "lsntp-released", "lsntp-untied")
@@ -48,7 +48,7 @@ DISTANCES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 ROTATIONS = 4
 """Test periods, the data set's own and those before it."""
 
-TRAINED_ALIKE = tuple(m for m in NETWORKS if MODELS[m].recipe == "modern")
+TRAINED_ALIKE = tuple(m for m in NETWORKS if m in MAIN and MODELS[m].recipe == "modern")
 """The networks of the main table that share preset and recipe."""
 
 RELEASED_TOO = tuple(m for m in NETWORKS if MODELS[m].released_too)
@@ -72,14 +72,15 @@ def main(
     dataset: str,
     preset: PresetName = "laptop",
     seeds: Seeds = 3,
-    models: Models = tuple(LABELS),
+    models: Models = MAIN,
     recipes: Recipes = ("modern", "released"),
 ) -> Study:
     """Table 3: every model by the first recipe, LS-NTP and ConvLSTM by the others, too."""
     study = {LABELS[m]: seeded(1, dataset=dataset, model=m) for m in models if m in REFERENCES}
     for recipe in recipes:
         for m in models:
-            if m in (TRAINED_ALIKE if recipe == recipes[0] else RELEASED_TOO):
+            alike = m in NETWORKS and MODELS[m].recipe == "modern"
+            if alike if recipe == recipes[0] else m in RELEASED_TOO:
                 label = LABELS[m] if recipe == recipes[0] else f"{LABELS[m]}, {recipe} recipe"
                 study[label] = seeded(seeds, dataset=dataset, model=m, recipe=recipe, preset=preset)
     if "lsntp-tuned" in models:
@@ -152,7 +153,7 @@ def rotated(
     rotation: int,
     preset: str = "laptop",
     seeds: int = 3,
-    models: Sequence[str] = tuple(LABELS),
+    models: Sequence[str] = MAIN,
 ) -> Study:
     """Table 3 by the modern recipe on another test period, everything fitted outside it."""
     return {

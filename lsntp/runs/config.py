@@ -19,7 +19,17 @@ from pydantic import (
 
 from lsntp import zoo
 from lsntp.data.catalogue import OURS, PLANTED, REAL
-from lsntp.data.checks import Count, DataError, Kilometres, Odd, Seed, Whole, known, one_of
+from lsntp.data.checks import (
+    Count,
+    DataError,
+    Kilometres,
+    Odd,
+    Seed,
+    Whole,
+    known,
+    one_of,
+    one_or_several,
+)
 from lsntp.data.sources import JOINED, located
 from lsntp.runs.training import NAME, RECIPES, Recipe
 
@@ -91,8 +101,9 @@ PRESETS = {
 PresetName = Annotated[str, one_of(PRESETS)]
 RecipeName = Annotated[str, one_of(RECIPES)]
 ModelName = Annotated[str, one_of(zoo.LABELS)]
-Models = Annotated[Sequence[ModelName], Field(min_length=1)]
-Recipes = Annotated[Sequence[RecipeName], Field(min_length=1)]
+# One name, or a list of some.
+Models = Annotated[Sequence[ModelName], one_or_several, Field(min_length=1)]
+Recipes = Annotated[Sequence[RecipeName], one_or_several, Field(min_length=1)]
 # How many seeds: 0, 1, …
 Seeds = Annotated[Count, Field(le=1000)]
 

@@ -20,6 +20,7 @@ from lsntp.data import store
 from lsntp.data.catalogue import NAMES, OURS, PLANTED, REAL
 from lsntp.data.checks import checked, sentence, shown
 from lsntp.data.datasets import open_dataset
+from lsntp.data.sources import short_name
 from lsntp.data.store import DamagedRecordError, RecordError
 from lsntp.runs import metrics
 from lsntp.runs.config import RunConfig
@@ -289,7 +290,7 @@ def row(record: xr.Dataset) -> dict[str, object]:
     config = config_of(record)
     cells: dict[str, object] = {
         "key": config.key,
-        "dataset": config.dataset,
+        "dataset": short_name(config.dataset),
         "model": config.model,
         "recipe": config.recipe.name if config.recipe else "none",
         "preset": config.preset.name if config.preset else "none",

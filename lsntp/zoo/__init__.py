@@ -41,6 +41,7 @@ class Model:
     recipe: str = "modern"  # unless another is asked for
     preset: str = "laptop"
     released_too: bool = False  # the main table also trains it by the released recipe
+    in_main: bool = True  # the main table has its row
 
 
 # Okabe and Ito's colours, and Tol's muted ones for the rivals.
@@ -48,7 +49,7 @@ MODELS = {
     "persistence": Model(Persistence, "Persistence", "#999999", "reference"),
     "climatology": Model(ClimatologyForecast, "Climatology", "#8c6d46", "reference"),
     "ridge": Model(Ridge, "Ridge 5×5", "#e69f00", "reference"),
-    "ridge-eof": Model(RidgeEOF, "Ridge 5×5 + EOFs", "#ddcc77", "reference"),
+    "ridge-eof": Model(RidgeEOF, "Ridge 5×5 + EOFs", "#ddcc77", "reference", in_main=False),
     "cnn-lstm": Model(CNNLSTM, "CNN then LSTM", "#999933"),
     "convlstm": Model(convlstm, "ConvLSTM", "#0072b2", released_too=True),
     "predrnn": Model(predrnn, "PredRNN", "#44aa99"),
@@ -72,7 +73,9 @@ MODELS = {
         parts=RELEASED,
         released_too=True,
     ),
-    "lsntp-untied": Model(LSNTP.untied, "LS-NTP (untied)", "#cc6677", graph=True, parts=UNTIED),
+    "lsntp-untied": Model(
+        LSNTP.untied, "LS-NTP (untied)", "#cc6677", graph=True, parts=UNTIED, in_main=False
+    ),
     "lsntp-tuned": Model(
         DirectLSNTP,
         "LS-NTP (tuned)",
@@ -93,3 +96,5 @@ REFERENCES = tuple(name for name, model in MODELS.items() if model.kind == "refe
 NETWORKS = tuple(name for name in MODELS if name not in REFERENCES)
 LABELS = {name: model.label for name, model in MODELS.items()}
 """What to call them in tables and figures."""
+MAIN = tuple(name for name, model in MODELS.items() if model.in_main)
+"""Those of the main table."""
