@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from lsntp.data.catalogue import OURS, PLANTED, REAL
+from lsntp.data.catalogue import PLANTED, REAL
 from lsntp.data.checks import Odd, checked, one_of
 from lsntp.data.datasets import open_dataset
 from lsntp.data.distances import great_circle_km, grid_nodes
@@ -379,19 +379,19 @@ def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str,
     Raises
     ------
     RecordError
-        If a record is missing and ``rerun`` is false.
+        If a record is missing, or was made from other data, and ``rerun`` is false.
     DataError
         If a data set's name is unknown.
     """
     configs = {c.key: c for row in study.values() for c in row}
-    for name in {c.dataset for c in configs.values()}.difference(OURS):
-        open_dataset(name)  # an unknown name is told before a missing record
+    # an unknown name is told before a missing record
+    now = {name: records.fingerprint_now(name) for name in {c.dataset for c in configs.values()}}
     if rerun:
         own = records.own_store()
         bar = tqdm(configs.items(), unit="run", file=sys.stdout)
         loaded = {key: records.run(c, folder=own) for key, c in bar}
     else:
-        loaded = {key: records.find(c) for key, c in configs.items()}
+        loaded = {key: records.find(c, now[c.dataset]) for key, c in configs.items()}
     return {label: [loaded[c.key] for c in row] for label, row in study.items()}
 
 

@@ -142,14 +142,25 @@ def is_stored(config: RunConfig, folder: Path | None = None) -> bool:
     return True
 
 
-def is_current(config: RunConfig, folder: Path | None = None) -> bool:
-    """Tell whether :func:`is_stored`, and of a file of one's own, whether it holds those values."""
-    if config.dataset in OURS:  # verified against its fingerprint whenever it is opened
-        return is_stored(config, folder)
-    return is_stored(config, folder) and (
-        open_dataset(config.dataset).attrs["fingerprint"]
-        == read(path_of(config, folder)).attrs["fingerprint"]
-    )
+def is_current(
+    config: RunConfig, folder: Path | None = None, fingerprint: str | None = None
+) -> bool:
+    """Tell whether :func:`is_stored`, and of a file of one's own, whether it holds those values.
+
+    The file is opened, unless its field's ``fingerprint`` is given.
+    """
+    if not is_stored(config, folder):
+        return False
+    now = fingerprint or fingerprint_now(config.dataset)
+    return now in (None, read(path_of(config, folder)).attrs["fingerprint"])
+
+
+def fingerprint_now(dataset: str) -> str | None:
+    """Return the fingerprint of a data set of one's own as it is now.
+
+    None of the others, which are verified against theirs whenever they are opened.
+    """
+    return None if dataset in OURS else open_dataset(dataset).attrs["fingerprint"]
 
 
 def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
@@ -178,13 +189,13 @@ def read(path: Path) -> xr.Dataset:
     return store.read(path, lambda record: name_of(config_of(record)), REMEDY)
 
 
-def find(config: RunConfig) -> xr.Dataset:
-    """Return the stored record of a config.
+def find(config: RunConfig, fingerprint: str | None = None) -> xr.Dataset:
+    """Return the stored record of a config; ``fingerprint`` as of :func:`is_current`.
 
     Raises
     ------
     RecordError
-        If there is none.
+        If there is none, or it was made from other data.
     """
     path = path_of(config)
     if not path.exists():
@@ -192,7 +203,15 @@ def find(config: RunConfig) -> xr.Dataset:
             f"no record of {config.title} in {path.parent}; make it with lsntp "
             f"{'campaign all' if config.variant else 'run'}, or pass rerun=True to the notebook"
         )
-    return read(path)
+    record = read(path)
+    now, then = fingerprint or fingerprint_now(config.dataset), record.attrs["fingerprint"]
+    if now not in (None, then):
+        raise RecordError(
+            f"the record of {config.title} in {path.parent} was made from other data: fingerprint "
+            f"{then[:8]}, {short_name(config.dataset)} now has {now[:8]}; make it again with lsntp "
+            f"{'campaign' if config.variant else 'run'}, or pass rerun=True to the notebook"
+        )
+    return record
 
 
 def find_by_key(key: str) -> xr.Dataset:
