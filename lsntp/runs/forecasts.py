@@ -287,8 +287,9 @@ def evaluate(
     trained : Trained
     field : DataArray (time, lat, lon), K
     from_, until : time, optional
-        First and last time that a window may hold. By default from the start of the test period
-        that the model was kept with, so that no time it was trained on is scored.
+        First and last time that a window may hold; a day as text is meant whole. By default from
+        the start of the test period that the model was kept with, so that no time it was trained on
+        is scored.
 
     Returns
     -------
@@ -302,16 +303,21 @@ def evaluate(
     """
     data = trained.ready(field)
     times = pd.DatetimeIndex(field["time"].to_numpy())
-    first = pd.Timestamp(from_ if from_ is not None else trained.provenance["test_start"])
-    last = pd.Timestamp(until) if until is not None else times[-1]
+    first = from_ if from_ is not None else trained.provenance["test_start"]
+    span = f"the field runs from {times[0].isoformat()} to {times[-1].isoformat()}"
+    try:
+        inside = times.slice_indexer(first, until)
+    except (ValueError, TypeError):
+        raise DataError(
+            f"from {shown(first)} until {shown(until)}: expected times, e.g. "
+            f"{times[0].isoformat()}; {span}"
+        ) from None
     length = trained.config.input_steps + trained.config.lead_steps
-    starts = np.arange(len(times) - length + 1)
-    starts = starts[(times[starts] >= first) & (times[starts + length - 1] <= last)]
+    starts = np.arange(inside.start, inside.stop - length + 1)
     if not len(starts):
         raise DataError(
-            f"no window of {length} steps from {first.isoformat()} to {last.isoformat()}; expected "
-            f"at least one: the field runs from {times[0].isoformat()} to {times[-1].isoformat()}, "
-            "give other times"
+            f"no window of {length} steps from {shown(first)} until {shown(until)}; expected at "
+            f"least one: {span}, give other times"
         )
     models: dict[str, Any] = {
         zoo.LABELS[trained.config.model]: trained,
