@@ -348,9 +348,12 @@ OTHERS: dict[str, Studies] = {
 """Likewise, studies of which the book has no records."""
 
 
+NAMES = (*STUDIES, *OTHERS, "all")
+
+
 @checked
 def configs(
-    name: Annotated[str, one_of((*STUDIES, *OTHERS, "all"))],
+    name: Annotated[str, one_of(NAMES)],
     preset: PresetName,
     seeds: Seeds,
     datasets: Sequence[str] = REAL_SETS,

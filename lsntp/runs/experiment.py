@@ -21,7 +21,7 @@ from torch import nn
 from lsntp.data import planted
 from lsntp.data.catalogue import PLANTED
 from lsntp.data.datasets import open_dataset
-from lsntp.data.windows import Windows
+from lsntp.data.windows import Windows, split
 from lsntp.model import product
 from lsntp.model.graph import AdaptiveGraph
 from lsntp.runs import machine, metrics, training
@@ -74,11 +74,7 @@ def execute(
     """
     with one_thread():
         field = open_dataset(config.dataset)
-        if min(field.shape[1:]) < metrics.WINDOW:  # told before training, not after
-            raise ValueError(
-                f"{config.dataset} has {field.shape[1]}×{field.shape[2]} cells; expected at least "
-                f"{metrics.WINDOW}×{metrics.WINDOW}, the window of SSIM"
-            )
+        check_size(config, field)
         started = time.perf_counter()
         trained, data, history = fitted(
             config, field, checkpoints=checkpoints, device=device, progress=progress
@@ -108,6 +104,23 @@ def execute(
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         return record
+
+
+def check_size(config: RunConfig, field: xr.DataArray) -> None:
+    """Tell before training, not after it, that a field has too few cells or times.
+
+    Raises
+    ------
+    ValueError
+        Of times as of :func:`lsntp.data.windows.split`.
+    """
+    if min(field.shape[1:]) < metrics.WINDOW:
+        raise ValueError(
+            f"{config.dataset} has {field.shape[1]}×{field.shape[2]} cells; expected at least "
+            f"{metrics.WINDOW}×{metrics.WINDOW}, the window of SSIM"
+        )
+    validation = config.recipe.validation if config.recipe else "blocked"
+    split(field, config.input_steps, config.lead_steps, validation, config.rotation)
 
 
 @contextmanager

@@ -253,8 +253,8 @@ class Trained:
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             why = sentence(error) if isinstance(error, ValidationError) else error
             raise DamagedRecordError(
-                f"{path} is no readable model ({why}); expected one that lsntp train wrote: train "
-                "it again"
+                f"{path} is no readable model ({why}); expected one that lsntp train wrote: delete "
+                "it and train again"
             ) from error
         part = {name: without(name, tensors) for name in PARTS}
         axes = {axis: part["grid"][axis].numpy() for axis in AXES}
@@ -324,21 +324,22 @@ def fitted(
     steps = config.input_steps, config.lead_steps
     data = prepare(field, *steps, scaler, validation, config.rotation)
     grid, step_hours = field[0].drop_vars("time"), float(field.attrs["step_hours"])
-    kept = Trained(config, grid, step_hours, data.scaler, zoo.MODELS["persistence"].build())
     if recipe is None or preset is None:  # references see standardised anomalies
         links = {"links": told(config, grid)} if config.told else {}
-        kept.model = zoo.MODELS[config.model].build(**links).fit(data)
+        reference = zoo.MODELS[config.model].build(**links).fit(data)
+        kept = Trained(config, grid, step_hours, data.scaler, reference)
         return kept, data, training.History()
+    guess = None
     if recipe.guess == "ridge":
-        kept.guess = zoo.Ridge()
-        data = replace(data, guesses=kept.guess.cross_fitted(data))
-    kept.model = build_network(config, field)
+        guess = zoo.Ridge()
+        data = replace(data, guesses=guess.cross_fitted(data))
+    net = build_network(config, field)
     checkpoint = None
     if checkpoints is not None:  # never serves other data under the same name
         name = f"{config.key}-{field.attrs['fingerprint'][:8]}.safetensors"
         checkpoint = checkpoints / name
     history = training.fit(
-        kept.model,
+        net,
         data,
         recipe,
         epochs=preset.epochs,
@@ -348,4 +349,4 @@ def fitted(
         device=device,
         progress=progress,
     )
-    return kept, data, history
+    return Trained(config, grid, step_hours, data.scaler, net, guess), data, history
