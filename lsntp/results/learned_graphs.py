@@ -67,7 +67,7 @@ def untrained(config: RunConfig, field: xr.DataArray) -> np.ndarray:
 
 
 def among_all(matrices: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Put matrices (..., n, n) of the nodes ``there`` (N,) where they belong in (..., N, N) of NaN."""
+    """Lay matrices (..., n, n) of the nodes ``there`` (N,) into (..., N, N), elsewhere NaN."""
     whole = np.full((*matrices.shape[:-2], there.size, there.size), np.nan)
     whole[..., there[:, None] & there] = matrices.reshape(*matrices.shape[:-2], -1)
     return whole
