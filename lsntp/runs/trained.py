@@ -54,13 +54,19 @@ def build_network(config: RunConfig, grid: xr.DataArray) -> nn.Module:
     if config.told:
         net.graph = GivenGraph(told(config, grid))
         return net
-    there = with_values(grid)
+    there = nodes_there(config, grid)
     if net.graph is not None and not there.all():
-        cells = torch.from_numpy(there)[None, None].float()
-        if config.preset.downsample:  # a node is there if any cell that it sees is
-            cells = F.max_pool2d(pad_to_odd(cells[None])[0], 3, stride=2)
-        net.graph.restrict(cells.flatten().nonzero().flatten())
+        net.graph.restrict(torch.from_numpy(there.nonzero()[0]))
     return net
+
+
+def nodes_there(config: RunConfig, grid: xr.DataArray) -> np.ndarray:
+    """Tell of each node (N,) of the config's network whether any cell that it sees has values."""
+    cells = torch.from_numpy(with_values(grid))
+    if config.preset is not None and config.preset.downsample:
+        seen = pad_to_odd(cells[None, None, None].float())[0]
+        cells = F.max_pool2d(seen, 3, stride=2) > 0
+    return cells.flatten().numpy()
 
 
 def told(config: RunConfig, grid: xr.DataArray) -> Tensor:
