@@ -4,6 +4,7 @@ from . import runs as runs
 from . import zoo as zoo
 from .data.datasets import open_dataset as open_dataset
 from .data.distances import great_circle_km as great_circle_km
+from .data.sources import raw as raw
 from .model.forecaster import LSNTP as LSNTP
 from .model.forecaster import Forecaster as Forecaster
 from .model.graph import AdaptiveGraph as AdaptiveGraph

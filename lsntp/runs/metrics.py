@@ -13,7 +13,8 @@ from scipy.stats import mannwhitneyu
 
 from lsntp.data.checks import shown
 from lsntp.data.distances import great_circle_km, grid_nodes
-from lsntp.data.fields import HIGHEST_K, LEAST_SPREAD_K, LOWEST_K, with_values
+from lsntp.data.fields import with_values
+from lsntp.data.units import HIGHEST_K, LEAST_SPREAD_K, LOWEST_K
 
 WINDOW = 7
 """Side of SSIM's square, evenly weighted window, in cells (scikit-image's default)."""
