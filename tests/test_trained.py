@@ -185,6 +185,32 @@ def test_a_checkpoint_of_what_the_file_held_before_is_not_resumed(own_file: str,
     assert not all(torch.equal(weights[name], old[name]) for name in old)
 
 
+def test_only_what_was_not_trained_on_is_scored_unless_asked(own_file: str):
+    record = records.run(RunConfig(dataset=own_file, model="ridge", rotation=1))
+    kept = Trained.load(records.model_dir(records.config_of(record)))
+    field = open_dataset(own_file)
+    scores = forecasts.evaluate(kept, field)
+    np.testing.assert_array_equal(scores["mae"].sel(model=LABELS["ridge"]), record["mae"])
+    assert scores.attrs["windows"] == record.sizes["window"] and scores.attrs["seen"] == 0
+    # of 400 times the 80 before the last 80 were not trained on
+    whole = forecasts.evaluate(kept, field, from_=field["time"].values[0])
+    inside = 80 - 12 + 1
+    assert whole.attrs["windows"] == 400 - 12 + 1
+    assert whole.attrs["seen"] == whole.attrs["windows"] - inside
+
+
+def test_a_grid_up_to_the_poles_is_found_again_by_its_region(tmp_path: Path):
+    field = synthetic(height=9, width=12, steps=320, links=0, seed=1).t2m
+    field = field.assign_coords(lat=np.linspace(90, -90, 9), lon=np.linspace(-180, 150, 12))
+    field.assign_attrs(units="K").to_netcdf(tmp_path / "globe.nc")
+    field = open_dataset(tmp_path / "globe.nc")
+    trained = forecasts.train(field, "ridge")
+    again = open_dataset(tmp_path / "globe.nc", region=trained.region)
+    xr.testing.assert_equal(
+        forecasts.forecast(trained, again)["t2m"], forecasts.forecast(trained, field)["t2m"]
+    )
+
+
 def test_the_commands_do_what_the_functions_do(own_file: str, tmp_path: Path):
     def call(*words: object) -> str:
         result = CliRunner().invoke(app, [str(word) for word in words])

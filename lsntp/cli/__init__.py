@@ -125,7 +125,7 @@ def train(
     with told():
         store.check_folder(to, "--to")
         there = (to / FILE).exists()
-        forecasts.train(
+        kept = forecasts.train(
             opened(files, region, (from_, until), every),
             model,
             recipe=recipe,
@@ -138,6 +138,8 @@ def train(
             progress=True,
         )
         typer.echo(f"{to / FILE}{', there already: the same settings and data' if there else ''}")
+        times = [kept.provenance[name] for name in forecasts.PERIODS]
+        typer.echo("trained on {} to {}, without {} to {}, left for evaluate".format(*times))
 
 
 @app.command()
@@ -221,6 +223,8 @@ def evaluate(
             f"{scores.attrs['windows']} windows from {scores.attrs['first']} to "
             f"{scores.attrs['last']}; columns: lead (h)"
         )
+        if seen := scores.attrs["seen"]:
+            typer.echo(f"{seen} of these windows hold times that the model was trained on")
 
 
 @app.command()
@@ -263,8 +267,9 @@ def campaign(
                 "by --dataset: lsntp campaign main --dataset FILE"
             )
         configs = studies.configs(name, preset, seeds, dataset or studies.REAL_SETS)
-    todo = [config for config in configs if not records.is_stored(config)]
     with told():
+        now = {name: records.fingerprint_now(name) for name in {c.dataset for c in configs}}
+        todo = [c for c in configs if not records.is_current(c, fingerprint=now[c.dataset])]
         if not scheduler:
             campaigns.check(todo, device)
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")

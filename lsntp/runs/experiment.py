@@ -30,7 +30,7 @@ from lsntp.runs.machine import peak_memory_mib
 from lsntp.runs.trained import Trained, distance_cut, fitted, inner_cells, told
 from lsntp.zoo.references import Reference
 
-PROVENANCE = ("name", "long_name", "source", "licence", "fingerprint", "test_start")
+PROVENANCE = ("name", "long_name", "source", "licence", "fingerprint")
 """What is kept with a model of its field's attributes."""
 
 
@@ -87,7 +87,7 @@ def execute(
         if config.cases:
             record = record.merge(three_cases(prediction, data))
         wall_s = history.seconds or time.perf_counter() - started
-        trained.provenance = provenance(field, device)
+        trained.provenance = provenance(data, device)
         if keep is not None:
             trained.save(keep)
         record.attrs = {
@@ -134,13 +134,14 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def provenance(field: xr.DataArray, device: str) -> dict[str, str]:
+def provenance(data: Windows, device: str) -> dict[str, str]:
     """Say of a model where it comes from: data, its times, what computed it and when."""
-    times = np.datetime_as_string(field["time"].to_numpy()[[0, -1]], "s")
-    data = {key: str(field.attrs.get(key, "")) for key in PROVENANCE}
-    return data | {
-        "first": times[0],
-        "last": times[1],
+    field, tests = data.field, data.split.test
+    length = data.input_steps + data.lead_steps
+    ends = field["time"].to_numpy()[[0, -1, tests[0], tests[-1] + length - 1]]
+    times = ("first", "last", "test_start", "test_end")
+    return {key: str(field.attrs.get(key, "")) for key in PROVENANCE} | {
+        **dict(zip(times, np.datetime_as_string(ends, "s").tolist(), strict=True)),
         "device": describe(device),
         "processor": describe_processor(),
         "commit": commit(),

@@ -22,12 +22,14 @@ from lsntp.data.fields import DataError, check_form
 from lsntp.data.windows import prepare
 from lsntp.runs import metrics
 from lsntp.runs.config import RunConfig
-from lsntp.runs.experiment import one_thread, provenance
+from lsntp.runs.experiment import check_size, one_thread, provenance
 from lsntp.runs.records import cache_dir
 from lsntp.runs.trained import FILE, REFERENCES, Trained, fitted
 
 ENDINGS = (".nc", ".zarr")
 """Of a forecast's file: NetCDF and Zarr."""
+PERIODS = ("first", "last", "test_start", "test_end")
+"""Of a kept model's provenance: the times of its field, and those it was not trained on."""
 
 
 @checked
@@ -82,6 +84,7 @@ def train(
         input_steps=input_steps,
         lead_steps=lead_steps,
     )
+    check_size(config, field)
     checkpoints = cache_dir() / "checkpoints"
     store.check_folder(checkpoints, "LSNTP_CACHE_DIR")
     with one_thread(), FileLock(checkpoints / f"{config.key}.lock"):
@@ -95,7 +98,7 @@ def train(
         trained.references = {
             name: zoo.MODELS[name].build().fit(data) for name in REFERENCES if name != model
         }
-        trained.provenance = provenance(field, device)
+        trained.provenance = provenance(data, device)
         if keep is not None:
             trained.save(keep)
         for leftover in checkpoints.glob(f"{config.key}-*.safetensors"):
@@ -169,7 +172,8 @@ def forecast(
         If the field does not suit the model, or a time is not in it, or too near to its start.
     """
     data = trained.ready(field)
-    prediction = trained.predict(data, starts_at(trained, field, at))
+    with one_thread():
+        prediction = trained.predict(data, starts_at(trained, field, at))
     return as_cf(trained, prediction, field)
 
 
@@ -287,14 +291,15 @@ def evaluate(
     trained : Trained
     field : DataArray (time, lat, lon), K
     from_, until : time, optional
-        First and last time that a window may hold; a day as text is meant whole. By default from
-        the start of the test period that the model was kept with, so that no time it was trained on
-        is scored.
+        First and last time that a window may hold; a day as text is meant whole. By default those
+        of the test period that the model was kept with, and all later ones, so that no time it was
+        trained on is scored.
 
     Returns
     -------
     Dataset (model, lead)
-        The scores of :func:`lsntp.score`; attributes ``windows``, ``first`` and ``last`` time.
+        The scores of :func:`lsntp.score`; attributes ``windows``, ``first`` and ``last`` time, and
+        ``seen``, the windows that hold times it was trained on.
 
     Raises
     ------
@@ -303,7 +308,10 @@ def evaluate(
     """
     data = trained.ready(field)
     times = pd.DatetimeIndex(field["time"].to_numpy())
-    first = from_ if from_ is not None else trained.provenance["test_start"]
+    kept = {name: np.datetime64(trained.provenance[name]) for name in PERIODS}
+    first = kept["test_start"] if from_ is None else from_
+    if until is None and from_ is None and kept["test_end"] < kept["last"]:  # a rotated period
+        until = kept["test_end"]
     span = f"the field runs from {times[0].isoformat()} to {times[-1].isoformat()}"
     try:
         inside = times.slice_indexer(first, until)
@@ -324,10 +332,17 @@ def evaluate(
         zoo.LABELS["persistence"]: zoo.MODELS["persistence"].build(),
     } | {zoo.LABELS[name]: model for name, model in trained.references.items()}
     truth = data.targets(starts)
-    by_model = [metrics.score(m.predict(data, starts), truth) for m in models.values()]
+    with one_thread():
+        by_model = [metrics.score(m.predict(data, starts), truth) for m in models.values()]
     names = pd.Index(models, name="model")
     scores = xr.concat(by_model, names, combine_attrs="override")
     ends = times[starts[0]], times[starts[-1] + length - 1]
+    tested = (times >= kept["test_start"]) & (times <= kept["test_end"])
+    trained_on = (times >= kept["first"]) & (times <= kept["last"]) & ~tested
+    seen = trained_on[starts[:, None] + np.arange(length)].any(axis=1)
     return scores.assign_attrs(
-        windows=len(starts), first=ends[0].isoformat(), last=ends[1].isoformat()
+        windows=len(starts),
+        first=ends[0].isoformat(),
+        last=ends[1].isoformat(),
+        seen=int(seen.sum()),
     )

@@ -143,7 +143,8 @@ class Trained:
     def region(self) -> Region:
         """North, west, south, east of its cells, degrees, with a little room for rounding."""
         lat, lon = self.grid["lat"].to_numpy(), self.grid["lon"].to_numpy()
-        return lat.max() + 1e-3, lon.min() - 1e-3, lat.min() - 1e-3, lon.max() + 1e-3
+        north, south = min(lat.max() + 1e-3, 90.0), max(lat.min() - 1e-3, -90.0)
+        return float(north), float(lon.min() - 1e-3), float(south), float(lon.max() + 1e-3)
 
     def ready(self, field: xr.DataArray) -> Windows:
         """Scale a field by what was fitted, with room for a forecast beyond its end.
