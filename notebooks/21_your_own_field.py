@@ -83,8 +83,9 @@ scores["mae"].to_pandas().round(2)
 # lsntp evaluate my-model/ my_temperature.nc
 # ```
 #
-# `forecast.nc` follows the conventions CF 1.11. `--at TIME` starts from another time than the last. Tomorrow's file will do
-# as well as the one it was trained on, if it has the same cells and step.
+# `forecast.nc` follows the conventions CF 1.11 and is in K. `--at TIME` starts from another time than the last. Tomorrow's
+# file will do as well as the one it was trained on, if it has the same cells and step. No file and no model that is there
+# is written over: give each a name of its own.
 #
 # ## A model is kept
 #
@@ -101,7 +102,8 @@ pd.Series(again.provenance)[["first", "last", "test_start"]].to_frame("kept")
 #
 # - One temperature at regular times on a latitude–longitude grid of at least 7 × 7 cells. {ref}`A table <own-data>` shows
 #   what you may have, what to type and what you get.
-# - 300 steps, for six frames in and six out; a network wants thousands.
+# - 25 times as many steps as the model sees and forecasts together: 300 for six in and six out, 750 for six in and 24 out.
+#   A network wants thousands.
 # - No value missing at some times only; cells without any are masked. What cannot be put right without guessing is an error
 #   that says what to do.
 #

@@ -300,7 +300,7 @@ def verify(
     Of each it says whether it is identical, bit for bit; agrees, each score about as near as
     another seed comes; or differs. Exit code 0 if there was a record and none differs.
     """
-    from lsntp.data.datasets import REAL, DataError
+    from lsntp.data.catalogue import REAL
     from lsntp.results import field_records, pearson
     from lsntp.runs import records, verification
     from lsntp.runs.experiment import describe_processor
@@ -309,7 +309,7 @@ def verify(
         typer.echo("give one or more KEYS, or --sample N, a number of records", err=True)
         raise typer.Exit(2)
     answers, made_on = [], set()
-    try:
+    with told():
         once = dict.fromkeys(keys or [])
         fields = [name for name in once if name in REAL]
         named = [records.find_by_key(key) for key in once if key not in fields]
@@ -332,9 +332,6 @@ def verify(
             )
             if not outcome.table.empty:
                 typer.echo(outcome.table.to_string(float_format="{:.2g}".format))
-    except (records.RecordError, DataError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
     typer.echo(", ".join(f"{answers.count(a)} {a}" for a in verification.ANSWERS))
     if made_on:
         typer.echo(f"recorded on: {'; '.join(sorted(made_on))}")
