@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchmarks import released, scale, store
-from lsntp.cli import whole_number
+from lsntp.cli.options import whole_number
 from lsntp.data.store import check_folder
 
 bench = typer.Typer(help="Measure speed and memory on this machine.", no_args_is_help=True)

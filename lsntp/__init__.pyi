@@ -3,11 +3,12 @@ from . import model as model
 from . import runs as runs
 from . import zoo as zoo
 from .data.datasets import open_dataset as open_dataset
+from .data.distances import great_circle_km as great_circle_km
+from .data.sources import raw as raw
 from .model.forecaster import LSNTP as LSNTP
 from .model.forecaster import Forecaster as Forecaster
 from .model.graph import AdaptiveGraph as AdaptiveGraph
 from .model.graph import DistanceCut as DistanceCut
-from .model.graph import great_circle_km as great_circle_km
 from .model.lsconv import NSA as NSA
 from .model.lsconv import LSConv as LSConv
 from .model.product import graph_product as graph_product

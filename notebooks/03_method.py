@@ -538,7 +538,7 @@ opened.map("{:.1f}".format)
 # On `synthetic` the linked cells are known: weather drifts and decays, and a few patches are pulled towards what a far patch
 # was three steps before ({func}`lsntp.data.synthetic.synthetic`). One linear LS-Conv without NSA is trained here to forecast
 # the next frame ({class}`lsntp.results.planted.NextFrame`); it never sees the truth. Its graph is scored by AUC over far
-# pairs: ½ is guessing, 1 perfect ({func}`lsntp.results.planted.far_auc`).
+# pairs: ½ is guessing, 1 perfect ({func}`lsntp.runs.metrics.far_auc`).
 
 # %% tags=["hide-input"]
 # | alt: AUC of planted links by way of finding them, a dot a seed; the layer that forecasts the next frame and Pearson's r find them.

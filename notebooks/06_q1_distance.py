@@ -44,12 +44,8 @@ from myst_nb import glue
 from lsntp import AdaptiveGraph, RunConfig, figures
 from lsntp.chapters import parameters, q1_distance
 from lsntp.figures import studies as study_figures
-from lsntp.model.graph import (
-    DistanceCut,
-    adaptive_adjacency,
-    great_circle_km,
-    grid_nodes,
-)
+from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.model.graph import DistanceCut, adaptive_adjacency
 from lsntp.model.lsconv import lagc
 from lsntp.results import claims, field_records, studies, tables
 from lsntp.runs.trained import build_network, inner_cells

@@ -138,10 +138,12 @@ axes = q4_learned_graph.row_and_pearson(first, correlations, pairs)
 
 # %%
 d, m = datasets[0], models[0]
-E = torch.from_numpy(runs[d][m][0]["embedding"].values.astype(float))  # (N, E)
+there = graphs[d][m]["there"].values  # nodes with values: all, if no cell is masked
+E = runs[d][m][0]["embedding"].values[there].astype(float)  # (N, E)
+E = torch.from_numpy(E)
 A = torch.softmax(torch.relu(E @ E.T), dim=1).numpy()  # (N, N), rows receive
 
-graph = graphs[d][m]
+graph = graphs[d][m].isel(node=there, node_from=there)
 assert np.allclose(A, graph["adjacency"][0])
 assert np.allclose(A.sum(axis=1), 1)
 
@@ -149,8 +151,10 @@ assert np.allclose(A.sum(axis=1), 1)
 # | alt: Two learned graphs as matrices. Stripes run parallel to the diagonal; elsewhere there is no clear pattern.
 # | caption: The whole graph, seed 0 of the first model; nodes row by row from the north-west. Stripes beside the diagonal are links to the north and south. A pale row has nearly all its weight on a few nodes. The line marks the column mapped below. ({func}`lsntp.chapters.q4_learned_graph.matrix` draws it.)
 middle = {
-    d: g["lat"].size // 2 * g["lon"].size + g["lon"].size // 2
-    for d, g in first.items()
+    d: q4_learned_graph.nearest_node(
+        n, *(axis.values[axis.size // 2] for axis in (n["lat"], n["lon"]))
+    )
+    for d, n in nodes.items()
 }
 figure, axes = plt.subplots(
     1, len(first), figsize=(figures.WIDTH, 3.4), squeeze=False
@@ -206,14 +210,15 @@ pd.DataFrame(reach).T.round(1)
 # %%
 def given_distance(a, r, km, n):
     """Rank correlation of row n of a with row n of r, distance held fixed."""
-    others = np.arange(len(km)) != n
+    others = (np.arange(len(km)) != n) & np.isfinite(r[n])
     ranks = [rankdata(x[n, others].round(12)) for x in (a, r, -km)]
     (_, ar, ak), (_, _, rk), _ = np.corrcoef(ranks)
     return (ar - ak * rk) / np.sqrt((1 - ak**2) * (1 - rk**2))
 
 
-r = correlations[datasets[0]]["r"].sel(series="anomaly").values
-partial = np.mean([given_distance(A, r, km, n) for n in range(len(A))])
+r = correlations[d]["r"].sel(series="anomaly").values[there][:, there]
+known = np.flatnonzero(np.isfinite(r.diagonal()))  # nodes in cells with values
+partial = np.mean([given_distance(A, r, km, n) for n in known])
 recorded = graph["rank"].sel(measure="given distance", series="anomaly", seed=0)
 assert np.isclose(partial, recorded, atol=0.01)
 
@@ -276,7 +281,7 @@ ax = figures.auc_dots(planted["auc"])
 # %% tags=["hide-cell"]
 for d in datasets:
     cell, partner = pairs[d]
-    factors = first[d]["adjacency"][:, cell, partner] * first[d].sizes["node"]
+    factors = q4_learned_graph.relative(first[d])[:, cell, partner]
     said = ", ".join(f"{float(f):.2f}" for f in factors)
     glue(f"{d} strongest far pair", said, display=False)
 for d in datasets:
@@ -383,6 +388,8 @@ if (datasets, preset, seeds, rerun) == parameters.PRINTED:  # what the text says
     ).all()
 for d in datasets:
     for study in graphs[d].values():
+        there = study["there"].values
+        study = study.isel(node=there, node_from=there)
         a, n = study["adjacency"].values, study.sizes["node"]
         assert np.allclose(a.sum(-1), 1), "rows add up to 1"
         uniform = study["beyond"].sel(graph="uniform")[0].values

@@ -44,7 +44,7 @@ import lsntp
 from lsntp import figures
 from lsntp.chapters import parameters
 from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
-from lsntp.model.graph import grid_nodes
+from lsntp.data.distances import grid_nodes
 
 sys.path.insert(0, str(Path(lsntp.__file__).parents[1]))  # the checkout
 from benchmarks import scale, store

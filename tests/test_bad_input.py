@@ -44,11 +44,12 @@ from lsntp.chapters import parameters
 from lsntp.cli import app
 from lsntp.data.climatology import Climatology
 from lsntp.data.datasets import fetch
+from lsntp.data.distances import grid_nodes
 from lsntp.data.fields import standardise
 from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import MinMax, StandardisedAnomaly, prepare
 from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
-from lsntp.model.graph import adaptive_adjacency, grid_nodes
+from lsntp.model.graph import adaptive_adjacency
 from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, studies, tables
 from lsntp.runs import metrics, records, training

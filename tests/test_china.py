@@ -130,6 +130,18 @@ def test_another_version_is_not_appended_to_what_has_come(noaa, data, tmp_path, 
     assert files_in(path.parent) == [name, name + ".sha256"]
 
 
+def test_a_file_that_changes_between_two_tries_is_not_mixed(tmp_path, monkeypatch):
+    served, to = tmp_path / "served", tmp_path / "to"
+    served.mkdir(), to.mkdir()
+    (served / "field.nc").write_bytes(b"a" * 1000)
+    monkeypatch.setattr(
+        download.time, "sleep", lambda seconds: (served / "field.nc").write_bytes(b"b" * 1000)
+    )
+    with upstream.served(served, cuts=[400]) as url:
+        download.download(f"{url}/field.nc", to / "field.nc", lambda path: None)
+    assert (to / "field.nc").read_bytes() == b"b" * 1000
+
+
 @pytest.fixture
 def fetched(noaa, data) -> Path:
     """The folder of both files, put there by hand; their SHA-256 is written down when opened."""

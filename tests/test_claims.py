@@ -11,7 +11,10 @@ from lsntp.chapters import claims as chapter
 from lsntp.chapters import q3_baseline_kernels
 from lsntp.results import claims, compare, field_records, learned_graphs, studies
 from lsntp.results.studies import RELEASED_TOO
-from lsntp.zoo import LABELS, NETWORKS
+from lsntp.zoo import LABELS, MAIN
+from lsntp.zoo import NETWORKS as ALL_NETWORKS
+
+NETWORKS = [m for m in ALL_NETWORKS if m in MAIN]
 
 DATASETS = ("ncep-na", "era5-uk")
 RECIPES = ("modern", "released")

@@ -13,7 +13,7 @@ from scipy import stats
 from lsntp import RunConfig
 from lsntp.chapters import q1_distance, q2_kernel, q3_baseline_kernels
 from lsntp.chapters.q1_distance import TESTED_CUT, TRAINED_CUT
-from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.results import claims, paper, studies, tables
 from lsntp.results.claims import FAILS, HOLDS, OPEN, SCATTERED
 from lsntp.runs import records

@@ -9,13 +9,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsntp.model.graph import (
-    AdaptiveGraph,
-    DistanceCut,
-    adaptive_adjacency,
-    great_circle_km,
-    grid_nodes,
-)
+from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.model.graph import AdaptiveGraph, DistanceCut, adaptive_adjacency
 
 
 def test_distances_on_the_sphere_worked_by_hand() -> None:

@@ -15,12 +15,13 @@ from matplotlib.axes import Axes
 from scipy.stats import spearmanr
 
 from lsntp import RunConfig, figures
+from lsntp.chapters import q1_distance
 from lsntp.chapters import q4_learned_graph as graph_figures
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
-from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import claims, field_records, learned_graphs, pearson, studies
-from lsntp.results.planted import far_auc
+from lsntp.runs.metrics import far_auc
 from lsntp.runs.trained import build_network, inner_cells
 from tools import learned_page
 
@@ -52,6 +53,10 @@ def record(embedding: np.ndarray, seed: int = 0, **settings) -> xr.Dataset:
     )
     attrs = {"config": config.model_dump_json(), "key": config.key}
     return xr.Dataset({"embedding": (("node", "feature"), embedding)}, attrs=attrs)
+
+
+def record_config(runs) -> RunConfig:
+    return learned_graphs.config_of(runs[0])
 
 
 def embedding_of(similarity: np.ndarray) -> np.ndarray:
@@ -148,6 +153,76 @@ def test_the_mirrored_map_is_turned_east_for_west():
     assert found["mirrored"] == pytest.approx(1)
     assert found["far mirrored"] == pytest.approx(1)
     assert abs(found["given distance"]) < 0.5 and abs(found["far"]) < 0.5
+
+
+# ---- masked cells
+
+
+@pytest.fixture(scope="module")
+def embedding() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, HEIGHT // 2 * WIDTH_CELLS // 2, 4))
+
+
+def test_masked_nodes_take_no_part_in_what_is_measured(field, embedding):
+    """As if the grid ended where the masked cells begin, whatever their embedding is."""
+    found = []
+    for part, nodes in ((field.where(field.lat > field.lat.values[6]), 48), (field[:, :6], 24)):
+        runs = [record(e[:nodes], seed) for seed, e in enumerate(embedding)]
+        r = pearson.matrix(inner_cells(record_config(runs), part))
+        study = learned_graphs.study(runs, part, r)
+        study = study.isel(node=study["there"].values, node_from=study["there"].values)
+        weights = q1_distance.weight_within(runs, part, [0, 1000, 3000])
+        found.append((study, learned_graphs.learned_graph(runs[0], part), weights))
+    (masked, graph, weights), (cut, graph_of_cut, weights_of_cut) = found
+    assert masked.sizes["node"] == 24
+    for name in ("adjacency", "km", "agreement", "agreement_given_distance", "nearness"):
+        np.testing.assert_allclose(masked[name], cut[name])
+    for name in ("beyond", "beyond_others", "curve", "own"):  # first graphs depend on the grid
+        of_masked, of_cut = (s[name].sel(graph=["learned", "uniform"]) for s in (masked, cut))
+        np.testing.assert_allclose(of_masked, of_cut)
+    np.testing.assert_allclose(
+        masked["rank"].drop_sel(measure="untrained"), cut["rank"].drop_sel(measure="untrained")
+    )
+    assert masked["rank"].notnull().all() and masked.attrs["far"] == cut.attrs["far"]
+    np.testing.assert_allclose(graph, graph_of_cut)
+    np.testing.assert_allclose(weights["share"], weights_of_cut["share"])
+
+
+def test_a_node_with_values_only_beside_its_centre_has_links_but_no_r(field, embedding):
+    part = field.where(field.lat >= field.lat.values[6])  # nodes' centres are odd rows
+    runs = [record(embedding[0])]
+    r = pearson.matrix(inner_cells(record_config(runs), part))
+    study = learned_graphs.study(runs, part, r)
+    assert study["there"].values.tolist() == [True] * 32 + [False] * 16
+    a = study["adjacency"].values[0]
+    np.testing.assert_allclose(a[:32, :32].sum(axis=1), 1)
+    assert np.isnan(a[32:]).all() and np.isnan(a[:, 32:]).all()
+    known = ~np.isnan(r["r"].values)
+    assert known[:, :24, :24].all() and known.sum() == 2 * 24 * 24
+    assert study["rank"].notnull().all()
+
+
+def test_masked_nodes_are_blank_on_the_figures(field, embedding):
+    part = field.where(field.lat < field.lat.values[6])
+    runs = [record(embedding[0])]
+    nodes = inner_cells(record_config(runs), part)
+    r = pearson.matrix(nodes)
+    study = learned_graphs.study(runs, part, r)
+    alone = learned_graphs.adjacency(embedding[0, 24:])
+    np.testing.assert_allclose(study["adjacency"][0, 24:, 24:], alone)
+    np.testing.assert_allclose(np.nanmean(graph_figures.relative(study)[0, 24:], axis=1), 1)
+    lat, lon = grid_nodes(nodes)
+    cells = [graph_figures.nearest_node(nodes, *place) for place in zip(lat, lon, strict=True)]
+    assert min(cells) == 24 and cells[24:] == [*range(24, 48)]
+    axes = [
+        *graph_figures.columns({"d": study}, {"d": 30}).ravel(),
+        *graph_figures.row_and_pearson({"d": study}, {"d": r}, {"d": (30, 40)}).ravel(),
+    ]
+    for ax in axes:
+        drawn = np.ma.getmaskarray(ax.collections[0].get_array()).ravel()
+        assert drawn.tolist() == [True] * 24 + [False] * 24
+    drawn = graph_figures.matrix(study).collections[0].get_array()
+    assert np.ma.count(drawn) == 24 * 24
 
 
 def test_a_graph_of_distances_is_no_more_than_that(field, matrices):

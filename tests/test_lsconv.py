@@ -71,6 +71,54 @@ def test_gradients() -> None:
     assert torch.autograd.gradcheck(lambda x, e: operator(x, adaptive_adjacency(e)), (x, embedding))
 
 
+@pytest.mark.parametrize("nsa", [True, False])
+def test_links_with_a_kernel_of_their_own_as_loops(nsa: bool) -> None:
+    """``X ⋆ Θ + (A X) ⋆ Φ``, from loops of (I + A) X ⋆ Φ and X ⋆ Φ."""
+    torch.manual_seed(5)
+    untied = LSConv(3, 4, 3, nsa=nsa, tied=False).double()
+    of_cell, of_both, of_links = (
+        LSConv(3, 4, 3, nsa=nsa, lagc=lagc, bias=bias).double()
+        for lagc, bias in ((False, True), (True, False), (False, False))
+    )
+    for part in (of_cell, of_both, of_links):
+        part.nsa.load_state_dict(untied.nsa.state_dict())
+    of_cell.lsi.load_state_dict(untied.lsi.state_dict())
+    assert untied.phi is not None
+    of_both.lsi.load_state_dict(untied.phi.state_dict())
+    of_links.lsi.load_state_dict(untied.phi.state_dict())
+    embedding = torch.randn(20, 6, dtype=torch.float64)
+    x = torch.randn(1, 3, 4, 5, dtype=torch.float64)
+    with torch.no_grad():
+        cell, both, own = (
+            loop_lsconv(part, embedding, x[0]) for part in (of_cell, of_both, of_links)
+        )
+        y = untied(x, adaptive_adjacency(embedding))[0]
+    torch.testing.assert_close(y, cell + both - own, rtol=1e-10, atol=1e-10)
+
+
+def test_one_kernel_twice_is_the_papers_operator() -> None:
+    torch.manual_seed(6)
+    tied, untied = LSConv(5, 8, 3, split=(2, 3)), LSConv(5, 8, 3, split=(2, 3), tied=False)
+    weights = tied.state_dict()
+    untied.load_state_dict(weights | {"phi.weight": weights["lsi.weight"]})
+    x, adjacency = torch.randn(2, 5, 6, 7), AdaptiveGraph(42, 8)()
+    torch.testing.assert_close(untied(x, adjacency), tied(x, adjacency), rtol=1e-6, atol=1e-6)
+
+
+def test_gradients_of_both_kernels() -> None:
+    torch.manual_seed(7)
+    operator = LSConv(2, 2, 3, tied=False).double()
+    embedding = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(1, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+    names, weights = zip(*operator.named_parameters(), strict=True)
+
+    def of(x: torch.Tensor, e: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
+        given = dict(zip(names, weights, strict=True))
+        return torch.func.functional_call(operator, given, (x, adaptive_adjacency(e)))
+
+    assert torch.autograd.gradcheck(of, (x, embedding, *weights))
+
+
 @pytest.mark.parametrize("kernel", [0, 2, 4, -3])
 def test_even_kernels_are_refused(kernel: int) -> None:
     with pytest.raises(ValueError, match=f"kernel={kernel}: expected"):

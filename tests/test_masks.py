@@ -7,16 +7,18 @@ import pytest
 import torch
 import xarray as xr
 from skimage.metrics import structural_similarity
+from torch import nn
 
 from lsntp import AdaptiveGraph, DistanceCut, RunConfig, score
 from lsntp.data.datasets import standardise
+from lsntp.data.distances import grid_nodes
 from lsntp.data.fields import DataError, with_values
 from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import SCALERS, prepare
-from lsntp.model.graph import grid_nodes
-from lsntp.runs import forecasts
-from lsntp.runs.experiment import one_thread
-from lsntp.runs.trained import Trained, fitted
+from lsntp.runs import forecasts, training
+from lsntp.runs.config import PRESETS
+from lsntp.runs.experiment import one_thread, three_cases
+from lsntp.runs.trained import Trained, build_network, fitted
 from lsntp.zoo import LABELS, NETWORKS
 
 
@@ -145,6 +147,82 @@ def test_what_marks_a_masked_cell_does_not_matter(model: str) -> None:
             weights.append(fitted(config, filled)[0].model.state_dict())  # type: ignore[union-attr]
     for name, value in weights[0].items():
         assert all(torch.equal(value, others[name]) for others in weights[1:]), name
+
+
+class EachCellAlone(nn.Module):
+    """Forecasts of a cell that no other cell has a part in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.5, 0.1]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.weight[0] * x[:, -1:] + self.weight[1]).expand(-1, 6, -1, -1, -1)
+
+
+@pytest.mark.parametrize("recipe", ["modern", "released"])
+def test_masked_targets_do_not_matter(recipe: str) -> None:
+    field, how = masked_field(), training.RECIPES[recipe]
+    data = prepare(field, 6, 6, how.scaler, how.validation)
+    outcome = []
+    for filling in (0.0, 1e3):
+        data.frames[:, 0, ~with_values(field)] = filling
+        model = EachCellAlone()
+        history = training.fit(model, data, how, epochs=2, batch_size=64, seed=0)
+        outcome.append((history.train_loss, history.validation_loss, model.weight.tolist()))
+    assert outcome[0] == outcome[1]
+
+
+def test_the_loss_is_the_mean_over_the_cells_that_are_there() -> None:
+    there = np.array([[True, False, True], [True, False, False]])
+    a, b = torch.randn(2, 4, 6, 1, 2, 3)
+    error = (a - b).numpy()[..., there]
+    assert training.loss_over(there, "mae")(a, b).item() == pytest.approx(abs(error).mean())
+    assert training.loss_over(there, "mse")(a, b).item() == pytest.approx((error**2).mean())
+
+
+@pytest.mark.parametrize("downsample", [False, True])
+@pytest.mark.parametrize("model", ["lsntp-equations", "dagg-convlstm"])
+def test_nodes_that_see_no_value_have_no_part_in_the_graph(model: str, downsample: bool) -> None:
+    field = masked_field(13, 15)
+    there = with_values(field)
+    preset = PRESETS["smoke"].model_copy(update={"name": "mine", "downsample": downsample})
+    net = build_network(RunConfig(dataset="own", model=model, preset=preset), field)
+    seen = [box for box in np.ndindex(there.shape) if there[box]]
+    if downsample:  # a node sees 3 x 3 cells, the next one begins two cells on
+        boxes = [np.s_[i : i + 3, j : j + 3] for i in range(0, 11, 2) for j in range(0, 13, 2)]
+        nodes = [k for k, box in enumerate(boxes) if there[box].any()]
+        assert not all(there[boxes[k]].all() for k in nodes)  # some see both kinds
+    else:
+        nodes = [15 * i + j for i, j in seen]
+    count = 6 * 7 if downsample else 13 * 15
+    assert net.graph.cells.tolist() == nodes and 0 < len(nodes) < count
+    torch.manual_seed(0)
+    net(torch.randn(2, 6, 1, 13, 15)).square().mean().backward()
+    slope = net.graph.embedding.grad.abs().sum(dim=1)
+    absent = torch.ones(count, dtype=torch.bool).index_fill(0, net.graph.cells, False)
+    assert (slope[absent] == 0).all() and (slope[~absent] > 0).all()
+
+
+@pytest.mark.parametrize("scaler", SCALERS)
+def test_forecasts_in_kelvin_are_missing_there_and_nowhere_else(scaler: str) -> None:
+    field = masked_field()
+    data = prepare(field, 6, 6, scaler, "blocked")
+    made = data.to_kelvin(np.zeros((2, 6, 14, 15), np.float32), data.split.test[:2])
+    assert (made.isnull() == ~with_values(field)).all()
+
+
+def test_three_cases_are_chosen_by_the_cells_that_are_there() -> None:
+    field = masked_field()
+    data = prepare(field, 6, 6, "anomaly", "blocked")
+    starts = data.split.test
+    made = three_cases(data.targets(starts), data)
+    cells = field.to_numpy()[:, with_values(field)].astype(float)
+    change = [abs(cells[i + 6 : i + 12] - cells[i + 5]).mean() for i in starts]
+    order = np.argsort(change)
+    chosen = [order[round(share * (len(order) - 1))] for share in (0.05, 0.5, 1)]
+    np.testing.assert_array_equal(made["cases_time"], field["time"].values[starts[chosen] + 5])
+    assert (made["cases_truth"].isnull() == ~with_values(field)).all()
 
 
 def test_another_mask_is_refused_and_the_advice_works() -> None:

@@ -15,10 +15,11 @@ import xarray as xr
 from lsntp import LSNTP, NSA, AdaptiveGraph, LSConv, figures
 from lsntp.chapters import method
 from lsntp.chapters.method import loop_nsa
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.synthetic import synthetic
-from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.model.lsconv import lagc
 from lsntp.results import planted
+from lsntp.runs import metrics
 from lsntp.zoo import MODELS
 
 
@@ -178,10 +179,10 @@ def test_auc_by_counting_pairs() -> None:
     rng = np.random.default_rng(3)
     strength, linked = rng.integers(0, 5, 40).astype(float), rng.random(40) < 0.3
     wins = [(a > b) + 0.5 * (a == b) for a in strength[linked] for b in strength[~linked]]
-    assert planted.auc(strength, linked) == pytest.approx(np.mean(wins))
-    assert planted.auc(linked.astype(float), linked) == 1
+    assert metrics.auc(strength, linked) == pytest.approx(np.mean(wins))
+    assert metrics.auc(linked.astype(float), linked) == 1
     with pytest.raises(ValueError, match="0 linked pairs and 40 others"):
-        planted.auc(strength, np.zeros(40, bool))
+        metrics.auc(strength, np.zeros(40, bool))
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +192,12 @@ def world() -> xr.Dataset:
 
 def test_far_auc_ignores_direction_and_near_pairs(world: xr.Dataset) -> None:
     links = world["links"].to_numpy()
-    assert planted.far_auc(links.astype(float), world) == 1
-    assert planted.far_auc(links.T.astype(float), world) == 1
+    assert metrics.far_auc(links.astype(float), world) == 1
+    assert metrics.far_auc(links.T.astype(float), world) == 1
     km = great_circle_km(*grid_nodes(world["t2m"]))
     near = np.where(km < km[links].min(), 1e6, 0.0)  # would spoil the score, were it counted
-    assert planted.far_auc(links + near, world) == 1
-    assert planted.far_auc(np.zeros_like(km), world) == 0.5
+    assert metrics.far_auc(links + near, world) == 1
+    assert metrics.far_auc(np.zeros_like(km), world) == 0.5
 
 
 def test_lagged_correlation_is_pearsons() -> None:

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from lsntp.data.datasets import DataError
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
-from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import claims, field_records
 from lsntp.runs.experiment import case_window
 
@@ -58,6 +58,28 @@ def test_counts_every_pair_once_and_equals_numpy():
     near = np.isclose(km, great_circle_km(np.array([50.0, 47.5]), np.array([10.0, 10.0]))[0, 1])
     assert int(near.sum()) == 4 * 7  # north-south neighbours, a part of all
     assert raw.near_median > raw.far_median
+
+
+def test_masked_cells_form_no_pairs():
+    field = weather()
+    there = np.ones((5, 7), bool)
+    there[:2, :3] = there[3, 4] = False
+    made = field_records.study(field.where(xr.DataArray(there, dims=("lat", "lon"))))
+    matrix = np.corrcoef(field.isel(time=slice(0, -20)).to_numpy()[:, there].T)
+    lat, lon = (degrees[there.ravel()] for degrees in grid_nodes(field))
+    one, other = np.triu_indices(28, k=1)
+    r, km = matrix[one, other], great_circle_km(lat, lon)[one, other]
+    raw = made.sel(series="raw")
+    assert (made.pairs.sum(["distance", "r"]) == 28 * 27 // 2).all()
+    assert float(raw.all_median) == pytest.approx(np.median(r))
+    assert float(raw.lowest) == pytest.approx(r.min())
+    assert float(raw.far_strongest) == pytest.approx(r[km >= np.quantile(km, 0.75)].max())
+    steps = abs(lat[one] - lat[other]) / 2.5 + abs(lon[one] - lon[other]) / 2.5
+    assert float(raw.near_median) == pytest.approx(np.median(r[np.isclose(steps, 1)]))
+    (cell,) = np.flatnonzero((lat == made.cell_lat) & (lon == made.cell_lon))
+    np.testing.assert_allclose(raw.correlation_map.to_numpy()[there], matrix[cell], atol=1e-6)
+    assert (made.correlation_map.isnull() == ~there).all()
+    assert not any(made[name].isnull().any() for name in ("explained", "far_q99_shifted"))
 
 
 def test_the_strongest_far_pair_is_where_it_says():
@@ -192,6 +214,7 @@ def test_study_of_a_set_without_record():
         (lambda f: f.assign_attrs(test_start="2001-01-02"), "two days are needed"),
         (lambda f: f[:-12], "a case needs 12"),
         (lambda f: xr.where(f.lat == 50, 280.0, f).transpose(*f.dims), "7 cells never change"),
+        (lambda f: f.where((f.lat < 50) | (f.time < f.time[9])), "7 cells .* lack values"),
     ],
 )
 def test_bad_fields_are_named(spoil, message):

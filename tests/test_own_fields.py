@@ -25,6 +25,8 @@ from lsntp.data import download
 from lsntp.data.checks import DataError
 from lsntp.data.regrid import regrid
 from lsntp.data.sources import DataUnavailable
+from lsntp.data.store import RecordError
+from lsntp.results import studies
 from tools import upstream
 
 STEPS, ROWS, COLUMNS = 60, 8, 9
@@ -321,9 +323,9 @@ def test_a_field_across_180_degrees_stays_in_one_piece(start):
 
 
 def test_a_map_across_180_degrees_has_its_coastlines_and_true_longitudes():
+    from lsntp.data.distances import great_circle_km, grid_nodes
     from lsntp.data.land import land_mask
     from lsntp.figures.maps import field_map
-    from lsntp.model.graph import great_circle_km, grid_nodes
 
     across = open_dataset(
         field(lat=("lat", 70 - 1.0 * np.arange(ROWS)), lon=160 + 5.0 * np.arange(9))
@@ -815,7 +817,11 @@ def test_a_record_of_other_data_is_never_shown(folder, monkeypatch, change):
     assert again.attrs["made"] == first.attrs["made"]
     os.remove("long.nc")
     CHANGES[change](field(120)).to_netcdf("long.nc")
-    second = run(RunConfig(dataset="long.nc", model="climatology", input_steps=2, lead_steps=1))
+    config = RunConfig(dataset="long.nc", model="climatology", input_steps=2, lead_steps=1)
+    with pytest.raises(RecordError, match="made from other data"):
+        studies.load({"climatology": [config]})
+    second = run(config)
+    assert studies.load({"climatology": [config]})["climatology"][0].equals(second)
     assert second.attrs["fingerprint"] != first.attrs["fingerprint"]
     if change in ("latitudes", "longitudes"):
         axis = change[:3]

@@ -11,8 +11,9 @@ import torch
 import xarray as xr
 
 from lsntp.chapters import q5_forecasts
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.figures import COLOURS
-from lsntp.model.graph import adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.model.graph import adaptive_adjacency
 from lsntp.results import studies
 from lsntp.zoo import LABELS
 from tools import play

@@ -139,6 +139,52 @@ def test_another_field_is_refused_and_the_advice_works(own_file: str):
         forecasts.evaluate(trained, field, "2030-01-01")
 
 
+@pytest.mark.parametrize("axis", ["lat", "lon"])
+def test_cells_half_a_degree_off_are_refused_and_the_advice_works(own_file: str, axis: str):
+    field = open_dataset(own_file)
+    trained = forecasts.train(field, "persistence")
+    off = field.assign_coords({axis: field[axis] + 0.5})
+    with pytest.raises(DataError, match="select or interpolate"):
+        forecasts.forecast(trained, off)
+    wanted = {"lat": field["lat"], "lon": field["lon"]}
+    with xr.set_options(keep_attrs=True):
+        again = off.interp(wanted, kwargs={"fill_value": "extrapolate"})
+    forecasts.forecast(trained, again)
+
+
+@pytest.mark.parametrize("model", ["lsntp-equations", "lsntp-released", "climatology", "ridge"])
+def test_what_is_kept_knows_nothing_of_the_test_period(own_file: str, model: str):
+    field = open_dataset(own_file)
+    other = field.copy()
+    test = field["time"].values >= np.datetime64(field.attrs["test_start"])
+    other[test] = 250 + 2 * (other[test] - 280)
+    kept = [forecasts.train(f, model, **settings(model)) for f in (field, other)]
+    one, two = (
+        {"scaler": k.scaler.state()} | {name: r.state() for name, r in k.references.items()}
+        for k in kept
+    )
+    assert {"climatology", "ridge"} - {model} == one.keys() - {"scaler"}
+    for name, state in one.items():
+        for part, value in state.items():
+            assert torch.equal(value, two[name][part]), (name, part)
+
+
+def test_a_checkpoint_of_what_the_file_held_before_is_not_resumed(own_file: str, tmp_path: Path):
+    config = RunConfig(dataset=own_file, model="convlstm", preset="smoke")
+    with experiment.one_thread():
+        before, *_ = fitted(config, open_dataset(own_file), checkpoints=tmp_path / "cut off")
+        with xr.open_dataset(own_file) as held:
+            changed = held.load() * 1.01
+        changed["t2m"].attrs["units"] = "K"
+        changed.to_netcdf(own_file)
+        field = open_dataset(own_file)
+        found, *_ = fitted(config, field, checkpoints=tmp_path / "cut off")
+        afresh, *_ = fitted(config, field)
+    weights, own, old = (dict(t.model.state_dict()) for t in (found, afresh, before))
+    assert all(torch.equal(weights[name], own[name]) for name in own)
+    assert not all(torch.equal(weights[name], old[name]) for name in old)
+
+
 def test_the_commands_do_what_the_functions_do(own_file: str, tmp_path: Path):
     def call(*words: object) -> str:
         result = CliRunner().invoke(app, [str(word) for word in words])

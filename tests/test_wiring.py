@@ -13,10 +13,11 @@ import torch.nn.functional as F
 import xarray as xr
 
 from lsntp import LSNTP, RunConfig
+from lsntp.data.distances import great_circle_km
 from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import prepare, split
 from lsntp.model.forecaster import pad_to_odd
-from lsntp.model.graph import DistanceCut, great_circle_km
+from lsntp.model.graph import DistanceCut
 from lsntp.runs import experiment, records, trained, training
 from lsntp.runs.training import RECIPES
 from lsntp.zoo import MODELS, ridge
@@ -267,7 +268,7 @@ def test_ridge_is_the_same_however_many_rows_it_takes_at_a_time(
     data = prepare(field, 6, 6, "anomaly", "blocked")
     whole = Ridge().fit(data)
     monkeypatch.setattr(ridge, "AT_ONCE", rows * 400 * 9 * 101 * 8)
-    assert len([*Ridge.blocks(data, data.split.test)]) == -(-8 // rows)
+    assert len([*Ridge().blocks(data, data.split.test)]) == -(-8 // rows)
     apart = Ridge().fit(data)
     assert apart.penalty == whole.penalty
     torch.testing.assert_close(apart.coefficients, whole.coefficients, rtol=1e-9, atol=1e-12)
@@ -280,7 +281,7 @@ def test_ridge_sees_the_steps_it_says() -> None:
     """Lags 0, 1, 2 and 4: the centre of the patch at each, worked out by hand."""
     field = synthetic(height=8, width=9, steps=400, links=1, seed=1).t2m
     data = prepare(field, 6, 6, "anomaly", "blocked")
-    ((x, _),) = Ridge.blocks(data, np.array([10]))
+    ((x, _),) = Ridge().blocks(data, np.array([10]))
     cell = 4 * 9 + 5
     centres = x[cell, 0, [12, 37, 62, 87]]
     expected = data.frames[[15, 14, 13, 11], 0, 4, 5].double()

@@ -105,7 +105,7 @@ def test_persistence_on_the_real_sets(real_data: Path, name: str) -> None:
 
 def test_unfolded_patches_are_in_the_order_the_penalty_assumes(data: Windows) -> None:
     """The intercept is the last regressor and the only one that is not penalised."""
-    ((x, _),) = Ridge.blocks(data, data.split.validation)
+    ((x, _),) = Ridge().blocks(data, data.split.validation)
     assert x.shape[-1] == 4 * 25 + 1
     assert torch.equal(x[..., -1], torch.ones_like(x[..., -1]))
 

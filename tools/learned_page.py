@@ -20,9 +20,9 @@ import xarray as xr
 from skimage.measure import approximate_polygon, find_contours
 from sphinx.application import Sphinx
 
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.land import land_mask
 from lsntp.data.store import write_text
-from lsntp.model.graph import great_circle_km, grid_nodes
 from lsntp.results import field_records, learned_graphs, studies
 from lsntp.runs.trained import inner_cells
 from lsntp.zoo import LABELS

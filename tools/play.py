@@ -26,10 +26,11 @@ from matplotlib.colors import LogNorm, to_hex
 from sphinx.application import Sphinx
 
 from lsntp.chapters import q5_forecasts
+from lsntp.data.distances import grid_nodes
 from lsntp.data.store import write_text
 from lsntp.figures.maps import field_map
 from lsntp.figures.style import DIVERGING, SEQUENTIAL, label_colours
-from lsntp.model.graph import DistanceCut, adaptive_adjacency, grid_nodes
+from lsntp.model.graph import DistanceCut, adaptive_adjacency
 from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, studies, tables
 from lsntp.results.compare import Rows

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 
-from lsntp.model.graph import adaptive_adjacency, great_circle_km, grid_nodes
+from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.model.graph import adaptive_adjacency
 from lsntp.results.compare import HIGHER, Rows, difference
 from lsntp.runs import records
 from lsntp.runs.config import RunConfig
-from lsntp.runs.trained import inner_cells
+from lsntp.runs.trained import inner_cells, nodes_there
 
 TRAINED_CUT, TESTED_CUT = "trained with the cut", "cut once trained"
 """The two ways of Q1."""
@@ -84,7 +86,7 @@ def weight_within(
     runs : sequence of Dataset
         Records with the node ``embedding``, one per seed.
     field : DataArray (..., lat, lon)
-        Gives the coordinates of the full grid.
+        Gives the coordinates of the full grid, and which cells have values.
     distances_km : iterable of float
         Cuts; at 0 the share is the weight of a node's link to itself.
 
@@ -95,13 +97,14 @@ def weight_within(
         ``share``.
     """
     config = records.config_of(runs[0])
-    between = great_circle_km(*grid_nodes(inner_cells(config, field)))
+    there = nodes_there(config, field)
+    between = great_circle_km(*grid_nodes(inner_cells(config, field)))[np.ix_(there, there)]
     lines = []
     for km in distances_km:
         kept = between <= km + 1e-3  # as lsntp.model.graph.DistanceCut
         lines.append(("all nodes alike", int(km), kept.mean()))
         for record in runs:
-            embedding = torch.from_numpy(record["embedding"].to_numpy().astype(float))
+            embedding = torch.from_numpy(record["embedding"].to_numpy()[there].astype(float))
             weights = adaptive_adjacency(embedding).numpy()
             lines.append(("after training", int(km), (weights * kept).sum(1).mean()))
     table = pd.DataFrame(lines, columns=["curve", "at", "share"])

@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
+from lsntp.data.fields import with_values
 from lsntp.figures.maps import field_map, mark
 from lsntp.figures.style import COLOURS, DIVERGING, WIDTH
 from lsntp.results.field_records import SERIES_NAMES
@@ -23,10 +24,14 @@ WEIGHTS = "YlGnBu"
 UNIFORM = "weight × N\n(1: as in a uniform graph)"
 
 
-def weight_norm(matrix: np.ndarray) -> LogNorm:
+def relative(study: xr.Dataset, graph: str = "adjacency") -> np.ndarray:
+    """Weights × N of each seed, (seed, node, node_from); N counts the nodes that are there."""
+    return study[graph].values * int(study["there"].sum())
+
+
+def weight_norm(relative: np.ndarray) -> LogNorm:
     """Colours of weights × N, by powers of ten: from the 1st percentile to the largest."""
-    relative = matrix * matrix.shape[-1]
-    return LogNorm(float(np.quantile(relative, 0.01)), float(relative.max()))
+    return LogNorm(float(np.nanquantile(relative, 0.01)), float(np.nanmax(relative)))
 
 
 def matrix(
@@ -44,8 +49,8 @@ def matrix(
         A node whose column is framed.
     """
     ax = ax or plt.subplots(figsize=(5.6, 4.8))[1]
-    a = study["adjacency"][seed].values
-    mesh = ax.pcolormesh(a * len(a), norm=weight_norm(a), cmap=WEIGHTS, rasterized=True)
+    a = relative(study)[seed]
+    mesh = ax.pcolormesh(a, norm=weight_norm(a), cmap=WEIGHTS, rasterized=True)
     if cell is not None:
         ax.axvline(cell + 0.5, color=COLOURS["lsntp-equations"], linewidth=1.2)
         ax.annotate(
@@ -83,10 +88,10 @@ def columns(studies: Mapping[str, xr.Dataset], cells: Mapping[str, int]) -> np.n
     size = (WIDTH, 2.3 * len(titles))
     figure, axes = plt.subplots(len(titles), len(studies), figsize=size, squeeze=False)
     for column, (name, study) in zip(axes.T, studies.items(), strict=True):
-        weights = [*study["adjacency"].values, study["untrained"].values[0]]
-        norm = weight_norm(study["adjacency"].values)
+        weights = [*relative(study), relative(study, "untrained")[0]]
+        norm = weight_norm(relative(study))
         for ax, title, w in zip(column, titles, weights, strict=True):
-            values = on_grid(w[:, cells[name]] * len(w), study)
+            values = on_grid(w[:, cells[name]], study)
             title = f"{name}\n{title}" if ax is column[0] else title
             field_map(values, ax, title=title, cmap=WEIGHTS, norm=norm, colourbar=False)
             mark(ax, place(study, cells[name]))
@@ -120,8 +125,8 @@ def row_and_pearson(
     _, axes = plt.subplots(len(studies), 2, figsize=size, squeeze=False)
     for row, (name, study) in zip(axes, studies.items(), strict=True):
         cell, partner = pairs[name]
-        a = study["adjacency"].values[0]
-        weights = on_grid(a[cell] * len(a), study)
+        a = relative(study)[0]
+        weights = on_grid(a[cell], study)
         r = on_grid(pearson[name]["r"].sel(series="anomaly").values[cell], study)
         norm = weight_norm(a)
         title = f"{name}: learned weights"
@@ -219,7 +224,7 @@ def place(study: xr.Dataset, node: int) -> tuple[float, float]:
     return float(study["lat"][row]), float(study["lon"][column])
 
 
-def nearest_node(nodes: xr.DataArray | xr.Dataset, lat: float, lon: float) -> int:
-    """Index of the node nearest to a place, degrees; nodes count row by row."""
-    row = int(np.argmin(abs(nodes["lat"].values - lat)))
-    return row * nodes.sizes["lon"] + int(np.argmin(abs(nodes["lon"].values - lon)))
+def nearest_node(nodes: xr.DataArray, lat: float, lon: float) -> int:
+    """Index of the node with values nearest to a place, degrees; nodes count row by row."""
+    apart = np.hypot(nodes["lat"].values[:, None] - lat, nodes["lon"].values - lon)
+    return int(np.where(with_values(nodes), apart, np.inf).argmin())

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from scipy.fft import dctn
 
+from lsntp.data.distances import EARTH_RADIUS_KM
 from lsntp.data.land import land_mask
 from lsntp.figures.maps import _degrees_north, _edges, field_map
 from lsntp.figures.style import DIVERGING, WIDTH, label_colours
-from lsntp.model.graph import EARTH_RADIUS_KM
 from lsntp.results.compare import (
     ALONE,
     HIGHER,

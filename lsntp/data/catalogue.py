@@ -68,6 +68,27 @@ REAL: dict[str, Entry] = {
 NAMES = (*REAL, "synthetic")
 
 
+@dataclass(frozen=True)
+class Planting:
+    """Links planted in a real data set: how strong, how slow, how far."""
+
+    base: str  # the data set
+    strength: float  # s.d. of the place's anomalies for one of the source's
+    lag: int  # steps
+    least_km: float
+
+
+FAR_KM = {"ncep-na": 3000.0, "era5-uk": 400.0}
+PLANTED = {
+    f"{base}-planted-{percent}-lag{lag}": Planting(base, percent / 100, lag, far)
+    for base, far in FAR_KM.items()
+    for percent in (25, 50, 100)
+    for lag in (1, 4)
+}
+OURS = (*NAMES, *PLANTED)
+"""Those of which the book may have records."""
+
+
 def data_dir() -> Path:
     """Folder of the real data: ``$LSNTP_DATA_DIR``, by default the user's cache folder."""
     return Path(os.environ.get("LSNTP_DATA_DIR") or user_cache_dir("lsntp")).expanduser()

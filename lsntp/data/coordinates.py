@@ -6,6 +6,7 @@ units, then names. Only coordinates are read here, never values.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -20,16 +21,13 @@ Region = tuple[float, float, float, float]
 UNEVEN = 0.05  # largest departure from one step; a Gaussian grid's latitudes stay below it
 NEAR = 1e-4  # degrees, 11 m: two places nearer than this are one
 CF_NAMES = {"time": "time", "lat": "latitude", "lon": "longitude"}
-NOT_DEGREES_OF_LATITUDE = {
-    "grid_latitude": "a rotated pole",
-    "grid_longitude": "a rotated pole",
-    "projection_x_coordinate": "a map projection",
-    "projection_y_coordinate": "a map projection",
-    "projection_x_angular_coordinate": "a satellite's view",
-    "projection_y_angular_coordinate": "a satellite's view",
+NAMES = {
+    "time": r"x?times?",
+    "lat": r"(x|c|t|geo|grid|nav_|g\d+_)?(lat|latitude)(cell|_m|_t|_?\d+)?",
+    "lon": r"(x|c|t|geo|grid|nav_|g\d+_)?(lon|long|longitude)(cell|_m|_t|_?\d+)?",
 }
-LENGTHS = ("m", "km", "meter", "meters", "metre", "metres", "kilometers", "kilometres")
-TAKES = "(open_dataset takes da itself, or the file that da.to_netcdf writes)"
+"""Names of coordinates without attributes, where cf-xarray knows none: XLAT, g0_lat_1, clon."""
+UNITS = {"lat": r"degrees?_?n(orth)?", "lon": r"degrees?_?e(ast)?"}
 
 
 class Axis(NamedTuple):
@@ -45,14 +43,14 @@ def axes(da: xr.DataArray) -> dict[str, Axis]:
     found: dict[str, Axis] = {}
     for role in CF_NAMES:
         for told in (True, False):
-            for name in _candidates(da, role, told):
+            for name in candidates(da, role, told):
                 dims = da[name].dims
                 if role not in found and len(dims) == 1:
                     found[role] = Axis(str(dims[0]), name, told)
     return found
 
 
-def _candidates(da: xr.DataArray, role: str, told: bool) -> list[str]:
+def candidates(da: xr.DataArray | xr.Dataset, role: str, told: bool) -> list[str]:
     """Coordinates that can be a role, by attributes or else by name, the best first."""
     import cf_xarray  # noqa: F401  (adds .cf)
 
@@ -61,9 +59,12 @@ def _candidates(da: xr.DataArray, role: str, told: bool) -> list[str]:
     if not told:
         coords = coords.cf.guess_coord_axis()
     names = [str(name) for name in coords.cf.coordinates.get(cf, [])]
+    if not told:
+        others = {name for by in coords.cf.coordinates.values() for name in by} - {*names}
+        names += [str(c) for c in da.coords if str(c) not in others and named(str(c), role)]
     if role != "time":  # another standard name overrules units and names
         names = [n for n in names if da[n].attrs.get("standard_name", cf) == cf]
-    names = [n for n in names if da[n].dtype.kind != "m"]  # a lead is no time
+    names = [n for n in dict.fromkeys(names) if da[n].dtype.kind != "m"]  # a lead is no time
 
     def rank(name: str) -> tuple[bool, bool, bool]:
         standard = da[name].attrs.get("standard_name") == cf
@@ -72,12 +73,35 @@ def _candidates(da: xr.DataArray, role: str, told: bool) -> list[str]:
     return sorted(names, key=rank)
 
 
+def named(name: str, role: str) -> bool:
+    """Tell whether a coordinate, or a dimension, can be a role by its name alone."""
+    return re.fullmatch(NAMES[role], name, re.I) is not None
+
+
+def complete(ds: xr.Dataset) -> xr.Dataset:
+    """Make coordinates of variables that are places or, as WRF writes them, times in words."""
+    places = [str(key) for key, da in ds.data_vars.items() if da.ndim and da.dtype.kind in "iuf"]
+    ds = ds.set_coords([key for key in places if _is_place(key, ds[key].attrs)])
+    if "Times" in ds and ds["Times"].ndim == 1 and "XTIME" not in ds.coords:
+        words = pd.Index(ds["Times"].values.astype(str)).str.replace("_", "T")
+        ds = ds.drop_vars("Times").assign_coords(XTIME=(ds["Times"].dims, pd.to_datetime(words)))
+    return ds
+
+
+def _is_place(name: str, attrs: dict) -> bool:
+    """Tell whether a variable holds latitudes or longitudes, by its attributes or else by name."""
+    standard, units = (str(attrs.get(key, "")) for key in ("standard_name", "units"))
+    if standard:
+        return standard in CF_NAMES.values()
+    return any(named(name, r) or re.fullmatch(UNITS[r], units, re.I) for r in UNITS)
+
+
 def with_time(da: xr.DataArray) -> xr.DataArray:
     """Give a field of one time, which no dimension tells, that dimension."""
     if "time" in axes(da):
         return da
     for told in (True, False):
-        for name in _candidates(da, "time", told):
+        for name in candidates(da, "time", told):
             if not da[name].ndim:
                 return da.expand_dims(name)
     return da
@@ -91,71 +115,6 @@ def without_zone(da: xr.DataArray) -> xr.DataArray:
         if isinstance(index, pd.DatetimeIndex) and index.tz is not None
     }
     return da.drop_vars(zoned).assign_coords(zoned) if zoned else da
-
-
-def refuse_other_grids(da: xr.DataArray, name: str, found: dict[str, Axis]) -> None:
-    """Refuse by name what is not latitude x longitude: rotated, projected, curvilinear, cells.
-
-    Raises
-    ------
-    DataError
-    """
-    places = [found[role] for role in ("lat", "lon") if role in found]
-    kind = _other_grid(da, places)
-    if kind is None and len(places) == 2 and places[0].dim == places[1].dim:
-        kind = f"a list of cells along the one dimension {places[0].dim}"
-    for axis in places:
-        units = str(da[axis.coordinate].attrs.get("units", "degrees"))
-        if kind is None and not units.lower().lstrip().startswith(("deg", "°")):
-            if units.strip().lower().startswith("rad"):
-                raise DataError(
-                    f"{name}: {axis.coordinate} is in {units!r}; expected degrees: open_dataset("
-                    f"da.assign_coords({axis.coordinate}=('{axis.dim}', "
-                    f"np.rad2deg(da.{axis.coordinate}.values), {{'units': 'degrees'}})))"
-                )
-            kind = f"in {units!r}, not in degrees"
-    if kind is None:
-        return
-    has = two_dimensional(da)
-    remedy = (
-        "lsntp.data.regrid.regrid(da, step) interpolates it there"
-        if has
-        else "give it the latitudes and longitudes of its cells, da.assign_coords(lat=(dims, …), "
-        "lon=(dims, …)), then lsntp.data.regrid.regrid(da, step) interpolates it there"
-    )
-    raise DataError(
-        f"{name}: its grid is {kind}, dimensions {tuple(map(str, da.dims))}"
-        + (f", with {' and '.join(has)} in two dimensions" if has else "")
-        + f"; expected latitude × longitude: {remedy}, and so do cdo remapbil and xESMF"
-    )
-
-
-def two_dimensional(da: xr.DataArray) -> list[str]:
-    """Coordinates in two dimensions that are latitude and longitude."""
-    both = (_candidates(da, role, told) for role in ("lat", "lon") for told in (True, False))
-    return [n for n in dict.fromkeys(n for names in both for n in names) if da[n].ndim == 2]
-
-
-def _other_grid(da: xr.DataArray, places: list[Axis]) -> str | None:
-    """Say what kind of grid other than latitude x longitude it is, if it is one."""
-    if len(places) == 2 and all(axis.told for axis in places):
-        return None
-    for dim in da.dims:
-        standard, units = (da[dim].attrs.get(key) for key in ("standard_name", "units"))
-        if standard in NOT_DEGREES_OF_LATITUDE:
-            return f"{NOT_DEGREES_OF_LATITUDE[standard]} ({standard})"
-        if str(dim).lower() in ("x", "y", "easting", "northing") and units in LENGTHS:
-            return f"a map projection ({dim} in {units})"
-    variable = da.attrs.get("grid_mapping", da.encoding.get("grid_mapping"))
-    mapping = da.coords[variable].attrs.get("grid_mapping_name") if variable in da.coords else None
-    if mapping not in (None, "latitude_longitude"):
-        return str(mapping)
-    grib = str(da.attrs.get("GRIB_gridType", "regular"))
-    if not grib.startswith("regular"):
-        return grib
-    if {"rlat", "rlon"} & {*da.dims}:
-        return "a rotated pole (rlat, rlon)"
-    return "curvilinear" if two_dimensional(da) else None
 
 
 # ---- times
@@ -179,9 +138,10 @@ def times_of(coordinate: xr.DataArray, name: str) -> tuple[pd.DatetimeIndex, str
         try:
             index = np.array([t.isoformat() for t in index], "datetime64[us]")
         except ValueError:
+            steps = pd.Series(pd.to_timedelta(np.diff(coordinate.values)))
             raise DataError(
                 f"{name}: the times are in the calendar {calendar}, with days that the standard "
-                f"one has not; expected that: {calendar_remedy(along)}"
+                f"one has not; expected that: {evenly(steps, along, calendar)}"
             ) from None
     try:
         if np.asarray(index).dtype.kind in "biufcm":
@@ -189,9 +149,8 @@ def times_of(coordinate: xr.DataArray, name: str) -> tuple[pd.DatetimeIndex, str
         times = pd.DatetimeIndex(index)
     except (TypeError, ValueError):
         raise DataError(
-            f"{name}: times are {coordinate.dtype}, not datetime64 as expected; say what they "
-            f"count, da['{along}'].attrs['units'] = 'hours since 2000-01-01', then "
-            "xr.decode_cf(da.to_dataset(name='t2m'))"
+            f"{name}: times are {coordinate.dtype}, not datetime64 as expected; "
+            f"{_as_times(coordinate, along)}"
         ) from None
     try:
         return times.as_unit("ns"), calendar
@@ -199,13 +158,44 @@ def times_of(coordinate: xr.DataArray, name: str) -> tuple[pd.DatetimeIndex, str
         return times.as_unit("us"), calendar
 
 
-def calendar_remedy(along: str) -> str:
-    """Say how to bring a series into the standard calendar without a gap."""
+def _as_times(coordinate: xr.DataArray, along: str) -> str:
+    """Say how to make times of what is none."""
+    values = coordinate.values
+    if values.dtype.kind in "iuf" and ((values >= 1e7) & (values < 1e8) & (values % 1 == 0)).all():
+        return (
+            f"if they are days as 20200131 is one: open_dataset(da.assign_coords({along}=lambda x: "
+            f"pd.to_datetime(x['{along}'].values.astype(int).astype(str))))"
+        )
+    if values.dtype.kind in "iuf":
+        return (
+            f"say what they count: open_dataset(da.assign_coords({along}=lambda x: x['{along}']"
+            ".assign_attrs(units='hours since 2000-01-01')).to_dataset(name='t2m')"
+            ".pipe(xr.decode_cf))"
+        )
     return (
-        "convert and fill the days between by open_dataset(da.convert_calendar('standard', "
-        f"dim='{along}', align_on='date', use_cftime=False, missing=float('nan'))"
-        f".interpolate_na('{along}'))"
+        f"give times: open_dataset(da.assign_coords({along}=times)), of which there are "
+        f"{values.size}, such as pd.date_range('2000-01-01', periods={values.size}, freq='h')"
     )
+
+
+def evenly(steps: pd.Series, along: str, calendar: str) -> str:
+    """Say how to bring a series into the standard calendar at one step, without a gap."""
+    step = pd.Timedelta("30D") if _months(steps) else pd.Timedelta(steps.mode()[0])
+    converted = (
+        ""
+        if calendar in ("standard", "gregorian", "proleptic_gregorian")
+        else f".convert_calendar('standard', dim='{along}', align_on='date', use_cftime=False)"
+    )
+    return (
+        f"open_dataset(da{converted}.resample({along}='{step / pd.Timedelta(seconds=1):.0f}s', "
+        "origin='start').interpolate('linear')) "
+        + ("converts them and " if converted else "")
+        + "interpolates in time"
+    )
+
+
+def _months(steps: pd.Series) -> bool:
+    return bool(len(steps) and steps.between("28D", "31D").all())
 
 
 def check_order(times: pd.DatetimeIndex, name: str, along: str = "time") -> None:
@@ -218,7 +208,7 @@ def check_order(times: pd.DatetimeIndex, name: str, along: str = "time") -> None
     if times.hasnans:
         raise DataError(
             f"{name}: time {times.isna().argmax()} (counted from 0) is missing; expected all: "
-            f"open_dataset(da.sel({along}=da.{along}.notnull()))"
+            f"open_dataset(da.where(lambda x: x['{along}'].notnull(), drop=True))"
         )
     if not times.is_unique:
         twice = times[times.duplicated()].unique()
@@ -249,27 +239,25 @@ def step_of(times: pd.DatetimeIndex, name: str, along: str, calendar: str) -> pd
         return step
     wrong = np.flatnonzero(steps != step)
     hours = steps / pd.Timedelta(hours=1)
-    if steps.between("28D", "31D").all():
+    if _months(steps):
         raise DataError(
             f"{name}: the steps are months, of {hours.min():g} to {hours.max():g} h; expected one "
-            f"length: open_dataset(da.resample({along}='30D').interpolate('linear')), or take "
-            "data by the day or hour"
+            f"length: take data by the day or hour, or {evenly(steps, along, calendar)} to 30 days"
         )
     ends = [-1, *wrong, len(steps)]
     longest = int(np.diff(ends).argmax())
     first, last = times[ends[longest] + 1], times[ends[longest + 1]]
-    part = f"period=('{first:%Y-%m-%dT%H:%M}', '{last:%Y-%m-%dT%H:%M}') is the longest part"
-    frequency = f"{step / pd.Timedelta(seconds=1):.0f}s"
-    fill = (
-        f"fill it by open_dataset(da.resample({along}='{frequency}').interpolate('linear')) {TAKES}"
-        if calendar in ("standard", "gregorian", "proleptic_gregorian")
-        else f"the calendar was {calendar}: {calendar_remedy(along)}"
-    )
+    part = f"period=('{_exact(first)}', '{_exact(last)}') is the longest part"
     raise DataError(
-        f"{name}: irregular times: {hours[wrong[0]]:g} h from {times[wrong[0]]:%Y-%m-%dT%H:%M} to "
-        f"{times[wrong[0] + 1]:%Y-%m-%dT%H:%M}, where most steps are {hours.mode()[0]:g} h "
-        f"({len(wrong)} of {len(steps)} differ); {part} without a gap, or {fill}"
+        f"{name}: irregular times: {hours[wrong[0]]:g} h from {_exact(times[wrong[0]])} to "
+        f"{_exact(times[wrong[0] + 1])}, where most steps are {hours.mode()[0]:g} h "
+        f"({len(wrong)} of {len(steps)} differ); {part} without a gap, or, of the calendar "
+        f"{calendar}, {evenly(steps, along, calendar)}"
     )
+
+
+def _exact(time: pd.Timestamp) -> str:
+    return f"{time:%Y-%m-%dT%H:%M}" + (f":{time:%S}" if time.second else "")
 
 
 def within(times: pd.DatetimeIndex, period: tuple, name: str) -> slice:
@@ -308,7 +296,9 @@ class Places(NamedTuple):
     lon: np.ndarray
 
 
-def places(lat: np.ndarray, lon: np.ndarray, region: Region | None, name: str) -> Places:
+def places(
+    lat: np.ndarray, lon: np.ndarray, region: Region | None, name: str, given: dict[str, str]
+) -> Places:
     """Order a grid, north first and from west to east in one piece, and cut it to a region.
 
     Longitudes begin in [-180, 180); those of a region across 180 degrees run on beyond. Of a
@@ -319,11 +309,15 @@ def places(lat: np.ndarray, lon: np.ndarray, region: Region | None, name: str) -
     DataError
         What is not on the globe, and a region that is none or holds less than 2 x 2 cells.
     """
-    if not ((abs(lat) <= 90).all() and (abs(lon) <= 540).all()):
-        raise DataError(
-            f"{name}: latitudes {lat.min()} to {lat.max()}, longitudes {lon.min()} to {lon.max()}; "
-            "expected degrees, -90 to 90 and -540 to 540, no NaN: select what is on the globe"
-        )
+    for axis, values, most in (("lat", lat, 90), ("lon", lon, 540)):
+        on = abs(values) <= most
+        if not on.all():
+            part = f"open_dataset(da.where(lambda x: abs(x['{given[axis]}']) <= {most}, drop=True))"
+            raise DataError(
+                f"{name}: latitudes {lat.min()} to {lat.max()}, longitudes {lon.min()} to "
+                f"{lon.max()}; expected degrees, -90 to 90 and -540 to 540, no NaN: "
+                + (part if on.sum() > 1 else f"mend its {axis}, or choose another field")
+            )
     if min(len(lat), len(lon)) < 2:
         raise DataError(
             f"{name}: grid {len(lat)} x {len(lon)}; expected at least 2 x 2: give more cells"
@@ -384,7 +378,7 @@ def check_even(lat: np.ndarray, lon: np.ndarray, name: str, given: dict[str, str
         if (steps == 0).any():
             raise DataError(
                 f"{name}: {axis} {values[steps.argmin()]:g} occurs twice; expected once: "
-                f"open_dataset(da.isel({along}=…)) without one of them"
+                f"open_dataset(da.drop_duplicates('{along}')) keeps the first"
             )
         usual = float(np.median(steps))
         rounding = 4 * float(np.spacing(np.float32(abs(values).max())))
@@ -395,5 +389,5 @@ def check_even(lat: np.ndarray, lon: np.ndarray, name: str, given: dict[str, str
                 f"{name}: {axis} is not evenly spaced, steps from {steps.min():g} to "
                 f"{steps.max():g} degrees, the widest between {a:g} and {b:g}; take a region "
                 f"without it, or interpolate: open_dataset(da.sortby('{along}').interp({along}="
-                f"np.linspace(float(da.{along}.min()), float(da.{along}.max()), {count})))"
+                f"np.linspace({float(values.min())!r}, {float(values.max())!r}, {count})))"
             )

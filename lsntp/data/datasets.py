@@ -19,7 +19,7 @@ import xarray as xr
 from filelock import FileLock
 from pydantic import Field
 
-from lsntp.data.catalogue import NAMES, REAL, Entry, File, data_dir
+from lsntp.data.catalogue import NAMES, OURS, PLANTED, REAL, Entry, File, data_dir
 from lsntp.data.checks import DataError, one_or_several, shown
 from lsntp.data.coordinates import Region
 from lsntp.data.download import download
@@ -50,10 +50,11 @@ def open_dataset(
     ----------
     source : str, path, list of these, xr.DataArray or xr.Dataset
         ``"ncep-na"`` (21 x 35, 6-hourly), ``"ncep-na-full"`` (25 x 53), ``"era5-uk"`` (33 x 49,
-        hourly), ``"synthetic"``; once they are fetched ``"ncep-china"`` (21 x 35, 6-hourly) and
-        ``"era5-china"`` (77 x 125, hourly); the path or http(s) URL of a NetCDF or GRIB file, also
-        packed (zip, gzip), or of a Zarr store; a glob or a list of files that follow each other in
-        time;
+        hourly), ``"synthetic"``, or one of these with planted links, as
+        ``"ncep-na-planted-50-lag1"`` (:mod:`lsntp.data.planted`); once they are fetched
+        ``"ncep-china"`` (21 x 35, 6-hourly) and ``"era5-china"`` (77 x 125, hourly); the path or
+        http(s) URL of a NetCDF or GRIB file, also packed (zip, gzip), or of a Zarr store; a glob or
+        a list of files that follow each other in time;
         or a field that is open already. Where there are several fields, ``"file.nc:variable"``
         says which, and ``"file.grib:t@isobaricInhPa=850"`` which level, member or version.
     region : (float, float, float, float), optional
@@ -90,8 +91,8 @@ def open_dataset(
             f"source={shown(source)}: expected one of {', '.join((*NAMES, *REMOTE))}, a path, a "
             "glob, a URL, a list of paths, or an xarray.DataArray or Dataset"
         )
-    if isinstance(source, str) and (source == "synthetic" or source in REAL):
-        field = synthetic()["t2m"] if source == "synthetic" else _open_real(source)
+    if isinstance(source, str) and source in OURS:
+        field = _open_ours(source)
         if cut == dict.fromkeys(cut):
             return field
         return standardise(field, **cut)
@@ -103,6 +104,16 @@ def open_dataset(
     found = located(source)
     with ExitStack() as stack:
         return standardise(fields(found, stack), found.name, **cut)
+
+
+def _open_ours(name: str) -> xr.DataArray:
+    if name in REAL:
+        return _open_real(name)
+    if name in PLANTED:
+        from lsntp.data.planted import open_planted  # which opens the set that it plants in
+
+        return open_planted(name)
+    return synthetic()["t2m"]
 
 
 def _open_real(name: str) -> xr.DataArray:

@@ -24,14 +24,16 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import xarray as xr
 from filelock import FileLock
 
-from lsntp.data.catalogue import NAMES
+from lsntp.data.catalogue import NAMES, OURS
 from lsntp.data.checks import DataError, shown
 from lsntp.data.download import PLAIN, TIMEOUT_S, download, recognise
-from lsntp.data.fields import fields_of, one_of, only_field
+from lsntp.data.fields import Given, fields_of, joined, one_of, variables
 from lsntp.data.reanalyses import REMOTE
 
 PACKED: dict[bytes, Any] = {
@@ -39,6 +41,9 @@ PACKED: dict[bytes, Any] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
+MARKS = {b"GRIB": "cfgrib", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
+MARKS |= dict.fromkeys((b"CDF\x05", b"\x89HDF"), "")  # netCDF4 or h5netcdf, whichever is there
+"""First bytes of a file, and by what it is opened."""
 JOINED = " + "
 """Stands between the files of one data set, where one line has to name them all."""
 
@@ -113,16 +118,16 @@ def located(given: str | os.PathLike | Sequence[str | os.PathLike]) -> Source:
         names = names[0].split(JOINED)
     found, chosen = [], {}
     for name in names:
-        if name in NAMES:
+        if name in OURS:
             raise DataError(
                 f"the data set is {shown(given)}: expected files in a list; {name} is a data set "
                 f"by itself: open_dataset({name!r})"
             )
         places, rest = _places(name), ""
-        if not places:
-            head, _, tail = name.rpartition(":")
-            if head and not re.search(r"[/\\]", tail):
-                places, rest = _places(head), tail
+        for mark in ":@" if not places else "":  # a.nc:t2m@level=850, a.nc@level=850
+            head, _, tail = name.partition(mark) if mark == "@" else name.rpartition(mark)
+            if not places and head and not re.search(r"[/\\]", tail):
+                places, rest = _places(head), tail if mark == ":" else mark + tail
         if not places:
             raise DataError(_unknown(name))
         found += places
@@ -138,6 +143,8 @@ def located(given: str | os.PathLike | Sequence[str | os.PathLike]) -> Source:
 
 def _places(name: str) -> list[str]:
     """Return what a name, without a variable, stands for: absolute paths, or the URL itself."""
+    if name.startswith("file://"):
+        name = url2pathname(urlsplit(name).path)
     if "://" in name:
         return [name] if not name.rpartition(":")[2].isidentifier() else []
     path = os.path.expanduser(name)
@@ -158,63 +165,93 @@ def _is_store(path: str) -> bool:
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, (*NAMES, *REMOTE), 1)
     path = Path(os.path.expanduser(name))
-    kind, remedy = "unknown data set", ""
     try:
-        if path.is_dir():
-            kind, remedy = "a folder and no Zarr store", f"; its files are {path / '*'}"
-        elif path.parent.is_dir() and name:
+        if name and path.is_dir():
+            return (
+                f"{name!r} is a folder and no Zarr store; expected files or a store: its files are "
+                f"{str(path / '*')!r}"
+            )
+        if name and path.parent.is_dir():
             close = difflib.get_close_matches(path.name, os.listdir(path.parent), 1, 0.8)
             near = near or [str(path.parent / one) for one in close]
     except (OSError, ValueError):
         pass
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    seen = "" if path.is_absolute() else f", seen from {os.getcwd()}"
+    if glob.has_magic(name):
+        return f"no file matches {name!r}{meant}; expected one or more{seen}"
+    if path.suffix or re.search(r"[/\\]", name):
+        return f"there is no file {name!r}{meant}; expected one{seen}"
     return (
-        f"{kind} {name!r}"
-        + (f" (did you mean {near[0]!r}?)" if near else "")
-        + f"; expected one of {', '.join((*NAMES, *REMOTE))}, or the path of a NetCDF or GRIB "
-        "file, a glob of some, a Zarr store or a URL" + remedy
+        f"unknown data set {name!r}{meant}; expected one of {', '.join((*NAMES, *REMOTE))}, or the "
+        "path of a NetCDF or GRIB file, a glob of some, a Zarr store or a URL"
     )
 
 
-def fields(source: Source, stack: ExitStack) -> list[xr.DataArray]:
-    """Open the field of each file, without its values; they can be read until the stack closes.
+def raw(source: str | os.PathLike | Sequence[str | os.PathLike]) -> xr.DataArray:
+    """Read the field of files as it lies there, unchecked, to mend what `open_dataset` refuses.
+
+    Several files are joined in the order of time, and converted to K if their units differ.
+
+    Parameters
+    ----------
+    source : str, path, or list of these
+        A path, a glob, a URL or files that follow each other, as :func:`lsntp.open_dataset` takes.
+
+    Returns
+    -------
+    xr.DataArray
+        In memory, with the dimensions and attributes that it has there.
 
     Raises
     ------
     DataError
         A file that cannot be read, or does not hold the one field.
     """
-    found = []
+    with ExitStack() as stack:
+        return joined(fields(located(source), stack))
+
+
+def fields(source: Source, stack: ExitStack) -> list[Given]:
+    """Open the field of each file, without its values; they can be read until the stack closes.
+
+    The files of an archive may hold several variables; of several archives or files, the one that
+    is in all is taken.
+
+    Raises
+    ------
+    DataError
+        A file that cannot be read, or does not hold the one field.
+    """
+    found: list[dict[str, list[xr.DataArray]]] = []
     for place in source.places:
+        there: dict[str, list[xr.DataArray]] = {}
         try:
             for file in _unpacked(place, stack):
-                da = _chosen(_datasets(file, stack), source, place)
-                da.encoding["source"] = place
-                found.append(da)
+                for key, da in _named(_datasets(file, stack)).items():
+                    there.setdefault(key, []).append(da)
         except DataError as error:
             if place in str(error):
                 raise
             raise type(error)(f"{place}: {error}") from error
-    return found
-
-
-def _chosen(datasets: list[xr.Dataset], source: Source, place: str) -> xr.DataArray:
-    """Return the field that was asked for, or the only one."""
-    if len(datasets) == 1 and not source.variable:
-        da = only_field(datasets[0].sel(_labels(datasets[0], source.part, place)), place)
-    else:
-        named = _named(datasets)
-        if source.variable and source.variable not in named:
+        found.append(there)
+    common = {key: das[0] for key, das in found[0].items() if all(key in one for one in found)}
+    given = []
+    for place, there in zip(source.places, found, strict=True):
+        key = source.variable
+        if key and key not in there:
+            held = {key: das[0] for key, das in there.items()}
             raise DataError(
-                f"{place} has no variable {source.variable!r}; it has {fields_of(named)}: choose "
-                f"one of these, '{Path(place).name}:{next(iter(named), 'variable')}'"
+                f"{place} has no variable {key!r}; it has {fields_of(held)}: choose one of these, "
+                f"'{place}:{next(iter(held), 'variable')}'"
             )
-        if source.variable:
-            named = {source.variable: named[source.variable]}
-            da = named[source.variable]
-            return da.sel(_labels(da, source.part, place))
-        da = one_of(named, place)
-        da = da.sel(_labels(da, source.part, place))
-    return da
+        if not key:
+            fields = common or {key: das[0] for key, das in there.items()}
+            name = source.name if common else place
+            key = one_of(fields, name, repr(source._replace(variable="{}").name))
+        code = f"lsntp.raw({source._replace(places=(place,)).name!r})"
+        given += [Given(da.sel(_labels(da, source.part, place)), place, code) for da in there[key]]
+    return given
 
 
 def _labels(ds: xr.Dataset | xr.DataArray, part: dict[str, str], place: str) -> dict[str, Any]:
@@ -246,7 +283,7 @@ def _equal(label: Any, value: str) -> bool:
 
 def _named(datasets: list[xr.Dataset]) -> dict[str, xr.DataArray]:
     """Name the variables of several data sets; where a name is there twice, with its level."""
-    named = [(str(key), da) for ds in datasets for key, da in ds.data_vars.items()]
+    named = [pair for ds in datasets for pair in variables(ds).items()]
     for more in ("typeOfLevel", "level", "stepType"):
         counts = Counter(name for name, _ in named)
         named = [
@@ -292,8 +329,19 @@ def _unpacked(place: str, stack: ExitStack) -> list[str]:
     stores = {str(p.parent) for f in (".zgroup", "zarr.json") for p in Path(folder).rglob(f)}
     if stores:
         return [min(stores, key=len)]
-    inside = sorted(p for p in Path(folder).rglob("*") if p.is_file())
+    inside = sorted(p for p in Path(folder).rglob("*") if p.is_file() and _can_be_data(p))
+    if not inside:
+        raise DataError(f"no file of data in it: {', '.join(os.listdir(folder))}; choose another")
     return [file for path in inside for file in _unpacked(str(path), stack)]
+
+
+def _can_be_data(path: Path) -> bool:
+    """Tell a file of an archive from notes, indices and what systems put there unseen."""
+    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    suffixes = (".nc", ".nc3", ".nc4", ".cdf", ".h5", ".hdf", ".grib", ".grb", ".grib2", ".grb2")
+    with open(path, "rb") as stream:
+        known = stream.read(8).startswith((*PACKED, *MARKS, b"PK\x03\x04"))
+    return not hidden and (known or path.suffix.lower() in suffixes)
 
 
 def _datasets(place: str, stack: ExitStack) -> list[xr.Dataset]:
@@ -323,12 +371,10 @@ def _datasets(place: str, stack: ExitStack) -> list[xr.Dataset]:
 
 def _engine(stream: IO[bytes]) -> dict[str, Any]:
     start = stream.read(8)
-    if start.startswith(b"GRIB"):
-        return {"engine": "cfgrib", "backend_kwargs": {"indexpath": "", "errors": "raise"}}
-    if start.startswith((b"CDF\x01", b"CDF\x02")):
-        return {"engine": "scipy"}
-    if start.startswith((b"CDF\x05", b"\x89HDF")):
-        return {}  # whichever of netCDF4 and h5netcdf is installed
+    for mark, engine in MARKS.items():
+        if start.startswith(mark):
+            more = {"backend_kwargs": {"indexpath": "", "errors": "raise"}}
+            return {"engine": engine or None} | (more if engine == "cfgrib" else {})
     raise DataError(
         f"neither NetCDF nor GRIB: it begins with {start!r}; expected one of them, or one packed "
         "by zip, gzip, bzip2 or xz: see whether it was downloaded whole"

@@ -14,9 +14,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lsntp.data.checks import Count, Whole, checked
+from lsntp.data.checks import Count, DataError, Whole, checked
 from lsntp.data.climatology import Climatology
-from lsntp.data.fields import LEAST_SPREAD_K, DataError, check_form, with_values
+from lsntp.data.fields import check_form, with_values
+from lsntp.data.units import LEAST_SPREAD_K
 
 VALIDATION_SHARE = 0.15
 VALIDATION_BLOCKS = 3
@@ -117,8 +118,8 @@ def split(
                 f"the series is too short: {steps} steps outside the test period from "
                 f"{times[first]} and {tests} inside leave no {name} window of {length} steps "
                 f"(input_steps={input_steps}, lead_steps={lead_steps}); expected at least one: "
-                f"give a longer series ({enough} steps outside are enough), or a RunConfig with "
-                "fewer input_steps or lead_steps"
+                f"give a longer series ({enough} steps outside are enough), or fewer "
+                "input_steps (--steps) or lead_steps (--lead)"
             )
     return Split(train, held_out, test, fit_times, outside)
 

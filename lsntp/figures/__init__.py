@@ -10,6 +10,7 @@ from lsntp.figures.maps import (
     case_frames,
     coastlines,
     field_map,
+    forecast_maps,
     maps_row,
     mark,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "claims_grid",
     "coastlines",
     "field_map",
+    "forecast_maps",
     "label_colours",
     "maps_row",
     "mark",

@@ -16,6 +16,7 @@ from lsntp.data.land import land_mask
 from lsntp.figures.style import SEQUENTIAL, WIDTH
 
 COAST_POINTS = 700  # along the longer side of a map
+MOST_MAPS = 12  # of a forecast's leads
 
 
 def coastlines(ax: Axes, lat: np.ndarray, lon: np.ndarray) -> None:
@@ -125,6 +126,32 @@ def maps_row(
         ax.label_outer()
     label = label or _label(next(iter(fields.values())))
     figure.colorbar(axes[0].collections[0], ax=list(axes), label=label, shrink=0.8)
+    return axes
+
+
+def forecast_maps(forecast: xr.Dataset) -> np.ndarray:
+    """Maps of a forecast, each with its lead and the time that it is for.
+
+    Parameters
+    ----------
+    forecast : Dataset
+        As :func:`lsntp.forecast` gives it; the first of several. Of many leads a dozen are drawn.
+
+    Returns
+    -------
+    array of Axes, one a map
+    """
+    first = forecast.isel(reference_time=0)
+    count = first.sizes["lead"]
+    chosen = np.linspace(0, count - 1, min(count, MOST_MAPS)).round().astype(int)
+    maps = {}
+    for k in chosen:
+        step = first.isel(lead=k)
+        when = step["time"].dt.strftime("%Y-%m-%d %H:%M").item()
+        maps[f"+{step['lead'].item():g} h\n{when}"] = step["t2m"]
+    axes = maps_row(maps)
+    issued = first["reference_time"].dt.strftime("%Y-%m-%d %H:%M").item()
+    axes[0].figure.suptitle(f"{forecast.attrs['title']}, from {issued} UTC")
     return axes
 
 

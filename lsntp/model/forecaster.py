@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lsntp.data.checks import Count, Odd, checked, fits
 from lsntp.model.checkpoints import read_checkpoint
 from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
-from lsntp.model.graph import AdaptiveGraph, DistanceCut
+from lsntp.model.graph import AdaptiveGraph, DistanceCut, GivenGraph
 from lsntp.model.lsconv import LSConv
 
 
@@ -34,8 +34,8 @@ class GridForecaster(nn.Module):
         An even height or width is padded by its last row or column.
     lead_steps : int
         L, the number of steps forecast.
-    graph : AdaptiveGraph, optional
-        The learned graph of networks that have one; as many nodes as the inner grid.
+    graph : AdaptiveGraph or GivenGraph, optional
+        The graph of networks that have one; as many nodes as the inner grid.
     """
 
     head: nn.Module
@@ -47,7 +47,7 @@ class GridForecaster(nn.Module):
         width: Count,
         downsample: bool,
         lead_steps: Count,
-        graph: AdaptiveGraph | None = None,
+        graph: AdaptiveGraph | GivenGraph | None = None,
     ) -> None:
         super().__init__()
         self.height, self.width, self.lead_steps = height, width, lead_steps
@@ -108,7 +108,7 @@ class Forecaster(GridForecaster):
         hidden: Count,
         operator: Callable[[int, int, int], nn.Module],
         *,
-        graph: AdaptiveGraph | None = None,
+        graph: AdaptiveGraph | GivenGraph | None = None,
         downsample: bool = False,
         cell_peephole: bool = True,
         lead_steps: Count = 6,
@@ -148,6 +148,7 @@ def on_both(x: int, h: int, gates: int, *, joint: bool = True, **settings: Any) 
 EQUATIONS = {
     "nsa": True,  # attention over cells
     "lagc": True,  # the learned graph
+    "tied": True,  # one kernel for a cell and its links, not one for each
     "joint": False,  # one attention over [X, H], not one for each
     "norm": False,  # GroupNorm inside the attention
     "bias": True,  # of LS-Conv
@@ -165,12 +166,15 @@ RELEASED = EQUATIONS | {
 }
 """What LS-NTP is made of, as the authors' released code computes it."""
 
+UNTIED = EQUATIONS | {"tied": False}
+"""As the equations, with a kernel of its own for the links."""
+
 
 class LSNTP(Forecaster):
     """LS-NTP: the forecaster whose operator is :class:`~lsntp.model.lsconv.LSConv`.
 
-    Build it by :meth:`equations` or :meth:`released`. The notebooks ``03_method`` and
-    ``04_main_table`` explain and use it.
+    Build it by :meth:`equations`, :meth:`released` or :meth:`untied`. The notebooks ``03_method``
+    and ``04_main_table`` explain and use it.
 
     Parameters
     ----------
@@ -234,6 +238,15 @@ class LSNTP(Forecaster):
         channel. Parameters as of the class; parts not named are those of `RELEASED`.
         """
         return cls(*sizes, **(RELEASED | settings))
+
+    @classmethod
+    def untied(cls, *sizes: Any, **settings: Any) -> Self:
+        """LS-NTP as the equations print it, but the links have a kernel of their own.
+
+        ``X ⋆ Θ + (A X) ⋆ Φ`` in place of ``(I + A) X ⋆ Θ``. Parameters as of the class; parts not
+        named are those of `UNTIED`.
+        """
+        return cls(*sizes, **(UNTIED | settings))
 
     def load_released(self, checkpoint: Mapping[str, Any] | str | PathLike[str]) -> Self:
         """Load weights under the released code's names.

@@ -64,6 +64,11 @@ def lagc(x: Tensor, adjacency: Tensor | Adjacency | None) -> Tensor:
     ValueError
         If x is no such field, or the adjacency not N×N for its grid.
     """
+    return x + linked(x, adjacency)
+
+
+def linked(x: Tensor, adjacency: Tensor | Adjacency | None) -> Tensor:
+    """What a field's cells receive over their links: ``A X``; all else as of :func:`lagc`."""
     fits("x", x, ("B", "C", "H", "W"))
     nodes = x.shape[-2] * x.shape[-1]
     if adjacency is None or getattr(adjacency, "shape", None) != (nodes, nodes):
@@ -74,7 +79,7 @@ def lagc(x: Tensor, adjacency: Tensor | Adjacency | None) -> Tensor:
     if hasattr(adjacency, "dtype"):
         fits("adjacency", adjacency, (nodes, nodes), x)
     columns = x.reshape(-1, nodes).T  # (N, B·C)
-    return x + (adjacency @ columns).T.reshape(x.shape)
+    return (adjacency @ columns).T.reshape(x.shape)
 
 
 class LSConv(nn.Module):
@@ -91,6 +96,9 @@ class LSConv(nn.Module):
         k of the k×k convolution (LSI), odd. ``kernel=1`` is the paper's "w/o LSI".
     nsa, lagc : bool
         Keep the attention; keep the graph convolution. Without both it is a convolution.
+    tied : bool
+        A cell and its links share the kernel Θ, as printed. Else the links have one of their own,
+        Φ: ``X ⋆ Θ + (A X) ⋆ Φ``, which with Φ = Θ is the same. Φ has no bias.
     bias : bool
         Add a bias (the released code has none).
     relu : bool
@@ -121,6 +129,7 @@ class LSConv(nn.Module):
         *,
         nsa: bool = True,
         lagc: bool = True,
+        tied: bool = True,
         bias: bool = True,
         relu: bool = False,
         norm: bool = False,
@@ -138,6 +147,8 @@ class LSConv(nn.Module):
         self.nsa = nn.ModuleList(NSA(channels, norm) for channels in self.split if nsa)
         self.lagc = lagc
         self.lsi = convolution(in_channels, out_channels, kernel, bias)
+        own = lagc and not tied
+        self.phi = convolution(in_channels, out_channels, kernel, bias=False) if own else None
         self.relu = relu
 
     def forward(self, x: Tensor, adjacency: Tensor | Adjacency | None = None) -> Tensor:
@@ -153,10 +164,17 @@ class LSConv(nn.Module):
         fits("x", x, ("B", self.lsi.in_channels - self.absent, "H", "W"), self.lsi.weight)
         if self.nsa:
             x = self.attend(x)
-        if self.lagc:
-            x = lagc(x, adjacency)
-        x = F.conv2d(x, self.lsi.weight[:, self.absent :], self.lsi.bias, padding=self.lsi.padding)
-        return torch.relu(x) if self.relu else x
+        if self.phi is not None:
+            y = self.convolve(x, self.lsi) + self.convolve(linked(x, adjacency), self.phi)
+        elif self.lagc:
+            y = self.convolve(lagc(x, adjacency), self.lsi)
+        else:
+            y = self.convolve(x, self.lsi)
+        return torch.relu(y) if self.relu else y
+
+    def convolve(self, x: Tensor, kernel: nn.Conv2d) -> Tensor:
+        """Convolve ``x`` with the kernel's part for channels that are not absent."""
+        return F.conv2d(x, kernel.weight[:, self.absent :], kernel.bias, padding=kernel.padding)
 
     def attend(self, x: Tensor) -> Tensor:
         """NSA of each group of channels."""

@@ -19,9 +19,9 @@ from lsntp.data import store
 from lsntp.data.checks import Count, checked
 from lsntp.data.climatology import Climatology
 from lsntp.data.datasets import DataError, Datasets, open_dataset
-from lsntp.data.fields import check_form
+from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.data.fields import check_form, with_values
 from lsntp.data.store import RecordError
-from lsntp.model.graph import great_circle_km, grid_nodes
 
 ENCODING = {"case_time": {"dtype": "int32", "units": "hours since 2000-01-01"}}
 RECORDS = store.RECORDS / "fields"
@@ -68,6 +68,8 @@ NUMBERS = {
 def study(field: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.Dataset:
     """Correlation against distance over all pairs of cells, and the observations' numbers.
 
+    Masked cells, without values, form no pairs; the maps are NaN there.
+
     Statistics use the training period only (times before the attribute `test_start`), the case
     is from the test period. Everything is done twice: for the series as they are (``raw``) and
     with the training period's `Climatology` taken off (``anomaly``), because a daily or yearly
@@ -93,30 +95,34 @@ def study(field: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.Datase
     ------
     DataError
         No `test_start`; fewer than two days before it; less than one case after it; too many
-        cells; a cell that never changes.
+        cells; a cell that never changes, or lacks values at some times.
     """
     check_form(field, "test_start", "step_hours")
     start = np.datetime64(str(field.attrs["test_start"]))
     train, test = field.sel(time=field.time < start), field.sel(time=field.time >= start)
     if train.sizes["time"] * field.attrs["step_hours"] < 48:
         raise DataError(f"only {train.sizes['time']} times before {start}: two days are needed")
-    cells = field.sizes["lat"] * field.sizes["lon"]
+    there = with_values(field)
+    cells = int(there.sum())
     if cells > MOST_CELLS:
         raise DataError(f"{cells} cells: at most {MOST_CELLS}; crop or thin the field")
 
-    lat, lon = grid_nodes(field)
+    lat, lon = (degrees[there.ravel()] for degrees in grid_nodes(field))
     one, other = np.triu_indices(cells, k=1)
     distance = great_circle_km(lat, lon)  # (N, N), km
     km = distance[one, other]
     far_km, middle_km = np.quantile(km, FAR_QUANTILE), np.median(km)
     far = km >= far_km
-    neighbours = _neighbours(field)[one, other]
+    neighbours = _neighbours(there)[one, other]
     edges = np.linspace(0, km.max() * (1 + 1e-9), DISTANCE_BINS + 1)
     bins = np.digitize(km, edges) - 1
     middle = bins == np.digitize(middle_km, edges) - 1
 
     anomaly = train - Climatology().fit(train).predict(train["time"].values)
-    standard = {"raw": _standardised(train), "anomaly": _standardised(anomaly)}  # (T, N) each
+    standard = {  # (T, N) each
+        "raw": _standardised(train, there),
+        "anomaly": _standardised(anomaly, there),
+    }
     results = {}
     for name, z in standard.items():
         matrix = z.T @ z / len(z)  # Pearson's r, (N, N)
@@ -149,7 +155,8 @@ def study(field: xr.DataArray, inputs: Count = 6, leads: Count = 6) -> xr.Datase
         }
     cell = results["anomaly"]["ends"][0]
     for result in results.values():
-        result["correlation_map"] = result.pop("matrix")[cell].reshape(field.shape[1:])
+        result["correlation_map"] = np.full(there.shape, np.nan)
+        result["correlation_map"][there] = result.pop("matrix")[cell]
 
     extra = {
         "pairs": ("distance", "r"),
@@ -336,19 +343,22 @@ def check_agreement(fresh: xr.Dataset, recorded: xr.Dataset) -> None:
             raise AssertionError(f"{name}: fresh anew it differs by {difference:.2g}")
 
 
-def _standardised(field: xr.DataArray) -> np.ndarray:
-    """Series of every cell with mean 0 and mean square 1: (time, lat, lon) -> (T, N)."""
-    x = field.to_numpy().reshape(field.sizes["time"], -1).astype(np.float64)
+def _standardised(field: xr.DataArray, there: np.ndarray) -> np.ndarray:
+    """Series of the cells that are there with mean 0 and mean square 1: (T, N)."""
+    x = field.to_numpy()[:, there].astype(np.float64)
     x -= x.mean(axis=0)
     sd = x.std(axis=0)
-    if (sd < 1e-6).any():
-        raise DataError(f"{(sd < 1e-6).sum()} cells never change: they have no correlation")
+    if not (varies := sd >= 1e-6).all():  # a NaN does not
+        raise DataError(
+            f"{(~varies).sum()} cells never change or lack values at some times; expected series "
+            "that have correlations: mask these cells by field.where(...)"
+        )
     return x / sd
 
 
-def _neighbours(field: xr.DataArray) -> np.ndarray:
-    """Whether two cells share an edge: (N, N) of bool."""
-    row, column = np.indices(field.shape[1:]).reshape(2, -1)
+def _neighbours(there: np.ndarray) -> np.ndarray:
+    """Whether two of the cells that are there (H, W) share an edge: (N, N) of bool."""
+    row, column = np.nonzero(there)
     steps = np.abs(row[:, None] - row) + np.abs(column[:, None] - column)
     return steps == 1
 

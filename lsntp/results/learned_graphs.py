@@ -16,13 +16,15 @@ import torch
 import xarray as xr
 from scipy.stats import rankdata, spearmanr
 
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.synthetic import LAG_STEPS, synthetic
 from lsntp.data.windows import StandardisedAnomaly
-from lsntp.model.graph import AdaptiveGraph, adaptive_adjacency, great_circle_km, grid_nodes
-from lsntp.results.planted import far_auc, lagged_correlation
+from lsntp.model.graph import AdaptiveGraph, adaptive_adjacency
+from lsntp.results.planted import lagged_correlation
 from lsntp.runs.config import RunConfig
+from lsntp.runs.metrics import far_auc
 from lsntp.runs.records import config_of
-from lsntp.runs.trained import build_network, inner_cells
+from lsntp.runs.trained import build_network, inner_cells, nodes_there
 
 FAR_KM = {4000.0: (500, 1000, 2000), 1000.0: (100, 250, 500)}
 """For regions at least so wide (km): beyond which distances the weight is added up, km."""
@@ -48,16 +50,27 @@ def adjacency(embedding: np.ndarray) -> np.ndarray:
 
 
 def untrained(config: RunConfig, field: xr.DataArray) -> np.ndarray:
-    """Return the adjacency (N, N) that the config's network starts from, by its seed.
+    """Return the adjacency that the config's network starts from, by its seed.
 
     Parameters
     ----------
     config : RunConfig
     field : DataArray (..., lat, lon)
-        On the full grid; its values do not matter.
+        On the full grid; of its values only matters which cells have none.
+
+    Returns
+    -------
+    array (n, n), of the nodes of :func:`lsntp.runs.trained.nodes_there`
     """
     graph = cast(AdaptiveGraph, build_network(config, field).graph)
-    return adjacency(graph.embedding.detach().numpy())
+    return adjacency(graph.embedding.detach().numpy()[nodes_there(config, field)])
+
+
+def among_all(matrices: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Lay matrices (..., n, n) of the nodes ``there`` (N,) into (..., N, N), elsewhere NaN."""
+    whole = np.full((*matrices.shape[:-2], there.size, there.size), np.nan)
+    whole[..., there[:, None] & there] = matrices.reshape(*matrices.shape[:-2], -1)
+    return whole
 
 
 def far_distances(km: np.ndarray) -> tuple[int, ...]:
@@ -125,19 +138,22 @@ def partial(ab: np.ndarray, ad: np.ndarray, bd: np.ndarray) -> np.ndarray:
 def study(runs: Sequence[xr.Dataset], field: xr.DataArray, pearson: xr.Dataset) -> xr.Dataset:
     """Measure the graphs of one data set and model, one record a seed.
 
+    Nodes that see only masked cells take no part.
+
     Parameters
     ----------
     runs : sequence of Dataset
         Records with an ``embedding``.
     field : DataArray (..., lat, lon)
-        Gives the coordinates of the full grid.
+        Gives the coordinates of the full grid, and which cells have values.
     pearson : Dataset
         From :func:`lsntp.results.pearson.of_nodes`.
 
     Returns
     -------
     Dataset
-        ``adjacency``, ``untrained`` (seed, node, node_from). ``km`` (node, node_from). ``beyond``,
+        ``adjacency``, ``untrained`` (seed, node, node_from), NaN but for nodes that are ``there``
+        (node). ``km`` (node, node_from). ``beyond``,
         ``beyond_others`` (graph, seed, far_km), by :func:`share_beyond`; ``curve`` (graph, seed,
         distance), the first at many distances; ``own`` (graph, seed), a node's weight for itself,
         median; graphs are learned, untrained, uniform. ``nearness`` (seed): rank correlation of
@@ -147,10 +163,11 @@ def study(runs: Sequence[xr.Dataset], field: xr.DataArray, pearson: xr.Dataset) 
         two seeds. Attribute ``far``: the largest of ``far_km``; beyond it cells are far.
     """
     configs = [config_of(run) for run in runs]
-    nodes = inner_cells(configs[0], field)
-    km = great_circle_km(*grid_nodes(nodes))
+    nodes, there = inner_cells(configs[0], field), nodes_there(configs[0], field)
+    whole_km = great_circle_km(*grid_nodes(nodes))
+    km = whole_km[np.ix_(there, there)]
     far_km = far_distances(km)
-    learned = np.stack([adjacency(run["embedding"].values) for run in runs])
+    learned = np.stack([adjacency(run["embedding"].values[there]) for run in runs])
     first = np.stack([untrained(config, field) for config in configs])
     uniform = np.full_like(learned, 1 / len(km))
     graphs = {"learned": learned, "untrained": first, "uniform": uniform}
@@ -159,15 +176,20 @@ def study(runs: Sequence[xr.Dataset], field: xr.DataArray, pearson: xr.Dataset) 
     def by_graph(measure: Callable[[np.ndarray], object]) -> np.ndarray:
         return np.array([[measure(a) for a in graph] for graph in graphs.values()])
 
-    ranked = [ranks_with(a, b, km, pearson) for a, b in zip(learned, first, strict=True)]
+    among = {name: among_all(graph, there) for name, graph in graphs.items()}
+    ranked = [
+        ranks_with(a, b, whole_km, pearson)
+        for a, b in zip(among["learned"], among["untrained"], strict=True)
+    ]
     pairs = list(combinations(range(len(runs)), 2))
     agree = np.array([agreement(learned[i], learned[j], km) for i, j in pairs]).reshape(-1, 2)
     matrix = ("seed", "node", "node_from")
     return xr.Dataset(
         {
-            "adjacency": (matrix, learned),
-            "untrained": (matrix, first),
-            "km": (matrix[1:], km, {"units": "km"}),
+            "adjacency": (matrix, among["learned"]),
+            "untrained": (matrix, among["untrained"]),
+            "there": ("node", there),
+            "km": (matrix[1:], whole_km, {"units": "km"}),
             "beyond": (
                 ("graph", "seed", "far_km"),
                 by_graph(lambda a: share_beyond(a, km, far_km)),
@@ -211,23 +233,26 @@ def ranks_with(
 
     The *mirrored* map is that of the grid turned east for west: every distance stays as it is (on
     a grid of regular longitudes), and every coast moves. *Shuffled* maps are those of the nodes in
-    a random order; of `SHUFFLES` such, the 95th percentile.
+    a random order; of `SHUFFLES` such, the 95th percentile. Pairs of nodes without an r, where
+    cells are masked, are left out, of the mirrored map those without one in either.
 
     Returns
     -------
     array (measure, series), float
     """
-    size = len(km)
-    others, far = ~np.eye(size, dtype=bool), km > far_distances(km)[-1]
-    mirror = np.arange(size).reshape(-1, pearson.sizes["lon"])[:, ::-1].ravel()
-    rng = np.random.default_rng(0)
-    shuffles = [rng.permutation(size) for _ in range(SHUFFLES)]
+    every, known = np.arange(len(km)), ~np.isnan(pearson["r"].values[0].diagonal())
+    pairs = known[:, None] & known
+    others = pairs & ~np.eye(len(km), dtype=bool)
+    far = pairs & (km > far_distances(km[~np.isnan(learned)])[-1])
+    mirror = every.reshape(-1, pearson.sizes["lon"])[:, ::-1].ravel()
+    in_both = pairs & pairs[np.ix_(mirror, mirror)]
+    rng, shuffles = np.random.default_rng(0), np.tile(every, (SHUFFLES, 1))
+    shuffles[:, known] = [rng.permutation(every[known]) for _ in range(SHUFFLES)]
     a, d, a_first = (row_ranks(x, others) for x in (learned, -km, first))
-    a_far, d_far = row_ranks(learned, far), row_ranks(-km, far)
 
     columns = []
     for r in pearson["r"].values:
-        b, b_far = row_ranks(r, others), row_ranks(r, far)
+        b = row_ranks(r, others)
         null = [_given(a, b[np.ix_(order, order)], d) for order in shuffles]
         turned = r[np.ix_(mirror, mirror)]
         columns.append(
@@ -236,13 +261,18 @@ def ranks_with(
                 "untrained": _mean(a_first, b),
                 "distance": _mean(d, b),
                 "given distance": _given(a, b, d),
-                "mirrored": _given(a, row_ranks(turned, others), d),
+                "mirrored": given_distance(learned, turned, km, others & in_both),
                 "shuffled": np.quantile(null, 0.95),
-                "far": _given(a_far, b_far, d_far),
-                "far mirrored": _given(a_far, row_ranks(turned, far), d_far),
+                "far": given_distance(learned, r, km, far),
+                "far mirrored": given_distance(learned, turned, km, far & in_both),
             }
         )
     return np.array([[c[m] for c in columns] for m in MEASURES]), _mean(a, d)
+
+
+def given_distance(a: np.ndarray, b: np.ndarray, km: np.ndarray, among: np.ndarray) -> float:
+    """Rank correlation of the rows of two matrices over pairs ``among``, given distance, mean."""
+    return _given(row_ranks(a, among), row_ranks(b, among), row_ranks(-km, among))
 
 
 def _mean(a: np.ndarray, b: np.ndarray) -> float:
@@ -278,7 +308,7 @@ def recovery(rows: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``auc`` (way, seed), by :func:`lsntp.results.planted.far_auc` on the network's nodes: the
+        ``auc`` (way, seed), by :func:`lsntp.runs.metrics.far_auc` on the network's nodes: the
         rows, the untrained graphs, and Pearson's r at the links' lag; ``chance`` (start): that of
         `SHUFFLES` untrained graphs.
     """
@@ -327,7 +357,7 @@ def learned_graph(record: xr.Dataset, field: xr.DataArray) -> pd.Series:
     record : Dataset
         With the node ``embedding``.
     field : DataArray (..., lat, lon)
-        Gives the coordinates of the full grid.
+        Gives the coordinates of the full grid, and which cells have values.
 
     Returns
     -------
@@ -337,9 +367,11 @@ def learned_graph(record: xr.Dataset, field: xr.DataArray) -> pd.Series:
         of the weight that comes from far cells, beyond the last of :func:`far_distances`, and
         what it would be if all nodes were alike.
     """
-    km = great_circle_km(*grid_nodes(inner_cells(config_of(record), field)))
+    config = config_of(record)
+    there = nodes_there(config, field)
+    km = great_circle_km(*grid_nodes(inner_cells(config, field)))[np.ix_(there, there)]
     far = far_distances(km)[-1]
-    matrix = adjacency(record["embedding"].to_numpy())
+    matrix = adjacency(record["embedding"].to_numpy()[there])
     entropy = -(matrix * np.log(matrix)).sum(axis=1)
     return pd.Series(
         {

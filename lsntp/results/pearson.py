@@ -38,7 +38,7 @@ def matrix(field: xr.DataArray) -> xr.Dataset:
     Dataset
         ``r`` (series, node, node_from): ``raw``, and ``anomaly`` with the training period's
         :class:`lsntp.data.climatology.Climatology` taken off; nodes row by row of the grid that the
-        coordinates ``lat`` and ``lon`` give.
+        coordinates ``lat`` and ``lon`` give. NaN with a masked cell, without values.
     """
     start = np.datetime64(str(field.attrs["test_start"]))
     train = field.sel(time=field.time < start)

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
 from lsntp.data.synthetic import LAG_STEPS, synthetic
 from lsntp.data.windows import StandardisedAnomaly, prepare
-from lsntp.model.graph import AdaptiveGraph, great_circle_km, grid_nodes
+from lsntp.model.graph import AdaptiveGraph
 from lsntp.model.lsconv import LSConv, convolution, lagc
 from lsntp.runs import training
+from lsntp.runs.metrics import far_auc
 
 
 class NextFrame(nn.Module):
@@ -50,41 +50,6 @@ class NextFrame(nn.Module):
             return self.operator(x, self.graph())[:, :, None]
         linked = lagc(x, self.graph()) - x  # A X
         return (self.own(x) + self.operator.lsi(linked))[:, :, None]
-
-
-def auc(strength: np.ndarray, linked: np.ndarray) -> float:
-    """Area under the ROC curve: chance that a linked pair has more strength than another pair.
-
-    The Mann–Whitney statistic over the product of both numbers; ties count half.
-
-    Parameters
-    ----------
-    strength : array (pairs,)
-    linked : array (pairs,) of bool
-    """
-    a, b = strength[linked], strength[~linked]
-    if not len(a) or not len(b):
-        raise ValueError(f"{len(a)} linked pairs and {len(b)} others: AUC needs some of both")
-    return float(mannwhitneyu(a, b).statistic / (len(a) * len(b)))
-
-
-def far_auc(strength: np.ndarray, world: xr.Dataset) -> float:
-    """AUC of a matrix against a world's planted links, over far pairs only, direction left aside.
-
-    Parameters
-    ----------
-    strength : array (N, N)
-        Each pair is given the sum of its two entries.
-    world : Dataset
-        From :func:`lsntp.data.synthetic.synthetic`. Far pairs lie at least as far apart as the
-        nearest linked pair, so that nearness cannot help.
-    """
-    links = world["links"].to_numpy()
-    one, other = np.triu_indices(len(links), k=1)
-    linked = (links | links.T)[one, other]
-    km = great_circle_km(*grid_nodes(world["t2m"]))[one, other]
-    far = km >= km[linked].min()
-    return auc((strength + strength.T)[one, other][far], linked[far])
 
 
 def lagged_correlation(series: np.ndarray, lag: int) -> np.ndarray:
@@ -145,9 +110,9 @@ def planted_links(seeds: Sequence[int], epochs: int, steps: int, links: int) -> 
     Returns
     -------
     Dataset
-        ``auc`` (way, seed), by :func:`far_auc`; ``adjacency``, ``links`` (seed, node, node_from):
-        what "LS-Conv, next frame" learned, and the truth; ``source``, ``target`` (seed, link):
-        the patches' middle nodes; coordinates lat, lon of the grid.
+        ``auc`` (way, seed), by :func:`~lsntp.runs.metrics.far_auc`; ``adjacency``, ``links``
+        (seed, node, node_from): what "LS-Conv, next frame" learned, and the truth; ``source``,
+        ``target`` (seed, link): the patches' middle nodes; coordinates lat, lon of the grid.
     """
     worlds = []
     for seed in seeds:

@@ -14,23 +14,27 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
+from lsntp.data.catalogue import PLANTED, REAL
 from lsntp.data.checks import Odd, checked, one_of
-from lsntp.data.datasets import NAMES, REAL, open_dataset
-from lsntp.model.graph import great_circle_km, grid_nodes
+from lsntp.data.datasets import open_dataset
+from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.results import field_records
 from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
 from lsntp.runs.trained import inner_cells
 from lsntp.runs.training import RECIPES, Recipe
-from lsntp.zoo import LABELS, MODELS, NETWORKS, REFERENCES
+from lsntp.zoo import LABELS, MAIN, MODELS, NETWORKS, REFERENCES
 
 Study = dict[str, list[RunConfig]]
 
 LSNTP = "lsntp-equations"
 """The form of LS-NTP that the studies vary."""
 
-WITH_GRAPH = tuple(name for name, model in MODELS.items() if model.graph)
+WITH_GRAPH = tuple(m for m in MAIN if MODELS[m].graph)
 """The networks that learn a graph."""
+
+POWER = (LSNTP, "lsntp-released", "lsntp-untied")
+"""The networks of the study :func:`power`, beside ConvLSTM."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
@@ -44,7 +48,7 @@ DISTANCES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 ROTATIONS = 4
 """Test periods, the data set's own and those before it."""
 
-TRAINED_ALIKE = tuple(m for m in NETWORKS if MODELS[m].recipe == "modern")
+TRAINED_ALIKE = tuple(m for m in NETWORKS if m in MAIN and MODELS[m].recipe == "modern")
 """The networks of the main table that share preset and recipe."""
 
 RELEASED_TOO = tuple(m for m in NETWORKS if MODELS[m].released_too)
@@ -68,14 +72,15 @@ def main(
     dataset: str,
     preset: PresetName = "laptop",
     seeds: Seeds = 3,
-    models: Models = tuple(LABELS),
+    models: Models = MAIN,
     recipes: Recipes = ("modern", "released"),
 ) -> Study:
     """Table 3: every model by the first recipe, LS-NTP and ConvLSTM by the others, too."""
     study = {LABELS[m]: seeded(1, dataset=dataset, model=m) for m in models if m in REFERENCES}
     for recipe in recipes:
         for m in models:
-            if m in (TRAINED_ALIKE if recipe == recipes[0] else RELEASED_TOO):
+            alike = m in NETWORKS and MODELS[m].recipe == "modern"
+            if alike if recipe == recipes[0] else m in RELEASED_TOO:
                 label = LABELS[m] if recipe == recipes[0] else f"{LABELS[m]}, {recipe} recipe"
                 study[label] = seeded(seeds, dataset=dataset, model=m, recipe=recipe, preset=preset)
     if "lsntp-tuned" in models:
@@ -148,7 +153,7 @@ def rotated(
     rotation: int,
     preset: str = "laptop",
     seeds: int = 3,
-    models: Sequence[str] = tuple(LABELS),
+    models: Sequence[str] = MAIN,
 ) -> Study:
     """Table 3 by the modern recipe on another test period, everything fitted outside it."""
     return {
@@ -270,6 +275,24 @@ def planted(preset: str = "laptop", seeds: int = 3) -> Study:
     }
 
 
+def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
+    """What is found, and gained, of the links planted in a data set: graphs learned, and told.
+
+    Without links, on the data set that they are planted in, nothing can be told.
+    """
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
+    study = {LABELS["ridge"]: seeded(1, dataset=dataset, model="ridge")}
+    if dataset in PLANTED:
+        label = f"{LABELS['ridge']}, told"
+        study[label] = seeded(1, dataset=dataset, model="ridge", told=True)
+    study[LABELS["convlstm"]] = seeded(seeds, model="convlstm", **common)
+    for m in POWER:
+        study[LABELS[m]] = seeded(seeds, model=m, **common)
+        if dataset in PLANTED:
+            study[f"{LABELS[m]}, told"] = seeded(seeds, model=m, told=True, **common)
+    return study
+
+
 def paper(preset: str = "laptop", seeds: int = 3) -> list[Study]:
     """LS-NTP and ConvLSTM on the paper's own data, by its recipe, at its size or another preset's.
 
@@ -316,13 +339,21 @@ STUDIES: dict[str, Studies] = {
     "baseline-kernels": _of_each(baseline_kernels),
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
-OTHERS: dict[str, Studies] = {"paper": lambda sets, preset, seeds: paper(preset, seeds)}
+OTHERS: dict[str, Studies] = {
+    "paper": lambda sets, preset, seeds: paper(preset, seeds),
+    "power": lambda sets, preset, seeds: [
+        power(name, preset, seeds) for name in PLANTED if sets == REAL_SETS or name in sets
+    ],
+}
 """Likewise, studies of which the book has no records."""
+
+
+NAMES = (*STUDIES, *OTHERS, "all")
 
 
 @checked
 def configs(
-    name: Annotated[str, one_of((*STUDIES, *OTHERS, "all"))],
+    name: Annotated[str, one_of(NAMES)],
     preset: PresetName,
     seeds: Seeds,
     datasets: Sequence[str] = REAL_SETS,
@@ -351,19 +382,19 @@ def load(study: Mapping[str, list[RunConfig]], rerun: bool = False) -> dict[str,
     Raises
     ------
     RecordError
-        If a record is missing and ``rerun`` is false.
+        If a record is missing, or was made from other data, and ``rerun`` is false.
     DataError
         If a data set's name is unknown.
     """
     configs = {c.key: c for row in study.values() for c in row}
-    for name in {c.dataset for c in configs.values()}.difference(NAMES):
-        open_dataset(name)  # an unknown name is told before a missing record
+    # an unknown name is told before a missing record
+    now = {name: records.fingerprint_now(name) for name in {c.dataset for c in configs.values()}}
     if rerun:
         own = records.own_store()
         bar = tqdm(configs.items(), unit="run", file=sys.stdout)
         loaded = {key: records.run(c, folder=own) for key, c in bar}
     else:
-        loaded = {key: records.find(c) for key, c in configs.items()}
+        loaded = {key: records.find(c, now[c.dataset]) for key, c in configs.items()}
     return {label: [loaded[c.key] for c in row] for label, row in study.items()}
 
 

@@ -10,8 +10,11 @@ from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from lsntp.data.datasets import open_dataset
 from lsntp.runs import records
 from lsntp.runs.config import RunConfig
+from lsntp.runs.experiment import check_size
+from lsntp.runs.training import launch
 
 RETRIES = 3
 """So often is a run made again whose process was killed."""
@@ -47,6 +50,25 @@ from lsntp import RunConfig, run  # takes seconds, watched already
 
 run(RunConfig.model_validate_json(sys.argv[3]), device=sys.argv[2])
 """
+
+
+def check(todo: list[RunConfig], device: str = "cpu") -> None:
+    """Tell once, before the first run, what each would fail with: folder, device, data.
+
+    Raises
+    ------
+    ValueError
+        If no record can be stored here, the device is not at hand, or a data set cannot be opened
+        or has too few cells or times.
+    """
+    for config in todo:
+        records.check_folders(records.path_of(config))
+    launch(device)
+    for dataset in dict.fromkeys(config.dataset for config in todo):
+        field = open_dataset(dataset)
+        for config in todo:
+            if config.dataset == dataset:
+                check_size(config, field)
 
 
 def run_all(

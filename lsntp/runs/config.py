@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from lsntp import zoo
-from lsntp.data.catalogue import NAMES, REAL
+from lsntp.data.catalogue import OURS, PLANTED, REAL
 from lsntp.data.checks import (
     Count,
     DataError,
@@ -143,6 +143,10 @@ class RunConfig(BaseModel):
         default={}, description="of LS-NTP, those unlike its form: lsntp.model.forecaster.EQUATIONS"
     )
     cut_km: Kilometres | None = Field(default=None, description="no longer links, from the start")
+    told: bool = Field(
+        default=False,
+        description="the graph is the planted truth, not learned; of ridge: it sees the sources",
+    )
     test_cuts_km: tuple[Kilometres, ...] = Field(
         default=(),
         strict=False,
@@ -156,7 +160,7 @@ class RunConfig(BaseModel):
         if hasattr(value, "dims"):
             raise ValueError("expected a name or a path; save the field by to_netcdf and name that")
         # what is stored is kept as it is: its key must not depend on what lies on the disk today
-        if info.mode == "json" or value in NAMES:
+        if info.mode == "json" or value in OURS:
             return value
         try:
             return located(value).name
@@ -194,13 +198,27 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _cuts_need_a_graph(self) -> Self:
-        linked = {**zoo.MODELS[self.model].parts, **self.parts}.get("lagc", False)
-        if not linked and (self.cut_km is not None or self.test_cuts_km):
+        if not self.linked and (self.cut_km is not None or self.test_cuts_km):
             raise ValueError(
                 f"cut_km={self.cut_km}, test_cuts_km={self.test_cuts_km}: expected none, "
                 f"{self.model} without a graph has no links to cut; leave them out"
             )
         return self
+
+    @model_validator(mode="after")
+    def _told_of_planted_links(self) -> Self:
+        planted = self.dataset == "synthetic" or self.dataset in PLANTED
+        if self.told and not (planted and (self.linked or self.model == "ridge")):
+            raise ValueError(
+                f"told=True, {self.model} on {self.dataset}: expected a network with a graph, or "
+                f"ridge, on synthetic or one of {', '.join(PLANTED)}; leave it out"
+            )
+        return self
+
+    @property
+    def linked(self) -> bool:
+        """Whether it has LAGC's graph."""
+        return {**zoo.MODELS[self.model].parts, **self.parts}.get("lagc", False)
 
     @property
     def key(self) -> str:
@@ -235,6 +253,8 @@ class RunConfig(BaseModel):
             parts.append(f"rotation{self.rotation}")
         if self.cut_km is not None:
             parts.append(f"cut{self.cut_km:.0f}km")
+        if self.told:
+            parts.append("told")
         if self.test_cuts_km:
             parts.append("cuts")
         if self.cases:
@@ -251,4 +271,6 @@ class RunConfig(BaseModel):
         named = (self.recipe, self.preset) == (None, None) or (
             self.recipe in RECIPES.values() and self.preset in PRESETS.values()
         )
+        if self.dataset in PLANTED:
+            return False
         return self.dataset not in REAL or (named and not self.variant)

@@ -18,14 +18,16 @@ import torch
 import xarray as xr
 from torch import nn
 
+from lsntp.data import planted
+from lsntp.data.catalogue import PLANTED
 from lsntp.data.datasets import open_dataset
-from lsntp.data.windows import Windows
+from lsntp.data.windows import Windows, split
 from lsntp.model import product
 from lsntp.model.graph import AdaptiveGraph
 from lsntp.runs import machine, metrics, training
 from lsntp.runs.config import RunConfig
 from lsntp.runs.machine import peak_memory_mib
-from lsntp.runs.trained import Trained, distance_cut, fitted
+from lsntp.runs.trained import Trained, distance_cut, fitted, inner_cells, told
 from lsntp.zoo.references import Reference
 
 PROVENANCE = ("name", "long_name", "source", "licence", "fingerprint", "test_start")
@@ -72,11 +74,7 @@ def execute(
     """
     with one_thread():
         field = open_dataset(config.dataset)
-        if min(field.shape[1:]) < metrics.WINDOW:  # told before training, not after
-            raise ValueError(
-                f"{config.dataset} has {field.shape[1]}×{field.shape[2]} cells; expected at least "
-                f"{metrics.WINDOW}×{metrics.WINDOW}, the window of SSIM"
-            )
+        check_size(config, field)
         started = time.perf_counter()
         trained, data, history = fitted(
             config, field, checkpoints=checkpoints, device=device, progress=progress
@@ -84,6 +82,8 @@ def execute(
         prediction = trained.predict(data, data.split.test)
         record = scores(prediction, data.targets(data.split.test))
         record = record.merge(extras(trained, data, history))
+        if config.dataset in PLANTED:
+            record = record.merge(at_places(trained, prediction, data))
         if config.cases:
             record = record.merge(three_cases(prediction, data))
         wall_s = history.seconds or time.perf_counter() - started
@@ -104,6 +104,23 @@ def execute(
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         return record
+
+
+def check_size(config: RunConfig, field: xr.DataArray) -> None:
+    """Tell before training, not after it, that a field has too few cells or times.
+
+    Raises
+    ------
+    ValueError
+        Of times as of :func:`lsntp.data.windows.split`.
+    """
+    if min(field.shape[1:]) < metrics.WINDOW:
+        raise ValueError(
+            f"{config.dataset} has {field.shape[1]}×{field.shape[2]} cells; expected at least "
+            f"{metrics.WINDOW}×{metrics.WINDOW}, the window of SSIM"
+        )
+    validation = config.recipe.validation if config.recipe else "blocked"
+    split(field, config.input_steps, config.lead_steps, validation, config.rotation)
 
 
 @contextmanager
@@ -151,7 +168,7 @@ def extras(trained: Trained, data: Windows, history: training.History) -> xr.Dat
         }
     )
     graph = getattr(trained.model, "graph", None)
-    if graph is not None:
+    if isinstance(graph, AdaptiveGraph):
         kept["embedding"] = (("node", "feature"), graph.embedding.detach().cpu().numpy())
     return kept.merge(scores_of_cuts(trained, data)) if config.test_cuts_km else kept
 
@@ -179,6 +196,36 @@ def scores_of_cuts(trained: Trained, data: Windows) -> xr.Dataset:
     return xr.concat(by_cut, cuts, join="exact", data_vars="all").assign_coords(
         cut=("cut", cuts, {"units": "km"})
     )
+
+
+def at_places(trained: Trained, prediction: xr.DataArray, data: Windows) -> xr.Dataset:
+    """Score forecasts where links are planted, and elsewhere, and the graph that was learned.
+
+    Returns
+    -------
+    Dataset
+        ``place_mae`` (lead), ``place_window_mae`` and ``other_window_mae`` (window), K;
+        ``link_auc``, of a learned graph, by :func:`lsntp.runs.metrics.far_auc`.
+    """
+    config = trained.config
+    truth = planted.links(config.dataset).any("node_from").to_numpy()
+    places = xr.zeros_like(data.field[0], bool).drop_vars("time")
+    places = places.copy(data=truth.reshape(places.shape))
+    error = abs(prediction - data.targets(data.split.test)).astype(np.float64)
+    at, elsewhere = (error.where(there).mean(["lat", "lon"]) for there in (places, ~places))
+    kept = xr.Dataset(
+        {
+            "place_mae": at.mean("window"),
+            "place_window_mae": at.mean("lead"),
+            "other_window_mae": elsewhere.mean("lead"),
+        }
+    )
+    graph = getattr(trained.model, "graph", None)
+    if isinstance(graph, AdaptiveGraph):
+        links = ("node", "node_from"), told(config, data.field).numpy() > 0
+        world = xr.Dataset({"t2m": inner_cells(config, data.field[0]), "links": links})
+        kept["link_auc"] = metrics.far_auc(graph().detach().cpu().numpy(), world)
+    return kept
 
 
 def scores(prediction: xr.DataArray, target: xr.DataArray) -> xr.Dataset:

@@ -7,6 +7,7 @@ What ``lsntp train``, ``lsntp forecast`` and ``lsntp evaluate`` call; shown in t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ from lsntp.runs import metrics
 from lsntp.runs.config import RunConfig
 from lsntp.runs.experiment import one_thread, provenance
 from lsntp.runs.records import cache_dir
-from lsntp.runs.trained import REFERENCES, Trained, fitted
+from lsntp.runs.trained import FILE, REFERENCES, Trained, fitted
+
+ENDINGS = (".nc", ".zarr")
+"""Of a forecast's file: NetCDF and Zarr."""
 
 
 @checked
@@ -36,6 +40,7 @@ def train(
     seed: Seed = 0,
     input_steps: Count = 6,
     lead_steps: Count = 6,
+    keep: Path | None = None,
     device: str = "cpu",
     progress: bool = False,
 ) -> Trained:
@@ -56,13 +61,16 @@ def train(
         First weights, and order of the windows.
     input_steps, lead_steps : int
         Frames seen and frames forecast.
+    keep : Path, optional
+        Folder to keep the model in (:meth:`Trained.save`). One that is there already, of the same
+        settings and data, is returned as it is.
     device, progress
         As of :func:`lsntp.runs.training.fit`.
 
     Raises
     ------
     ValueError
-        If a name or number is not known, or the field too short.
+        If a name or number is not known, the field too short, or another model in the folder.
     """
     check_form(field, "step_hours", "test_start", "fingerprint", "name")
     config = RunConfig(
@@ -77,6 +85,8 @@ def train(
     checkpoints = cache_dir() / "checkpoints"
     store.check_folder(checkpoints, "LSNTP_CACHE_DIR")
     with one_thread(), FileLock(checkpoints / f"{config.key}.lock"):
+        if keep is not None and (keep / FILE).exists():
+            return kept_already(keep, config, field)
         trained, data, _ = fitted(
             config, field, checkpoints=checkpoints, device=device, progress=progress
         )
@@ -86,9 +96,51 @@ def train(
             name: zoo.MODELS[name].build().fit(data) for name in REFERENCES if name != model
         }
         trained.provenance = provenance(field, device)
+        if keep is not None:
+            trained.save(keep)
         for leftover in checkpoints.glob(f"{config.key}-*.safetensors"):
             leftover.unlink()
     return trained
+
+
+def kept_already(folder: Path, config: RunConfig, field: xr.DataArray) -> Trained:
+    """Return the model that a folder holds, if it is that of the config and the field.
+
+    Raises
+    ------
+    RecordError
+        If it is another, or cannot be read.
+    """
+    there = Trained.load(folder)
+    kept = there.provenance
+    if there.config != config or kept["fingerprint"] != field.attrs["fingerprint"]:
+        raise store.RecordError(
+            f"{folder} holds another model, {there.config.title} of {there.config.dataset} from "
+            f"{kept['first']} to {kept['last']}; expected none, or this one: name another folder, "
+            f"or delete {folder / FILE}"
+        )
+    return there
+
+
+def check_new(path: Path, option: str, endings: Sequence[str]) -> None:
+    """Tell before long work that a file has no known ending, is there, or cannot be written.
+
+    Nothing that is there is ever written over: it may be what is read.
+
+    Raises
+    ------
+    ValueError
+        Naming the option that gave it, and what was expected.
+    """
+    if path.suffix not in endings:
+        expected = " or ".join(endings)
+        raise ValueError(f"{option} {path}: expected a name that ends in {expected}")
+    if path.exists() or path.is_symlink():
+        raise ValueError(
+            f"{option} {path}: it is there already and is left as it is; expected a new name: give "
+            "another"
+        )
+    store.check_folder(path.parent, option)
 
 
 def forecast(
@@ -196,6 +248,32 @@ def as_cf(trained: Trained, prediction: xr.DataArray, field: xr.DataArray) -> xr
     return result
 
 
+def write(result: xr.Dataset, path: Path) -> None:
+    """Write a forecast whole or not at all: a Zarr store if the path ends in .zarr, else NetCDF.
+
+    Raises
+    ------
+    RecordError
+        If it cannot be written.
+    """
+    with store.atomic_write(path, result.nbytes + 2**16) as scratch:
+        if path.suffix == ".zarr":
+            result.to_zarr(scratch, zarr_format=2)  # 3 warns of its own index
+        else:
+            result.to_netcdf(scratch, engine="netcdf4")
+
+
+def summary(result: xr.Dataset) -> str:
+    """Say in a line what a forecast holds: units, from when, and for which times."""
+    issued = result["reference_time"].dt.strftime("%Y-%m-%d %H:%M").to_numpy()
+    ends = result["time"].dt.strftime("%Y-%m-%d %H:%M").to_numpy()[:, [0, -1]]
+    several = f", the first of {len(issued)}" if len(issued) > 1 else ""
+    return (
+        f"temperature in {result['t2m'].attrs['units']}, forecast from {issued[0]} UTC for "
+        f"{ends[0][0]} to {ends[0][1]} UTC{several}"
+    )
+
+
 def evaluate(
     trained: Trained,
     field: xr.DataArray,
@@ -209,8 +287,9 @@ def evaluate(
     trained : Trained
     field : DataArray (time, lat, lon), K
     from_, until : time, optional
-        First and last time that a window may hold. By default from the start of the test period
-        that the model was kept with, so that no time it was trained on is scored.
+        First and last time that a window may hold; a day as text is meant whole. By default from
+        the start of the test period that the model was kept with, so that no time it was trained on
+        is scored.
 
     Returns
     -------
@@ -224,16 +303,21 @@ def evaluate(
     """
     data = trained.ready(field)
     times = pd.DatetimeIndex(field["time"].to_numpy())
-    first = pd.Timestamp(from_ if from_ is not None else trained.provenance["test_start"])
-    last = pd.Timestamp(until) if until is not None else times[-1]
+    first = from_ if from_ is not None else trained.provenance["test_start"]
+    span = f"the field runs from {times[0].isoformat()} to {times[-1].isoformat()}"
+    try:
+        inside = times.slice_indexer(first, until)
+    except (ValueError, TypeError):
+        raise DataError(
+            f"from {shown(first)} until {shown(until)}: expected times, e.g. "
+            f"{times[0].isoformat()}; {span}"
+        ) from None
     length = trained.config.input_steps + trained.config.lead_steps
-    starts = np.arange(len(times) - length + 1)
-    starts = starts[(times[starts] >= first) & (times[starts + length - 1] <= last)]
+    starts = np.arange(inside.start, inside.stop - length + 1)
     if not len(starts):
         raise DataError(
-            f"no window of {length} steps from {first.isoformat()} to {last.isoformat()}; expected "
-            f"at least one: the field runs from {times[0].isoformat()} to {times[-1].isoformat()}, "
-            "give other times"
+            f"no window of {length} steps from {shown(first)} until {shown(until)}; expected at "
+            f"least one: {span}, give other times"
         )
     models: dict[str, Any] = {
         zoo.LABELS[trained.config.model]: trained,

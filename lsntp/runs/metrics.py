@@ -9,9 +9,12 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 from scipy.ndimage import uniform_filter
+from scipy.stats import mannwhitneyu
 
 from lsntp.data.checks import shown
-from lsntp.data.fields import HIGHEST_K, LEAST_SPREAD_K, LOWEST_K, with_values
+from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.data.fields import with_values
+from lsntp.data.units import HIGHEST_K, LEAST_SPREAD_K, LOWEST_K
 
 WINDOW = 7
 """Side of SSIM's square, evenly weighted window, in cells (scikit-image's default)."""
@@ -275,3 +278,39 @@ def _checked(pred: xr.DataArray, target: xr.DataArray) -> tuple[xr.DataArray, xr
             )
     target = target.transpose(..., "lead", "lat", "lon")
     return pred.transpose(*target.dims), target
+
+
+def auc(strength: np.ndarray, linked: np.ndarray) -> float:
+    """Area under the ROC curve: chance that a linked pair has more strength than another pair.
+
+    The Mann–Whitney statistic over the product of both numbers; ties count half.
+
+    Parameters
+    ----------
+    strength : array (pairs,)
+    linked : array (pairs,) of bool
+    """
+    a, b = strength[linked], strength[~linked]
+    if not len(a) or not len(b):
+        raise ValueError(f"{len(a)} linked pairs and {len(b)} others: AUC needs some of both")
+    return float(mannwhitneyu(a, b).statistic / (len(a) * len(b)))
+
+
+def far_auc(strength: np.ndarray, world: xr.Dataset) -> float:
+    """AUC of a matrix against planted links, over far pairs only, direction left aside.
+
+    Parameters
+    ----------
+    strength : array (N, N)
+        Each pair is given the sum of its two entries.
+    world : Dataset
+        ``links`` (node, node_from), bool, of the cells of ``t2m`` (..., lat, lon), as of
+        :func:`lsntp.data.synthetic.synthetic`. Far pairs lie at least as far apart as the nearest
+        linked pair, so that nearness cannot help.
+    """
+    links = world["links"].to_numpy()
+    one, other = np.triu_indices(len(links), k=1)
+    linked = (links | links.T)[one, other]
+    km = great_circle_km(*grid_nodes(world["t2m"]))[one, other]
+    far = km >= km[linked].min()
+    return auc((strength + strength.T)[one, other][far], linked[far])

@@ -17,8 +17,9 @@ from platformdirs import user_cache_dir
 from pydantic import ValidationError
 
 from lsntp.data import store
+from lsntp.data.catalogue import NAMES, OURS, PLANTED, REAL
 from lsntp.data.checks import checked, sentence, shown
-from lsntp.data.datasets import NAMES, REAL, open_dataset
+from lsntp.data.datasets import open_dataset
 from lsntp.data.sources import short_name
 from lsntp.data.store import DamagedRecordError, RecordError
 from lsntp.runs import metrics
@@ -38,6 +39,8 @@ SCORES_ONLY = (
     "cases_time",
 )
 """What the record of a study's variant keeps."""
+AT_PLACES = ("place_mae", "place_window_mae", "other_window_mae", "link_auc")
+"""What it keeps, on a data set with planted links, in the place of `window_mae`."""
 
 # 4 significant digits, of forecasts in K that is 1/16 K; the scores keep every digit
 COARSE = {"dtype": "float32", "significant_digits": 4, "quantize_mode": "GranularBitRound"}
@@ -50,6 +53,8 @@ KEPT_COARSELY = (
     "embedding",
     "cut_window_mae",
     "cases_prediction",
+    "place_window_mae",
+    "other_window_mae",
 )
 
 REMEDY = (
@@ -74,7 +79,7 @@ def store_dir(dataset: str = NAMES[0]) -> Path:
     the library runs from, else, as for a file of one's own, a folder in the user's cache.
     """
     checkout = store.RECORDS / "runs"
-    ours = dataset in NAMES and checkout.is_dir() and not os.environ.get("LSNTP_RECORDS_DIR")
+    ours = dataset in OURS and checkout.is_dir() and not os.environ.get("LSNTP_RECORDS_DIR")
     return checkout if ours else own_store()
 
 
@@ -137,21 +142,35 @@ def is_stored(config: RunConfig, folder: Path | None = None) -> bool:
     return True
 
 
-def is_current(config: RunConfig, folder: Path | None = None) -> bool:
-    """Tell whether :func:`is_stored`, and of a file of one's own, whether it holds those values."""
-    if config.dataset in NAMES:  # verified against its fingerprint whenever it is opened
-        return is_stored(config, folder)
-    return is_stored(config, folder) and (
-        open_dataset(config.dataset).attrs["fingerprint"]
-        == read(path_of(config, folder)).attrs["fingerprint"]
-    )
+def is_current(
+    config: RunConfig, folder: Path | None = None, fingerprint: str | None = None
+) -> bool:
+    """Tell whether :func:`is_stored`, and of a file of one's own, whether it holds those values.
+
+    The file is opened, unless its field's ``fingerprint`` is given.
+    """
+    if not is_stored(config, folder):
+        return False
+    now = fingerprint or fingerprint_now(config.dataset)
+    return now in (None, read(path_of(config, folder)).attrs["fingerprint"])
+
+
+def fingerprint_now(dataset: str) -> str | None:
+    """Return the fingerprint of a data set of one's own as it is now.
+
+    None of the others, which are verified against theirs whenever they are opened.
+    """
+    return None if dataset in OURS else open_dataset(dataset).attrs["fingerprint"]
 
 
 def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
     """Return what is stored of a record: all of it, or, of a study's variant, the scores."""
     if config.keeps_all:
         return record
-    return record[[name for name in SCORES_ONLY if name in record]]
+    names = (*SCORES_ONLY, *AT_PLACES)
+    return record[
+        [n for n in names if n in record and (n, config.dataset in PLANTED) != ("window_mae", True)]
+    ]
 
 
 def write(record: xr.Dataset, path: Path) -> None:
@@ -170,13 +189,13 @@ def read(path: Path) -> xr.Dataset:
     return store.read(path, lambda record: name_of(config_of(record)), REMEDY)
 
 
-def find(config: RunConfig) -> xr.Dataset:
-    """Return the stored record of a config.
+def find(config: RunConfig, fingerprint: str | None = None) -> xr.Dataset:
+    """Return the stored record of a config; ``fingerprint`` as of :func:`is_current`.
 
     Raises
     ------
     RecordError
-        If there is none.
+        If there is none, or it was made from other data.
     """
     path = path_of(config)
     if not path.exists():
@@ -184,7 +203,15 @@ def find(config: RunConfig) -> xr.Dataset:
             f"no record of {config.title} in {path.parent}; make it with lsntp "
             f"{'campaign all' if config.variant else 'run'}, or pass rerun=True to the notebook"
         )
-    return read(path)
+    record = read(path)
+    now, then = fingerprint or fingerprint_now(config.dataset), record.attrs["fingerprint"]
+    if now not in (None, then):
+        raise RecordError(
+            f"the record of {config.title} in {path.parent} was made from other data: fingerprint "
+            f"{then[:8]}, {short_name(config.dataset)} now has {now[:8]}; make it again with lsntp "
+            f"{'campaign' if config.variant else 'run'}, or pass rerun=True to the notebook"
+        )
+    return record
 
 
 def find_by_key(key: str) -> xr.Dataset:

@@ -18,14 +18,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lsntp import zoo
-from lsntp.data import store
+from lsntp.data import planted, store
 from lsntp.data.checks import sentence
 from lsntp.data.coordinates import Region
+from lsntp.data.distances import grid_nodes
 from lsntp.data.fields import DataError, check_form, with_values
 from lsntp.data.store import DamagedRecordError, RecordError
 from lsntp.data.windows import SCALERS, Scaler, Split, Windows, prepare, scaled_frames
 from lsntp.model.forecaster import pad_to_odd
-from lsntp.model.graph import DistanceCut, grid_nodes
+from lsntp.model.graph import DistanceCut, GivenGraph
 from lsntp.runs import training
 from lsntp.runs.config import RunConfig
 from lsntp.zoo.references import Reference
@@ -50,13 +51,36 @@ def build_network(config: RunConfig, grid: xr.DataArray) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         net = model.build(*grid.shape[-2:], lead_steps=config.lead_steps, **sizes, **settings)
-    there = with_values(grid)
+    if config.told:
+        net.graph = GivenGraph(told(config, grid))
+        return net
+    there = nodes_there(config, grid)
     if net.graph is not None and not there.all():
-        cells = torch.from_numpy(there)[None, None].float()
-        if config.preset.downsample:  # a node is there if any cell that it sees is
-            cells = F.max_pool2d(pad_to_odd(cells[None])[0], 3, stride=2)
-        net.graph.restrict(cells.flatten().nonzero().flatten())
+        net.graph.restrict(torch.from_numpy(there.nonzero()[0]))
     return net
+
+
+def nodes_there(config: RunConfig, grid: xr.DataArray) -> np.ndarray:
+    """Tell of each node (N,) of the config's network whether any cell that it sees has values."""
+    cells = torch.from_numpy(with_values(grid))
+    if config.preset is not None and config.preset.downsample:
+        seen = pad_to_odd(cells[None, None, None].float())[0]
+        cells = F.max_pool2d(seen, 3, stride=2) > 0
+    return cells.flatten().numpy()
+
+
+def told(config: RunConfig, grid: xr.DataArray) -> Tensor:
+    """Return the planted links among the nodes of the config's network, (N, N).
+
+    Rows sum to 1, or 0 where nothing is received. With down-sampling a node receives from another
+    by the number of links between the cells that they see.
+    """
+    links = torch.from_numpy(planted.links(config.dataset).to_numpy()).float()
+    if config.preset is not None and config.preset.downsample:
+        cells = pad_to_odd(torch.eye(len(links)).unflatten(1, grid.shape[-2:])[None, :, None])[0]
+        seen = F.avg_pool2d(cells, 3, stride=2).flatten(1)  # (N, nodes)
+        links = seen.T @ links @ seen
+    return F.normalize(links, p=1.0, dim=1)
 
 
 def distance_cut(config: RunConfig, grid: xr.DataArray, km: float) -> DistanceCut:
@@ -235,8 +259,8 @@ class Trained:
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             why = sentence(error) if isinstance(error, ValidationError) else error
             raise DamagedRecordError(
-                f"{path} is no readable model ({why}); expected one that lsntp train wrote: train "
-                "it again"
+                f"{path} is no readable model ({why}); expected one that lsntp train wrote: delete "
+                "it and train again"
             ) from error
         part = {name: without(name, tensors) for name in PARTS}
         axes = {axis: part["grid"][axis].numpy() for axis in AXES}
@@ -306,20 +330,22 @@ def fitted(
     steps = config.input_steps, config.lead_steps
     data = prepare(field, *steps, scaler, validation, config.rotation)
     grid, step_hours = field[0].drop_vars("time"), float(field.attrs["step_hours"])
-    kept = Trained(config, grid, step_hours, data.scaler, zoo.MODELS["persistence"].build())
     if recipe is None or preset is None:  # references see standardised anomalies
-        kept.model = zoo.MODELS[config.model].build().fit(data)
+        links = {"links": told(config, grid)} if config.told else {}
+        reference = zoo.MODELS[config.model].build(**links).fit(data)
+        kept = Trained(config, grid, step_hours, data.scaler, reference)
         return kept, data, training.History()
+    guess = None
     if recipe.guess == "ridge":
-        kept.guess = zoo.Ridge()
-        data = replace(data, guesses=kept.guess.cross_fitted(data))
-    kept.model = build_network(config, field)
+        guess = zoo.Ridge()
+        data = replace(data, guesses=guess.cross_fitted(data))
+    net = build_network(config, field)
     checkpoint = None
     if checkpoints is not None:  # never serves other data under the same name
         name = f"{config.key}-{field.attrs['fingerprint'][:8]}.safetensors"
         checkpoint = checkpoints / name
     history = training.fit(
-        kept.model,
+        net,
         data,
         recipe,
         epochs=preset.epochs,
@@ -329,4 +355,4 @@ def fitted(
         device=device,
         progress=progress,
     )
-    return kept, data, history
+    return Trained(config, grid, step_hours, data.scaler, net, guess), data, history

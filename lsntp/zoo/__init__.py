@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lsntp.model.forecaster import EQUATIONS, LSNTP, RELEASED
+from lsntp.model.forecaster import EQUATIONS, LSNTP, RELEASED, UNTIED
 from lsntp.zoo.agcrn import AGCRN
 from lsntp.zoo.climatology import ClimatologyForecast
 from lsntp.zoo.cnn_lstm import CNNLSTM
@@ -15,7 +15,7 @@ from lsntp.zoo.convlstm import convlstm
 from lsntp.zoo.dagg_convlstm import dagg_convlstm
 from lsntp.zoo.persistence import Persistence
 from lsntp.zoo.predrnn import predrnn
-from lsntp.zoo.ridge import Ridge
+from lsntp.zoo.ridge import Ridge, RidgeEOF
 from lsntp.zoo.sa_convlstm import sa_convlstm
 from lsntp.zoo.simvp import SimVP
 from lsntp.zoo.tuned import PARTS, DirectLSNTP
@@ -41,6 +41,7 @@ class Model:
     recipe: str = "modern"  # unless another is asked for
     preset: str = "laptop"
     released_too: bool = False  # the main table also trains it by the released recipe
+    in_main: bool = True  # the main table has its row
 
 
 # Okabe and Ito's colours, and Tol's muted ones for the rivals.
@@ -48,6 +49,7 @@ MODELS = {
     "persistence": Model(Persistence, "Persistence", "#999999", "reference"),
     "climatology": Model(ClimatologyForecast, "Climatology", "#8c6d46", "reference"),
     "ridge": Model(Ridge, "Ridge 5×5", "#e69f00", "reference"),
+    "ridge-eof": Model(RidgeEOF, "Ridge 5×5 + EOFs", "#ddcc77", "reference", in_main=False),
     "cnn-lstm": Model(CNNLSTM, "CNN then LSTM", "#999933"),
     "convlstm": Model(convlstm, "ConvLSTM", "#0072b2", released_too=True),
     "predrnn": Model(predrnn, "PredRNN", "#44aa99"),
@@ -71,6 +73,9 @@ MODELS = {
         parts=RELEASED,
         released_too=True,
     ),
+    "lsntp-untied": Model(
+        LSNTP.untied, "LS-NTP (untied)", "#cc6677", graph=True, parts=UNTIED, in_main=False
+    ),
     "lsntp-tuned": Model(
         DirectLSNTP,
         "LS-NTP (tuned)",
@@ -91,3 +96,5 @@ REFERENCES = tuple(name for name, model in MODELS.items() if model.kind == "refe
 NETWORKS = tuple(name for name in MODELS if name not in REFERENCES)
 LABELS = {name: model.label for name, model in MODELS.items()}
 """What to call them in tables and figures."""
+MAIN = tuple(name for name, model in MODELS.items() if model.in_main)
+"""Those of the main table."""

@@ -1,4 +1,4 @@
-"""Ridge regression on a cell's 5×5 neighbourhood: the linear rival."""
+"""Ridge regression on a cell's 5×5 neighbourhood: the linear rival; and one that sees far."""
 
 from collections.abc import Iterator
 from typing import Self
@@ -11,6 +11,7 @@ from torch import Tensor
 from lsntp.data.windows import Windows
 
 NEIGHBOURHOOD = 5
+MODES = 20
 LAGS = (0, 1, 2, 4)  # steps back from the last input frame
 CROSS_FITTED_BLOCKS = 6
 AT_ONCE = 2**28
@@ -24,9 +25,18 @@ class Ridge:
     Works on the scaled frames of the windows it is given. The penalty is chosen on the validation
     windows, one for all cells and leads; the coefficients are then fitted on every window outside
     the test period. Beyond the grid's edge the anomaly is taken as zero.
+
+    Parameters
+    ----------
+    links : Tensor (N, N), optional
+        Known links: a cell (row) also sees the 5×5 neighbourhoods, at all steps, of those that it
+        receives from, by their weights.
     """
 
     parameters = 0
+
+    def __init__(self, links: Tensor | None = None) -> None:
+        self.links = links
 
     def fit(self, data: Windows) -> Self:
         """Choose the penalty on the validation windows, then fit on all outside the test period."""
@@ -88,8 +98,7 @@ class Ridge:
         scaled = self.scaled(data, starts, self.coefficients)[:, :, 0]
         return data.to_kelvin(scaled.numpy(), starts)
 
-    @staticmethod
-    def blocks(data: Windows, starts: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+    def blocks(self, data: Windows, starts: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         """Regressors (m, n, 4·25 + 1) and targets (m, n, L) of m cells at a time, row by row.
 
         As many rows of the grid as fit into :data:`AT_ONCE`, were all windows asked for.
@@ -99,14 +108,32 @@ class Ridge:
         reach = NEIGHBOURHOOD // 2
         padded = torch.nn.functional.pad(inputs[:, lags, 0], [reach] * 4)
         height, width = data.frames.shape[-2:]
-        row = len(data.frames) * width * (len(lags) * NEIGHBOURHOOD**2 + 1) * 8  # bytes
-        rows = max(1, AT_ONCE // row)
+        far, weights = self.beyond(inputs)
+        columns = len(lags) * NEIGHBOURHOOD**2 + far.shape[1] + 1
+        rows = max(1, AT_ONCE // (len(data.frames) * width * columns * 8))
         for top in range(0, height, rows):
             part = padded[..., top : top + rows + 2 * reach, :]
             patches = torch.nn.functional.unfold(part, NEIGHBOURHOOD)  # (n, 4·25, m)
+            here = weights[top * width : (top + rows) * width]
+            patches = torch.cat([patches, far @ here.T], 1)
             x = torch.nn.functional.pad(patches.permute(2, 0, 1).double(), (0, 1), value=1.0)
             y = targets[:, :, 0, top : top + rows].flatten(-2).permute(2, 0, 1).double()
             yield x, y
+
+    def beyond(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen beyond the neighbourhood: nothing, or, over known links, their sources.
+
+        Returns
+        -------
+        (n, P, S), (N, S) : P numbers of each of S places, and how much a cell sees of each place
+        """
+        frames = inputs[:, :, 0]  # (n, T, H, W)
+        if self.links is None:
+            return frames.new_empty(len(frames), 0, 0), frames.new_empty(frames[0, 0].numel(), 0)
+        sources = self.links.any(0)
+        padded = torch.nn.functional.pad(frames, [NEIGHBOURHOOD // 2] * 4)
+        patches = torch.nn.functional.unfold(padded, NEIGHBOURHOOD)  # (n, T·25, N)
+        return patches[..., sources], self.links[:, sources]
 
     @staticmethod
     def solve(gram: Tensor, moment: Tensor, penalty: float) -> Tensor:
@@ -116,11 +143,47 @@ class Ridge:
         return torch.linalg.solve(gram + torch.diag(weights), moment)
 
     def state(self) -> dict[str, Tensor]:
-        """Coefficients (N, 4·25 + 1, L)."""
-        return {"coefficients": self.coefficients}
+        """Coefficients (N, 4·25 + 1, L), and links."""
+        links = {} if self.links is None else {"links": self.links}
+        return {"coefficients": self.coefficients} | links
 
     def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
-        """Take coefficients."""
+        """Take coefficients, and links."""
+        self.links = state.get("links")
         self.coefficients = state["coefficients"]
         self.parameters = self.coefficients.numel()
         return self
+
+
+class RidgeEOF(Ridge):
+    """Ridge on the neighbourhood and on the field's leading empirical orthogonal functions.
+
+    Every cell also sees the first 20 principal components at the same four recent steps, of the
+    scaled frames, weighted by the square root of the cosine of latitude, as fitted on the training
+    times and scaled to their s.d. there: the linear model that can see far.
+    """
+
+    def fit(self, data: Windows) -> Self:
+        """Fit the functions on the training times, then choose the penalty and fit as Ridge."""
+        frames = data.frames[torch.from_numpy(data.split.fit_times), 0].flatten(1)  # (t, N)
+        cosine = np.cos(np.radians(data.field["lat"].to_numpy())).clip(0)
+        weight = torch.from_numpy(cosine).sqrt().float().repeat_interleave(data.field.sizes["lon"])
+        _, spread, functions = torch.linalg.svd(frames * weight, full_matrices=False)
+        deviation = spread[:MODES] / len(frames) ** 0.5
+        self.modes = weight[:, None] * functions[:MODES].T / deviation  # (N, modes)
+        return super().fit(data)
+
+    def beyond(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Principal components, the same for every cell."""
+        lags = [inputs.shape[1] - 1 - lag for lag in LAGS if lag < inputs.shape[1]]
+        components = inputs[:, lags, 0].flatten(2) @ self.modes  # (n, lags, modes)
+        return components.flatten(1)[..., None], self.modes.new_ones(len(self.modes), 1)
+
+    def state(self) -> dict[str, Tensor]:
+        """Coefficients (N, 4·25 + 4·20 + 1, L), and functions (N, 20)."""
+        return super().state() | {"modes": self.modes}
+
+    def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
+        """Take coefficients and functions."""
+        self.modes = state["modes"]
+        return super().restore(state, grid)

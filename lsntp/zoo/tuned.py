@@ -21,7 +21,7 @@ BLOCKS = 4
 PLACES = 4
 """Learned numbers per cell, the same for all times, that tell the network where it is."""
 
-PARTS = {"nsa": True, "lagc": True, "places": True}
+PARTS = {"nsa": True, "lagc": True, "tied": True, "places": True}
 """What can be left out of it; without ``nsa`` and ``lagc`` LS-Conv is a convolution."""
 
 
@@ -97,9 +97,9 @@ class DirectLSNTP(GridForecaster):
         )
         channels = self.frames + (PLACES if parts["places"] else 0)
         self.enter = convolution(channels, hidden, kernel, bias=True)
+        operator = {name: parts[name] for name in ("nsa", "lagc", "tied")}
         self.blocks = nn.ModuleList(
-            Block(LSConv(hidden, hidden, kernel, nsa=parts["nsa"], lagc=parts["lagc"]), hidden)
-            for _ in range(BLOCKS)
+            Block(LSConv(hidden, hidden, kernel, **operator), hidden) for _ in range(BLOCKS)
         )
         self.leads = nn.Conv2d(hidden, lead_steps * hidden, kernel_size=1)
         self.head = self.make_head(hidden)

@@ -3,159 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lsntp.cli import data
+from lsntp.cli.options import (
+    Box,
+    Device,
+    Every,
+    Files,
+    Folder,
+    From,
+    PresetName,
+    RecipeName,
+    Seed,
+    Until,
+    told,
+    whole_number,
+)
+
 if TYPE_CHECKING:
-    from xarray import DataArray
+    from xarray import DataArray, Dataset
 
     from lsntp.data.coordinates import Region
 
 app = typer.Typer(
     help="Companion to the LS-NTP paper.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-data = typer.Typer(
-    help="The data sets: what they are, get them, verify them.", no_args_is_help=True
-)
-app.add_typer(data, name="data")
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    """Rows of one set of keys as aligned text columns under their headings."""
-    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:{w}}" for cell, w in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-@data.command("list")
-def list_() -> None:
-    """List the data sets, their sources and their licences."""
-    from lsntp.data.catalogue import NAMES, REAL, data_dir
-    from lsntp.data.reanalyses import INFERRED, REMOTE, YEARS
-
-    rows = [
-        {
-            "name": name,
-            "file": REAL[name].file.filename if name in REAL else "computed",
-            "test from": REAL[name].test_start[:10] if name in REAL else "last 20 %",
-            "source": REAL[name].file.source if name in REAL else "synthetic",
-            "licence": REAL[name].file.licence if name in REAL else "MIT",
-        }
-        for name in NAMES
-    ]
-    rows += [
-        {
-            "name": name,
-            "file": made.files,
-            "test from": f"{YEARS[-1]}-01-01",
-            "source": f"{made.source}; {INFERRED}",
-            "licence": made.licence,
-        }
-        for name, made in REMOTE.items()
-    ]
-    typer.echo(_table(rows))
-    typer.echo(f"\nFiles are looked for in {data_dir()} (LSNTP_DATA_DIR).")
-
-
-def years_of(given: str) -> list[int]:
-    """Read an option that is a year, or the first and the last of some."""
-    first, _, last = given.partition("-")
-    last = last or first
-    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
-        raise typer.BadParameter(f"--years {given}: expected first and last, such as 2017-2018")
-    return list(range(int(first), int(last) + 1))
-
-
-def region_of(given: str) -> Region:
-    """Read an option that is a region."""
-    try:
-        north, west, south, east = map(float, given.split(","))
-    except ValueError:
-        expected = "expected north,west,south,east in degrees, such as 54,73,16,135"
-        raise typer.BadParameter(f"--region {given}: {expected}") from None
-    return north, west, south, east
-
-
-@data.command()
-def fetch(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Data sets; by default the book's, some megabytes.")
-    ] = None,
-    years: Annotated[
-        str | None, typer.Option(metavar="YEAR-YEAR", help="Other years than 2017-2018.")
-    ] = None,
-    region: Annotated[
-        str | None, typer.Option(metavar="N,W,S,E", help="Another region, degrees.")
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(help="Another place: URL of a folder or of a Zarr store, or cds."),
-    ] = None,
-) -> None:
-    """Download and verify the files of real data sets; a good file already there is kept.
-
-    Years, region and source are of ncep-china and era5-china, the paper's data. Cut off and
-    started again it goes on where it was.
-    """
-    from lsntp.data import china, datasets
-    from lsntp.data.reanalyses import REMOTE, YEARS
-
-    failed = False
-    span = years_of(years) if years else YEARS
-    box = region_of(region) if region else None
-    for name in names or datasets.REAL:
-        try:
-            if name in REMOTE:
-                for path in china.fetch(name, span, box, source):
-                    typer.echo(f"{name}: {path}")
-            elif years or region or source:
-                raise datasets.DataError(
-                    f"{name}: --years, --region and --source are of {', '.join(REMOTE)}; leave "
-                    "them out"
-                )
-            else:
-                typer.echo(f"{name}: {datasets.fetch(name)}")
-        except datasets.DataError as error:
-            failed = True
-            typer.echo(str(error), err=True)
-    raise typer.Exit(int(failed))
-
-
-@data.command()
-def check() -> None:
-    """Verify every data set found on disk; exit code 1 if a file is corrupt."""
-    from lsntp.data.datasets import NAMES, status
-    from lsntp.data.reanalyses import REMOTE
-
-    rows = [status(name) for name in (*NAMES, *REMOTE)]
-    details = [f"{row['name']}: {row.pop('detail')}" for row in rows]
-    typer.echo(_table(rows) + "\n\n" + "\n".join(details))
-    raise typer.Exit(int(any(row["state"] == "corrupt" for row in rows)))
-
-
-Train = Annotated[Literal["cpu", "cuda", "mps", "auto"], typer.Option(help="What to train on.")]
-
-
-def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """Read an option that is a whole number; what is not is named, and what was expected."""
-
-    def parse(given: str) -> int:
-        try:
-            number = int(given)
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
-            raise typer.BadParameter(f"{given!r}: expected a whole number, {least} to {most}")
-        return number
-
-    return parse
+app.add_typer(data.app, name="data")
 
 
 @app.callback()
@@ -164,28 +41,17 @@ def _log(
 ) -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("lsntp").setLevel(logging.INFO if verbose else logging.WARNING)
-
-
-Files = Annotated[
-    list[str], typer.Argument(help="A data set's name, or your files, a glob, a URL, a Zarr store.")
-]
+    logging.getLogger("pint").setLevel(logging.ERROR)  # it warns of units that cf-xarray redefines
 
 
 @app.command()
 def run(
     files: Files,
     model: Annotated[str, typer.Argument(help="For example lsntp-equations, convlstm, ridge.")],
-    recipe: Annotated[
-        str | None, typer.Option(help="modern, released or tuned: how it is trained.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="smoke, laptop, paper or tuned: how large and how long.")
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(parser=whole_number(0, 2**63 - 1), help="First weights, order of windows."),
-    ] = 0,
-    device: Train = "cpu",
+    recipe: RecipeName = None,
+    preset: PresetName = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
 ) -> None:
     """Train and score one model; an existing record is shown instead. Safe to kill and resume.
 
@@ -210,14 +76,6 @@ def run(
         typer.echo(f"{records.path_of(config)}\n{by_lead.round(3).to_string()}")
 
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a model, as lsntp train wrote it.")]
-From = Annotated[str | None, typer.Option("--from", help="First time, e.g. 2019-03-25.")]
-Until = Annotated[str | None, typer.Option(help="Last time, e.g. 2019-03-31T18.")]
-Every = Annotated[
-    int | None, typer.Option(parser=whole_number(1, 10**6), help="Take every n-th step.")
-]
-
-
 def opened(
     files: list[str],
     region: Region | None = None,
@@ -232,116 +90,106 @@ def opened(
     return open_dataset(source, region=region, period=times, every=every)
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """Tell a user's mistake in a line, and exit with 1; with 2 where an argument is wrong."""
-    from pydantic import ValidationError
-
-    from lsntp.data.checks import sentence
-
-    try:
-        yield
-    except ValidationError as error:
-        typer.echo(sentence(error), err=True)
-        raise typer.Exit(2) from None
-    except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-
-
 @app.command()
 def train(
     files: Files,
-    to: Annotated[Path, typer.Option(help="Folder to keep the model in.")],
+    to: Annotated[Path, typer.Option(help="Folder to keep the model in; no other is replaced.")],
     model: Annotated[str, typer.Option(help="For example lsntp-tuned, convlstm, ridge.")] = (
         "lsntp-tuned"
     ),
-    recipe: Annotated[str | None, typer.Option(help="modern, released or tuned.")] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke, laptop, paper or tuned.")] = None,
-    seed: Annotated[int, typer.Option(parser=whole_number(0, 2**63 - 1))] = 0,
+    recipe: RecipeName = None,
+    preset: PresetName = None,
+    seed: Seed = 0,
     steps: Annotated[
-        int, typer.Option(parser=whole_number(1, 1000), help="Frames that the model sees.")
+        int, typer.Option(parser=whole_number(1, 1000), help="Time steps that the model sees.")
     ] = 6,
     lead: Annotated[
-        int, typer.Option(parser=whole_number(1, 1000), help="Frames that it forecasts.")
+        int, typer.Option(parser=whole_number(1, 1000), help="Time steps that it forecasts.")
     ] = 6,
-    region: Annotated[
-        str | None, typer.Option(metavar="N,W,S,E", help="Of the field, degrees.")
-    ] = None,
+    region: Box = None,
     from_: From = None,
     until: Until = None,
     every: Every = None,
-    device: Train = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train a model and keep it: weights, scaler, grid and where they come from.
 
-    The last fifth of the times is left for lsntp evaluate. Safe to kill and start again.
+    Without a recipe and a preset lsntp-tuned has its own ("tuned"), all others modern and laptop.
+    A time step is the file's own, or with --every the n-th. The last fifth of the times is left for
+    lsntp evaluate. Safe to kill and start again.
     """
     from lsntp.data import store
     from lsntp.runs import forecasts
+    from lsntp.runs.trained import FILE
 
-    box = region_of(region) if region else None
     with told():
         store.check_folder(to, "--to")
-        trained = forecasts.train(
-            opened(files, box, (from_, until), every),
+        there = (to / FILE).exists()
+        forecasts.train(
+            opened(files, region, (from_, until), every),
             model,
             recipe=recipe,
             preset=preset,
             seed=seed,
             input_steps=steps,
             lead_steps=lead,
+            keep=to,
             device=device,
             progress=True,
         )
-        typer.echo(trained.save(to))
+        typer.echo(f"{to / FILE}{', there already: the same settings and data' if there else ''}")
 
 
 @app.command()
 def forecast(
     folder: Folder,
     files: Files,
-    to: Annotated[Path, typer.Option(help="NetCDF file to write, or Zarr store: *.zarr.")],
+    to: Annotated[Path, typer.Option(help="New file to write: NetCDF, *.nc, or Zarr, *.zarr.")],
     at: Annotated[
         list[str] | None,
-        typer.Option(help="Time of the last frame seen; by default the last of all."),
+        typer.Option(help="Time of the last step seen; by default the last of all."),
     ] = None,
     every: Every = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the first forecast, e.g. map.png.")
+        Path | None, typer.Option(help="Draw the first forecast: a new file, e.g. map.png.")
     ] = None,
 ) -> None:
-    """Forecast from the latest frames of a field, or from those up to other times.
+    """Forecast from the latest steps of a field, or from those up to other times.
 
-    Of the field the region is taken that the model was trained on.
+    Of the field the region is taken that the model was trained on. Forecasts are in K, whatever the
+    units of the field.
     """
-    from lsntp.data import store
     from lsntp.runs import forecasts
     from lsntp.runs.trained import Trained
 
     with told():
-        if to.is_dir():
-            raise ValueError(f"--to {to}: a folder is there already; expected a new name")
+        forecasts.check_new(to, "--to", forecasts.ENDINGS)
+        if plot is not None:
+            forecasts.check_new(plot, "--plot", PICTURES)
         trained = Trained.load(folder)
         result = forecasts.forecast(trained, opened(files, trained.region, every=every), at)
-        with store.atomic_write(to, result.nbytes + 2**16) as scratch:
-            if to.suffix == ".zarr":
-                result.to_zarr(scratch, zarr_format=2)  # 3 warns of its own index
-            else:
-                result.to_netcdf(scratch, engine="netcdf4")
-        typer.echo(to)
+        forecasts.write(result, to)
+        typer.echo(f"{to}: {forecasts.summary(result)}")
         if plot is not None:
-            import matplotlib
-
-            matplotlib.use("agg")
-            from lsntp import figures
-
-            figures.style()
-            first = result["t2m"][0]
-            axes = figures.maps_row({f"+{h:g} h": first.sel(lead=h) for h in result["lead"].values})
-            axes[0].figure.suptitle(result.attrs["title"])
-            axes[0].figure.savefig(plot, facecolor="white")
+            draw(result, plot)
             typer.echo(plot)
+
+
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
+
+
+def draw(result: Dataset, path: Path) -> None:
+    """Draw a forecast's maps into a file."""
+    import matplotlib
+
+    from lsntp import figures
+    from lsntp.data import store
+
+    matplotlib.use("agg")
+    figures.style()
+    figure = figures.forecast_maps(result)[0].figure
+    with store.atomic_write(path, 2**24) as scratch:
+        figure.savefig(scratch, format=path.suffix[1:], facecolor="white")
 
 
 @app.command()
@@ -396,7 +244,7 @@ def campaign(
     scheduler: Annotated[
         str | None, typer.Option(help="Run on this Dask cluster instead, e.g. tcp://host:8786.")
     ] = None,
-    device: Train = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Make all records of a study that are missing. Safe to kill and start again."""
     from lsntp.results import studies
@@ -404,16 +252,21 @@ def campaign(
     from lsntp.runs import records
     from lsntp.runs.training import processes
 
-    try:
+    with told(2):
         if processes() > 1:
             raise ValueError("a campaign shares out its runs itself: start it without torchrun")
         if scheduler == "":
             raise ValueError('--scheduler "": expected an address, e.g. tcp://host:8786')
+        if name not in studies.NAMES:
+            raise ValueError(
+                f"study {name!r}: expected one of {', '.join(studies.NAMES)}; a data set is named "
+                "by --dataset: lsntp campaign main --dataset FILE"
+            )
         configs = studies.configs(name, preset, seeds, dataset or studies.REAL_SETS)
-    except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
     todo = [config for config in configs if not records.is_stored(config)]
+    with told():
+        if not scheduler:
+            campaigns.check(todo, device)
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
     failed = 0
     try:

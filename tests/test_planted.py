@@ -1,0 +1,159 @@
+"""Links planted in a real field: where they lie, what they add, who is told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from lsntp import RunConfig, open_dataset
+from lsntp.data import planted
+from lsntp.data.catalogue import PLANTED, Planting
+from lsntp.data.climatology import Climatology
+from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.data.windows import prepare
+from lsntp.runs import experiment, records
+from lsntp.runs.trained import Trained, fitted, told
+from lsntp.zoo import Ridge
+
+
+@pytest.fixture(scope="module")
+def field() -> xr.DataArray:
+    """A field of 21 x 35 cells and 400 times."""
+    rng = np.random.default_rng(0)
+    values = 280 + 5 * rng.standard_normal((400, 21, 35))
+    time = np.datetime64("2013-01-01", "ns") + np.arange(400) * np.timedelta64(6, "h")
+    lat, lon = np.linspace(65, 15, 21), np.linspace(-125, -40, 35)
+    attrs = {"units": "K", "step_hours": 6.0, "name": "made", "test_start": "2013-03-15"}
+    return xr.DataArray(
+        values.astype("f4"),
+        {"time": time, "lat": lat, "lon": lon},
+        ("time", "lat", "lon"),
+        attrs=attrs,
+    )
+
+
+def test_places_and_sources_are_far_and_free(field: xr.DataArray) -> None:
+    places, sources = planted.choose(field, 3000)
+    km = great_circle_km(*grid_nodes(field))
+    assert places.shape == (10, 9) and len({*places.ravel(), *sources}) == 100
+    assert all(
+        km[place, source].min() > 3000 for place, source in zip(places, sources, strict=True)
+    )
+    again = planted.choose(field, 3000)
+    assert np.array_equal(again[0], places) and np.array_equal(again[1], sources)
+
+
+def test_too_small_a_grid_is_refused(field: xr.DataArray) -> None:
+    with pytest.raises(ValueError, match="a larger region"):
+        planted.choose(field[:, :9, :9], 3000)
+    with pytest.raises(ValueError, match="expected one with planted links"):
+        planted.links("ncep-na")
+
+
+def test_what_is_planted_by_hand(field: xr.DataArray) -> None:
+    after = planted.plant(field, Planting("made", 0.5, 3, 3000))
+    changed, bare = (part.to_numpy().reshape(400, -1).astype(float) for part in (after, field))
+    normal = Climatology().fit(field).predict(field["time"].values).to_numpy()
+    anomaly = bare - normal.reshape(400, -1)
+    places, sources = planted.choose(field, 3000)
+    expected = bare.copy()
+    for place, source in zip(places, sources, strict=True):
+        for cell in place:
+            for t in range(3, 400):
+                z = anomaly[t - 3, source] / anomaly[:, source].std()
+                expected[t, cell] += 0.5 * anomaly[:, cell].std() * z
+    assert np.allclose(changed, expected, atol=1e-4)
+    assert (changed != bare).any(0).sum() == 90
+
+
+def test_the_truth_among_the_nodes_of_a_network(field: xr.DataArray, monkeypatch) -> None:
+    links = np.zeros((735, 735), bool)
+    links[5 * 35 + 7, 12 * 35 + 20] = True  # an odd row and column lie in one node alone
+    links[5 * 35 + 7, 12 * 35 + 21] = True
+    monkeypatch.setattr(planted, "links", lambda name: xr.DataArray(links))
+    config = RunConfig(dataset="ncep-na-planted-50-lag1", model="lsntp-untied", told=True)
+    inner = told(config, field[0]).numpy()
+    assert inner.shape == (170, 170)
+    # rows 2r, 2r+1, 2r+2 are seen by node r: row 5 by 2, 12 by 5 and 6; column 7 by 3, 20 by 9, 10
+    assert {*zip(*np.nonzero(inner), strict=True)} == {
+        (2 * 17 + 3, row * 17 + column) for row in (5, 6) for column in (9, 10)
+    }
+    assert inner.sum(1)[2 * 17 + 3] == pytest.approx(1)
+    assert inner[37, 5 * 17 + 10] == pytest.approx(2 * inner[37, 5 * 17 + 9])
+    whole = RunConfig(
+        dataset="ncep-na-planted-50-lag1", model="lsntp-untied", told=True, preset="tuned"
+    )
+    assert np.array_equal(np.nonzero(told(whole, field[0]).numpy()), np.nonzero(links))
+
+
+def test_only_planted_sets_can_be_told() -> None:
+    for settings in (
+        {"dataset": "ncep-na", "model": "lsntp-equations"},
+        {"dataset": "ncep-na-planted-50-lag1", "model": "convlstm"},
+    ):
+        with pytest.raises(ValueError, match="leave it out"):
+            RunConfig(told=True, **settings)
+        RunConfig(**settings)
+
+
+@pytest.mark.parametrize("model", ["lsntp-equations", "convlstm", "ridge"])
+def test_the_truth_is_read_by_nobody_who_is_not_told(
+    field: xr.DataArray, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError("the truth was read")
+
+    monkeypatch.setattr(planted, "links", refuse)
+    config = RunConfig(dataset="ncep-na-planted-50-lag1", model=model, preset="smoke")
+    trained, data, _ = fitted(config, field)
+    trained.predict(data, data.split.test)
+    if model != "convlstm":
+        with pytest.raises(AssertionError, match="was read"):
+            fitted(RunConfig(**(config.model_dump() | {"told": True})), field)
+
+
+def test_ridge_told_sees_the_sources(field: xr.DataArray) -> None:
+    links = torch.zeros(735, 735)
+    links[100, 400] = 1.0
+    links[500, [20 * 35 + 5, 6]] = torch.tensor([0.25, 0.75])
+    data = prepare(field, 6, 6, "anomaly", "blocked")
+    starts = data.split.test[[0, 9]]
+    x, without = (
+        torch.cat([part for part, _ in ridge.blocks(data, starts)])
+        for ridge in (Ridge(links), Ridge())
+    )
+    assert torch.equal(x[..., :100], without[..., :100])
+    more = x[..., 100:-1].unflatten(-1, (6, 25))  # (N, n, T, 5·5)
+    frames = torch.nn.functional.pad(data.frames[:, 0], [2] * 4).double()
+    for n, start in enumerate(starts):
+        at = frames[start : start + 6]
+        expected = at[:, 11 : 11 + 5, 15 : 15 + 5].flatten(1)  # around row 11, column 15
+        assert torch.allclose(more[100, n], expected)
+        mixed = 0.25 * at[:, 20:25, 5:10] + 0.75 * at[:, 0:5, 6:11]
+        assert torch.allclose(more[500, n], mixed.flatten(1))
+    others = np.setdiff1d(np.arange(735), [100, 500])
+    assert not more[others].any()
+
+
+def test_a_record_has_errors_at_the_places(real_data: Path, tmp_path: Path) -> None:
+    name = "ncep-na-planted-100-lag1"
+    config = RunConfig(dataset=name, model="ridge")
+    field = open_dataset(name).isel(time=slice(0, 1700))
+    trained, data, _ = fitted(config, field)
+    starts = data.split.test
+    prediction = trained.predict(data, starts)
+    at = experiment.at_places(trained, prediction, data)
+    error = abs(prediction - data.targets(starts)).to_numpy().reshape(len(starts), 6, -1)
+    places, _ = planted.choose(field, PLANTED[name].least_km)
+    there = np.isin(np.arange(735), places)
+    assert np.allclose(at["place_mae"], error[..., there].mean((0, 2)))
+    assert np.allclose(at["other_window_mae"], error[..., ~there].mean((1, 2)))
+    whole = experiment.scores(prediction, data.targets(starts)).merge(at)
+    kept = records.kept(whole, config)
+    mean = (at["place_window_mae"] * 90 + at["other_window_mae"] * 645).mean() / 735
+    assert float(mean) == pytest.approx(float(kept["mae"].mean()), rel=1e-6)
+    assert "window_mae" not in kept and "mae_map" not in kept
+    trained.save(tmp_path)
+    assert np.array_equal(Trained.load(tmp_path).predict(data, starts), prediction)
