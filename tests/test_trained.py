@@ -368,3 +368,81 @@ def test_a_model_of_a_region_takes_it_out_of_larger_files(own_file: str, tmp_pat
         np.testing.assert_array_equal(made["t2m"], expected["t2m"])
     kept = Trained.load(tmp_path / "m").provenance
     assert kept["last"].startswith("2001-01-15")
+
+
+def as_the_climate_data_store_gives_it(field: xr.DataArray, path: Path) -> None:
+    """Write a field as the CDS's NetCDF of today: its names, its coordinates, its attributes."""
+    times = field["time"].values.astype("datetime64[s]").astype(int)
+    degrees = {axis: field[axis].values.astype(float) for axis in ("lat", "lon")}
+    store = xr.Dataset(
+        {
+            "t2m": (
+                ("valid_time", "latitude", "longitude"),
+                field.values,
+                {
+                    "GRIB_paramId": 167,
+                    "GRIB_shortName": "2t",
+                    "units": "K",
+                    "long_name": "2 metre temperature",
+                    "standard_name": "unknown",
+                },
+            )
+        },
+        {
+            "number": ((), 0, {"units": "1", "standard_name": "realization"}),
+            "valid_time": (
+                "valid_time",
+                times,
+                {
+                    "units": "seconds since 1970-01-01",
+                    "calendar": "proleptic_gregorian",
+                    "standard_name": "time",
+                },
+            ),
+            "latitude": (
+                "latitude",
+                degrees["lat"],
+                {"units": "degrees_north", "stored_direction": "decreasing"},
+            ),
+            "longitude": ("longitude", degrees["lon"], {"units": "degrees_east"}),
+            "expver": ("valid_time", np.full(len(times), "0001", object)),
+        },
+        {
+            "Conventions": "CF-1.7",
+            "institution": "European Centre for Medium-Range Weather Forecasts",
+        },
+    )
+    store.to_netcdf(path)
+
+
+@pytest.mark.parametrize(
+    ("model", "preset"), [("lsntp-tuned", ["--preset", "smoke"]), ("ridge", [])]
+)
+def test_a_real_era5_file_of_another_region_by_the_lines_a_user_types(
+    real_data: Path, tmp_path: Path, model: list[str]
+):
+    ireland = open_dataset("era5-uk", region=(56, -10, 51.5, -5.5))
+    file, to, made = (tmp_path / name for name in ("my.nc", "my-model", "forecast.nc"))
+    as_the_climate_data_store_gives_it(ireland, file)
+    lines = [
+        ["train", file, "--model", *model, "--to", to],
+        ["forecast", to, file, "--to", made, "--plot", tmp_path / "map.png"],
+        ["evaluate", to, file],
+    ]
+    for line in lines:
+        result = CliRunner().invoke(app, [str(word) for word in line])
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    with xr.open_dataset(made) as read:
+        ahead = pd.date_range("2019-04-01T00", periods=6, freq="h")
+        np.testing.assert_array_equal(read["time"][0], ahead)  # March is over
+        for axis in ("lat", "lon"):
+            np.testing.assert_allclose(read[axis], ireland[axis])
+        # an hour ahead it is nearly as warm as it was, and in the same places
+        assert abs(read["t2m"][0, 0] - ireland[-1]).mean() < 1.5
+        assert np.corrcoef(read["t2m"][0, 0].values.flat, ireland[-1].values.flat)[0, 1] > 0.8
+    last = ireland[int(0.8 * 744) :].values.astype(float)
+    windows = len(last) - 11
+    still = [abs(last[5 + k : 5 + k + windows] - last[5 : 5 + windows]).mean() for k in range(1, 7)]
+    (row,) = [line for line in result.output.splitlines() if line.startswith("Persistence")][:1]
+    np.testing.assert_allclose([float(x) for x in row.split()[1:7]], still, atol=6e-4)
