@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 import pydantic
 import pytest
 import torch
@@ -891,25 +890,6 @@ def test_bad_input_is_refused_in_a_sentence(given: Row) -> None:
 )
 def test_the_remedy_is_taken(remedied: Callable[[], object]) -> None:
     remedied()
-
-
-# ---- and by papermill, as a user would: a kernel of its own each
-
-
-@pytest.mark.parametrize(
-    ("name", "parameter", "value"),
-    [("05", "seeds", 0), ("13", "rerun", "no")],
-)
-def test_papermill_tells_it_before_anything_is_computed(
-    tmp_path: Path, name: str, parameter: str, value: object
-) -> None:
-    (path,) = NOTEBOOKS.glob(f"{name}_*.ipynb")
-    out = tmp_path / "out.ipynb"
-    with pytest.raises(papermill.PapermillExecutionError) as told:
-        papermill.execute_notebook(path, out, {parameter: value}, cwd=tmp_path, progress_bar=False)
-    assert_it_is_a_sentence(told.value.evalue, f"{parameter}={value!r}")
-    executed = [c for c in nbformat.read(out, 4).cells if c.get("execution_count")]
-    assert len(executed) <= 3  # parameters, those injected, and the check
 
 
 if __name__ == "__main__":

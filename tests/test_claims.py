@@ -1,6 +1,9 @@
 """The table of all claims, and what else the book's prose says, against the committed records."""
 
 import re
+from collections.abc import Iterator
+from functools import cache
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ from lsntp.chapters import claims as chapter
 from lsntp.chapters import q3_baseline_kernels
 from lsntp.results import claims, compare, field_records, learned_graphs, studies
 from lsntp.results.studies import RELEASED_TOO
+from lsntp.runs import records
 from lsntp.zoo import LABELS, MAIN
 from lsntp.zoo import NETWORKS as ALL_NETWORKS
 
@@ -19,6 +23,12 @@ NETWORKS = [m for m in ALL_NETWORKS if m in MAIN]
 DATASETS = ("ncep-na", "era5-uk")
 RECIPES = ("modern", "released")
 LSNTPS = ("lsntp-equations", "lsntp-released")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_record_is_read_once() -> Iterator[None]:
+    with mock.patch.object(records, "read", cache(records.read)):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def train(folder: Path, rank_that_fails: int = -1) -> None:
     the second process has none. One weight of the networks gets no gradient.
     """
     torch.set_num_threads(1)
-    field = synthetic(height=8, width=10, steps=360, links=1, seed=1).t2m
+    field = synthetic(height=8, width=10, steps=300, links=1, seed=1).t2m
     data = prepare(field, 6, 6, "anomaly", "blocked")
     batch_size = next(b for b in range(21, 99, 2) if len(data.split.train) % b == 1)
     recipe = training.RECIPES["modern"].model_copy(update={"clip_norm": 0.05, "average": 0.5})
@@ -108,10 +108,12 @@ def test_a_run_of_two_processes_leaves_one_record(
 ) -> None:
     monkeypatch.setenv("LSNTP_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "alone"))
-    config = RunConfig(dataset="synthetic", model="convlstm", preset="smoke")
+    field = synthetic(height=8, width=10, steps=300, links=1, seed=1).t2m
+    field.assign_attrs(units="K").to_netcdf(tmp_path / "own.nc")
+    config = RunConfig(dataset=str(tmp_path / "own.nc"), model="convlstm", preset="smoke")
     alone = records.run(config)
     monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "together"))
-    result = torchrun("-m", "lsntp", "run", "synthetic", "convlstm", "--preset", "smoke")
+    result = torchrun("-m", "lsntp", "run", config.dataset, "convlstm", "--preset", "smoke")
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("MAE (K)") == 1  # only one of them prints
     together = records.find(config)

@@ -28,7 +28,7 @@ def own_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def masked_field(height: int = 14, width: int = 15) -> xr.DataArray:
-    field = synthetic(height=height, width=width, steps=400, links=1, seed=1).t2m
+    field = synthetic(height=height, width=width, steps=300, links=1, seed=1).t2m
     land = np.zeros(field.shape[1:], bool)
     land[:4, :5] = land[10, 12] = land[-1, 0] = True
     return standardise(field.where(~land).assign_attrs(units="K"))
@@ -228,7 +228,7 @@ def test_three_cases_are_chosen_by_the_cells_that_are_there() -> None:
 def test_another_mask_is_refused_and_the_advice_works() -> None:
     field = masked_field()
     trained = forecasts.train(field, "climatology")
-    whole = standardise(synthetic(14, 15, 400, links=1, seed=1).t2m.assign_attrs(units="K"))
+    whole = standardise(synthetic(14, 15, 300, links=1, seed=1).t2m.assign_attrs(units="K"))
     with pytest.raises(DataError, match="masked"):
         forecasts.forecast(trained, whole)
     forecasts.forecast(trained, whole.where(with_values(field)))

@@ -1,12 +1,26 @@
-"""Notebooks executed by papermill, as a user would: real training, and clear errors."""
+"""Notebooks with parameters, by papermill: real training on a field of one's own, clear errors.
 
+The main table goes as for a user, through a kernel, which the others need not start: they run in
+this process. All take the runs they share from one store: each is trained once.
+"""
+
+import re
 from pathlib import Path
+from types import ModuleType
 
+import matplotlib as mpl
 import nbformat
 import papermill
 import pytest
+from filelock import FileLock
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from matplotlib import pyplot as plt
+from nbformat.v4 import new_output
+from traitlets.config import Config
 
-from lsntp.zoo import LABELS
+from lsntp.data.synthetic import synthetic
+from lsntp.zoo import LABELS, MAIN
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 STUDIES = (
@@ -23,40 +37,91 @@ STUDIES = (
 )
 
 
+class InThisProcess(papermill.engines.Engine):
+    """Executes cells as a kernel does, draws what it would, and keeps what they show."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **options) -> None:
+        no_history = Config(HistoryManager={"enabled": False})
+        shell = InteractiveShell.instance(config=no_history, user_module=ModuleType("notebook"))
+        try:
+            for cell in nb_man.nb.cells:
+                if cell.cell_type != "code":
+                    continue
+                with mpl.rc_context(), capture_output() as shown:
+                    result = shell.run_cell(cell.source)
+                    for number in plt.get_fignums():
+                        plt.figure(number).canvas.draw()
+                    plt.close("all")
+                cell.execution_count = result.execution_count
+                cell.outputs = [
+                    new_output("stream", name=name, text=text)
+                    for name, text in (("stdout", shown.stdout), ("stderr", shown.stderr))
+                    if text
+                ] + [new_output("display_data", data=o.data) for o in shown.outputs]
+                if error := result.error_before_exec or result.error_in_exec:
+                    said = {"ename": type(error).__name__, "evalue": str(error), "traceback": []}
+                    cell.outputs.append(new_output("error", **said))
+                    break
+        finally:
+            InteractiveShell.clear_instance()
+
+
+papermill.engines.papermill_engines.register("in-this-process", InThisProcess)
+
+
 def execute(
-    tmp_path: Path, name: str = "04_main_table", **parameters: object
+    folder: Path, name: str = "04_main_table", engine: str | None = None, **parameters: object
 ) -> nbformat.NotebookNode:
     return papermill.execute_notebook(
         NOTEBOOKS / f"{name}.ipynb",
-        tmp_path / "out.ipynb",
+        None,
         parameters,
-        cwd=tmp_path,
+        engine_name=engine,
+        cwd=folder,
         progress_bar=False,
     )
 
 
 @pytest.mark.parametrize(
-    ("parameters", "message"),
+    ("name", "parameters", "message"),
     [
-        ({"dataset": "era5-uq"}, "did you mean 'era5-uk'"),
-        ({"preset": "huge"}, "expected one of smoke, laptop, tuned"),
-        ({"seeds": 99}, "no record of .* pass rerun=True"),
+        ("04_main_table", {"dataset": "era5-uq"}, "did you mean 'era5-uk'"),
+        ("04_main_table", {"preset": "huge"}, "expected one of smoke, laptop, tuned"),
+        ("04_main_table", {"seeds": 99}, "no record of .* pass rerun=True"),
+        ("05_ablation", {"seeds": 0}, "seeds=0"),
+        ("13_speed_and_scale", {"rerun": "no"}, "rerun='no'"),
     ],
 )
-def test_unknown_values_are_told(tmp_path: Path, parameters: dict, message: str) -> None:
-    with pytest.raises(papermill.PapermillExecutionError, match=f"(?s){message}"):
-        execute(tmp_path, **parameters)
+def test_unknown_values_are_told_before_anything_is_computed(
+    tmp_path: Path, name: str, parameters: dict, message: str
+) -> None:
+    with pytest.raises(papermill.PapermillExecutionError) as told:
+        execute(tmp_path, name, "in-this-process", **parameters)
+    assert re.search(message, told.value.evalue)
+    assert told.value.exec_count <= 3  # parameters, those injected, and the check
 
 
 @pytest.fixture
-def own_field(tmp_path: Path) -> str:
-    """Another data set than the book's, no data and no network at hand."""
-    from lsntp.data.synthetic import synthetic
+def own_field(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Folder with ``own.nc``, another data set than the book's, and the runs made of it so far.
 
-    field = synthetic(height=10, width=12, steps=340, links=1, seed=1).t2m
-    field.attrs = {"units": "K"}
-    field.to_netcdf(tmp_path / "own.nc")
-    return "own.nc"
+    It is one for all processes of a test run; no data and no network are at hand.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "own"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if not (folder / "own.nc").exists():
+            field = synthetic(height=10, width=12, steps=300, links=1, seed=1).t2m
+            field.attrs = {"units": "K"}
+            field.to_netcdf(folder / "own.nc")
+    monkeypatch.setenv("LSNTP_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.delenv("LSNTP_RECORDS_DIR", raising=False)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def assert_it_went_well(notebook: nbformat.NotebookNode, folder: Path) -> None:
@@ -67,26 +132,25 @@ def assert_it_went_well(notebook: nbformat.NotebookNode, folder: Path) -> None:
     assert not any(str(folder) in text for text in texts)  # names of files, not their paths
 
 
-def test_the_main_table_trains_on_a_field_of_ones_own(tmp_path: Path, own_field: str) -> None:
-    own = str(tmp_path / own_field)
-    notebook = execute(tmp_path, dataset=own, preset="smoke", seeds=1, rerun=True)
-    assert_it_went_well(notebook, tmp_path)
-    assert all(label in str(notebook.cells) for label in LABELS.values())
+def own(folder: Path) -> dict[str, object]:
+    return {"dataset": str(folder / "own.nc"), "preset": "smoke", "seeds": 1, "rerun": True}
+
+
+def test_the_main_table_trains_on_a_field_of_ones_own(own_field: Path) -> None:
+    notebook = execute(own_field, **own(own_field))
+    assert_it_went_well(notebook, own_field)
+    assert all(LABELS[model] in str(notebook.cells) for model in MAIN)
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_trains_on_a_field_of_ones_own(tmp_path: Path, own_field: str, name: str) -> None:
-    assert_it_went_well(
-        execute(tmp_path, name, dataset=own_field, preset="smoke", seeds=1, rerun=True), tmp_path
-    )
+def test_a_study_trains_on_a_field_of_ones_own(own_field: Path, name: str) -> None:
+    assert_it_went_well(execute(own_field, name, "in-this-process", **own(own_field)), own_field)
 
 
-def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(
-    tmp_path: Path, own_field: str
-) -> None:
-    chosen = {"dataset": own_field, "models": ["ridge", "lsntp-equations"]}
-    notebook = execute(tmp_path, "16_test_weeks", **chosen, preset="smoke", seeds=1, rerun=True)
-    assert_it_went_well(notebook, tmp_path)
+def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(own_field: Path) -> None:
+    chosen = own(own_field) | {"models": ["ridge", "lsntp-equations"]}
+    notebook = execute(own_field, "16_test_weeks", "in-this-process", **chosen)
+    assert_it_went_well(notebook, own_field)
     outputs = str([c.get("outputs") for c in notebook.cells])
     shown = {name for name in LABELS if LABELS[name] in outputs}
     assert shown == {"ridge", "lsntp-equations"}
@@ -103,7 +167,7 @@ def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(
     ],
 )
 def test_one_model_is_given_by_its_name(
-    tmp_path: Path, own_field: str, name: str, parameters: dict[str, str]
+    own_field: Path, name: str, parameters: dict[str, str]
 ) -> None:
-    chosen = {"dataset": own_field, "preset": "smoke", "seeds": 1, "rerun": True}
-    assert_it_went_well(execute(tmp_path, name, **chosen, **parameters), tmp_path)
+    chosen = own(own_field) | parameters
+    assert_it_went_well(execute(own_field, name, "in-this-process", **chosen), own_field)
