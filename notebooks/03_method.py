@@ -48,7 +48,7 @@ from lsntp.model.lsconv import lagc
 from lsntp.results import field_records, learned_graphs, planted, studies
 from lsntp.runs import records as run_records
 from lsntp.runs.config import PRESETS
-from lsntp.runs.trained import inner_cells
+from lsntp.runs.trained import inner_cells, nodes_there
 from lsntp.zoo import MODELS
 
 torch.set_num_threads(1)
@@ -78,6 +78,7 @@ ax = figures.schematics.overview()
 inputs = {}
 for name, record in records.items():
     case = (record.case - record.case.mean()) / record.case.std()
+    case = case.fillna(0)  # masked cells, as networks see them
     case.attrs = {"units": "1", "long_name": "standardised temperature"}
     inputs[name] = case.sel(step=slice(None, 0))
 tensors = {
@@ -211,8 +212,12 @@ wanted = studies.main(
 )
 run = studies.load(wanted, own)
 (run,) = next(iter(run.values()))
-coarse = inner_cells(run_records.config_of(run), inputs[first])
-trained = torch.from_numpy(learned_graphs.adjacency(run["embedding"].values))
+config = run_records.config_of(run)
+coarse = inner_cells(config, inputs[first])
+there = nodes_there(config, records[first].case)  # all, if no cell is masked
+trained = learned_graphs.adjacency(run["embedding"].values[there])
+trained = learned_graphs.among_all(trained, there)
+trained = torch.from_numpy(trained).nan_to_num(0)
 on_nodes = torch.from_numpy(coarse.to_numpy())[None].double()
 brought = (lagc(on_nodes, trained) - on_nodes)[0, -1].numpy()
 last = coarse.isel(step=-1)

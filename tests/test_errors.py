@@ -155,6 +155,27 @@ def test_a_map_that_knows_nothing_is_rarely_separable(cells, name):
     assert wrong <= 12
 
 
+def test_masked_cells_are_in_no_group(cells):
+    land, area = cells["land"].to_numpy(), cells["area"].to_numpy()
+    there = ~land | (np.arange(35) < 20)
+    maps = made_up_map(smooth() + land, smooth() + 1.1 * land)
+    masked = maps.where(xr.DataArray(there, dims=("lat", "lon")))
+    known = q6_error_maps.geography(masked)
+    for name in q6_error_maps.CONTRASTS:
+        one, other = (group & there for group in q6_error_maps.groups(cells, name))
+        found = q6_error_maps.contrast(masked, known, name)
+        mean = maps.mean("seed").to_numpy()
+        assert found["one"] == pytest.approx(np.average(mean[one], weights=area[one]))
+        assert found["other"] == pytest.approx(np.average(mean[other], weights=area[other]))
+        assert found["low"] < found["difference"] < found["high"]
+    found = q6_error_maps.contrast(masked, known, "land")
+    assert found["verdict"] == "higher" and found["p"] <= 0.05
+    sea = maps.where(xr.DataArray(~land, dims=("lat", "lon")))
+    table = q6_error_maps.contrasts({"": sea}, q6_error_maps.geography(sea))
+    assert list(table.index.get_level_values("contrast")) == ["north", "rim", "west"]
+    assert table.drop(columns="p").notnull().all(axis=None)
+
+
 def test_one_seed_is_never_separable_and_no_seed_can_be(cells):
     field = made_up_map(smooth() + cells["land"].to_numpy())
     assert q6_error_maps.contrast(field, cells, "land")["verdict"] == "no interval"

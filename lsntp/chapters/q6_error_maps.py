@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from scipy.fft import dctn
 
 from lsntp.data.distances import EARTH_RADIUS_KM
+from lsntp.data.fields import with_values
 from lsntp.data.land import land_mask
 from lsntp.figures.maps import _degrees_north, _edges, field_map
 from lsntp.figures.style import DIVERGING, WIDTH, label_colours
@@ -91,13 +92,13 @@ def geography(field: xr.DataArray) -> xr.Dataset:
     Parameters
     ----------
     field : DataArray (..., lat, lon)
-        Only its coordinates count, rows from north to south.
+        Rows from north to south; of its values only matters which cells have none.
 
     Returns
     -------
     Dataset (lat, lon)
         ``land``, ``north`` (half), ``rim``: bool. ``west``, ``east``: whether in the western or
-        eastern `RIM` columns. ``area``: cos(latitude).
+        eastern `RIM` columns. ``area``: cos(latitude), 0 of masked cells, without values.
     """
     lat, lon = field["lat"].to_numpy(), field["lon"].to_numpy()
     row, column = np.meshgrid(np.arange(len(lat)), np.arange(len(lon)), indexing="ij")
@@ -113,7 +114,7 @@ def geography(field: xr.DataArray) -> xr.Dataset:
         "rim": np.min(list(from_side.values()), axis=0) < RIM,
         "west": from_side["west"] < RIM,
         "east": from_side["east"] < RIM,
-        "area": np.repeat(np.cos(np.radians(lat))[:, None], len(lon), axis=1),
+        "area": np.cos(np.radians(lat))[:, None] * with_values(field),
     }
     dims = ("lat", "lon")
     return xr.Dataset(
@@ -123,8 +124,8 @@ def geography(field: xr.DataArray) -> xr.Dataset:
 
 def groups(cells: xr.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the two groups of cells that one of `CONTRASTS` compares, (H, W) of bool each."""
-    one = cells[name].to_numpy()
-    return one, cells["east"].to_numpy() if name == "west" else ~one
+    one, there = cells[name].to_numpy(), cells["area"].to_numpy() > 0
+    return one & there, (cells["east"].to_numpy() if name == "west" else ~one) & there
 
 
 def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
@@ -191,6 +192,8 @@ def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> tuple[
     mean square P is estimated in bands of wave length, `MODES` waves in the first. A contrast is
     then normal with the variance Σ w² P, where w are the waves of its weights. As P is an estimate,
     Student's t takes the place of the normal distribution, its degrees of freedom by Satterthwaite.
+    Masked cells get the mean of the others; P is that of the map so filled, over the share of
+    cells with values. Of a mask of scattered cells the interval is too narrow, by up to a third.
     On maps made by chance, as smooth as those of errors or smoother, the interval excludes zero in
     about one of ten at most; an interval from leaving out a block of the map at a time did so in up
     to half of them.
@@ -207,7 +210,10 @@ def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> tuple[
     width = len(lon) * abs(lon[1] - lon[0]) * np.cos(np.radians(lat.mean()))
     rows, columns = np.indices(values.shape)
     order = np.argsort(np.hypot(rows / height, columns / width).ravel(), kind="stable")[1:]
-    wave, weight = (np.square(dctn(a, norm="ortho")).ravel()[order] for a in (values, weights))
+    there = np.isfinite(values)
+    filled = np.where(there, values, values[there].mean())
+    wave, weight = (np.square(dctn(a, norm="ortho")).ravel()[order] for a in (filled, weights))
+    wave = wave / there.mean()
     parts, counts = [], []
     first, size = 0, float(MODES)
     while first < len(order):
@@ -230,6 +236,7 @@ def _by_seed(values: xr.DataArray) -> xr.DataArray:
 def _mean(values: np.ndarray, area: np.ndarray, where: np.ndarray) -> float:
     """Area-weighted mean over some cells; nan where there are none."""
     weight = (area * where).sum()
+    values = np.where(area > 0, values, 0)  # a masked cell holds NaN
     return float((values * area * where).sum() / weight) if weight else float("nan")
 
 
