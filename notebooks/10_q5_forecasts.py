@@ -48,7 +48,7 @@ from lsntp.zoo import LABELS
 
 figures.style()
 datasets, models = parameters.models_of_study(
-    dataset, preset, seeds, rerun, models, studies.CASE_MODELS
+    dataset, preset, seeds, rerun, models, studies.CASE_MODELS, "ridge"
 )
 labels = [LABELS[m] for m in models]
 chosen = {

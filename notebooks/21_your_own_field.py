@@ -87,6 +87,20 @@ scores["mae"].to_pandas().round(2)
 # file will do as well as the one it was trained on, if it has the same cells and step. No file and no model that is there
 # is written over: give each a name of its own.
 #
+# So with a real file, ERA5 of March 2019 in GRIB, over Ireland; it takes some minutes on one core:
+#
+# ```bash
+# lsntp data fetch era5-uk   # says where the file is
+# lsntp train    era5-2mt-2019-03-uk.grib --region 56,-10.5,51,-5 --to ireland/
+# lsntp forecast ireland/ era5-2mt-2019-03-uk.grib --to forecast.nc --plot map.png
+# lsntp evaluate ireland/ era5-2mt-2019-03-uk.grib
+# ```
+#
+# ![Six maps of the temperature over Ireland and the sea around it, one to six hours ahead; the land cools.](../book/_static/era5-ireland.png)
+#
+# *The map that the third line draws: the first hours after the file's end. Contains modified Copernicus Climate Change
+# Service information 2019.* NetCDF from the Climate Data Store does as well, as it comes.
+#
 # ## A model is kept
 #
 # One file, `model.safetensors`, holds weights, scaler, grid, references and where they come from:

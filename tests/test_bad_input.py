@@ -754,12 +754,12 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
     },
     "04": STUDIES
     | {
-        "models": (*MODELS, ["convlstm"]),
+        "models": MODELS,
         "recipes": ([], None, "nonsense", ["nonsense"]),
     },
-    "16": STUDIES | {"models": (*MODELS, ["convlstm"])},
+    "16": STUDIES | {"models": MODELS},
     "09": STUDIES | {"models": (*MODELS, "ridge", ["ridge"])},
-    "10": STUDIES | {"models": (*MODELS, ["predrnn"])},
+    "10": STUDIES | {"models": (*MODELS, ["predrnn"], "ridge")},
     "11": STUDIES | {"models": MODELS},
     "13": {"rerun": ("no", 1), "machine": (5, None), "clone": (5, None)},
 }

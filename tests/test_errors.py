@@ -111,6 +111,26 @@ def three():
 # ---- where
 
 
+def test_cells_without_values_are_in_no_group():
+    whole = made_up_map(np.random.default_rng(3).normal(1, 0.1, (21, 35)))[0]
+    masked = whole.where(whole["lat"] > float(whole["lat"][14]))  # the north has values
+    cells = q6_error_maps.geography(masked)
+    rows = np.arange(21) < 14
+    north = (np.arange(21) < 10.5) & rows
+    found = q6_error_maps.contrast(masked, cells, "north")
+    area = np.cos(np.radians(whole["lat"].values))
+    for end, group in (("one", north), ("other", rows & ~north)):
+        by_row = whole.values[group].mean(axis=1)
+        assert found[end] == pytest.approx(np.average(by_row, weights=area[group]))
+    assert 0 < found["high"] - found["low"] < 1
+    land = q6_error_maps.contrast(masked, cells, "land")
+    assert np.isfinite([land["difference"], land["low"], land["p"]]).all()
+    sea = whole.where(~q6_error_maps.geography(whole)["land"])
+    table = q6_error_maps.contrasts({"MAE": sea}, q6_error_maps.geography(sea))
+    assert {*table.index.get_level_values("contrast")} == {"north", "rim", "west"}
+    assert np.isfinite(table[["one", "other", "low", "high"]].to_numpy(float)).all()
+
+
 def test_geography_knows_land_edges_and_area(cells):
     assert cells["rim"].sum() == 21 * 35 - 15 * 29
     assert cells["west"].sum() == cells["east"].sum() == 3 * 21

@@ -10,8 +10,10 @@ from types import ModuleType
 
 import matplotlib as mpl
 import nbformat
+import numpy as np
 import papermill
 import pytest
+import xarray as xr
 from filelock import FileLock
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -156,14 +158,42 @@ def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(own_field: Pat
     assert shown == {"ridge", "lsntp-equations"}
 
 
+@pytest.fixture
+def masked_field(tmp_path: Path) -> str:
+    """A sea with land in it, where there are no values."""
+    field = synthetic(height=14, width=16, steps=340, links=1, seed=1).t2m
+    field.attrs = {"units": "K"}
+    shore = 5 + 2 * (np.arange(14) % 3)[:, None]
+    field.where(xr.DataArray(np.arange(16) >= shore, dims=("lat", "lon"))).to_netcdf(
+        tmp_path / "own.nc"
+    )
+    return str(tmp_path / "own.nc")
+
+
+@pytest.mark.parametrize("name", ["09_q4_learned_graph", "10_q5_forecasts", "11_q6_error_maps"])
+def test_a_study_of_a_masked_field(tmp_path: Path, masked_field: str, name: str) -> None:
+    chosen = {"dataset": masked_field, "preset": "smoke", "seeds": 1, "rerun": True}
+    notebook = execute(tmp_path, name, "in-this-process", **chosen)
+    assert_it_went_well(notebook, tmp_path)
+    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    assert not any("nan" in str(o.get("data", {}).get("text/plain")) for o in outputs)
+
+
+def test_the_observations_of_a_masked_field(tmp_path: Path, masked_field: str) -> None:
+    assert_it_went_well(
+        execute(tmp_path, "02_observations", "in-this-process", dataset=masked_field), tmp_path
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
         ("04_main_table", {"models": "ridge", "recipes": "modern"}),
         ("09_q4_learned_graph", {"models": "lsntp-equations"}),
-        ("10_q5_forecasts", {"models": "ridge"}),
+        ("10_q5_forecasts", {"models": "convlstm"}),
         ("11_q6_error_maps", {"models": "ridge"}),
         ("16_test_weeks", {"models": "ridge"}),
+        ("16_test_weeks", {"models": "convlstm"}),
     ],
 )
 def test_one_model_is_given_by_its_name(

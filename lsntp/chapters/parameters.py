@@ -90,6 +90,7 @@ def models_of_study(
     rerun: bool,
     models: Models,
     among: Collection[str] = tuple(LABELS),
+    against: str | None = None,
 ) -> tuple[list[str], list[str]]:
     """Check the parameters of a study's notebook that lets models be chosen.
 
@@ -99,6 +100,8 @@ def models_of_study(
         Those of the notebook.
     among : collection of str
         The models that it can show.
+    against : str, optional
+        The model that it compares all others with.
 
     Returns
     -------
@@ -110,6 +113,8 @@ def models_of_study(
     """
     if not {*models} <= {*among}:
         raise ValueError(f"models={shown(models)}: expected some of {', '.join(among)}")
+    if {*models} == {against}:
+        raise ValueError(f"models={shown(models)}: expected one more, to compare with {against}")
     return marked(dataset, preset, seeds), list(models)
 
 
@@ -128,8 +133,7 @@ def main_table(
     ------
     ValueError
     """
-    with_ridge(models)
-    return marked(dataset, preset, seeds), list(models), list(recipes)
+    return marked(dataset, preset, seeds), beside_references(models), list(recipes)
 
 
 @checked
@@ -142,14 +146,12 @@ def test_weeks(
     ------
     ValueError
     """
-    with_ridge(models)
-    return marked(dataset, preset, seeds, book=["era5-uk"]), list(models)
+    return marked(dataset, preset, seeds, book=["era5-uk"]), beside_references(models)
 
 
-def with_ridge(models: Sequence[str]) -> None:
-    """Refuse a choice of models without the one that others are compared with."""
-    if "ridge" not in models:
-        raise ValueError(f"models={shown(models)}: expected ridge among them, to compare with")
+def beside_references(models: Sequence[str]) -> list[str]:
+    """Put persistence and ridge, which all are compared with, before models chosen without them."""
+    return [m for m in ("persistence", "ridge") if m not in models] + list(models)
 
 
 @checked

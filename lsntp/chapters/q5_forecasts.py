@@ -47,7 +47,7 @@ def frames(study: Rows, case: str) -> tuple[xr.DataArray, dict[str, xr.DataArray
     for label, row in study.items():
         record = row[0]
         same = np.array_equal(record["cases_time"], first["cases_time"])
-        if not same or not np.allclose(record["cases_truth"], first["cases_truth"]):
+        if not same or not np.allclose(record["cases_truth"], first["cases_truth"], equal_nan=True):
             raise ValueError(f"the cases of {label} are not those of the other rows")
         forecasts[label] = record["cases_prediction"].sel(case=case, drop=True)
     truth = first["cases_truth"].sel(case=case, drop=True)
@@ -183,7 +183,7 @@ def case_maps(
         for name, f in forecasts.items()
     }
     limits = float(truth.min()), float(truth.max())
-    worst = float(np.quantile([np.abs(g.to_numpy()) for g in gaps.values()], 0.99))
+    worst = float(np.nanquantile([np.abs(g.to_numpy()) for g in gaps.values()], 0.99))
 
     count = (1 + len(gaps)) * len(chosen)
     figure, flat = _panels(truth.isel(lead=0), count, len(chosen))

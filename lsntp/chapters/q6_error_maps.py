@@ -25,6 +25,7 @@ from lsntp.results.compare import (
     HIGHER,
     LOWER,
     UNSEEN,
+    between,
     half_width,
     signed,
     variance,
@@ -92,13 +93,14 @@ def geography(field: xr.DataArray) -> xr.Dataset:
     Parameters
     ----------
     field : DataArray (..., lat, lon)
-        Rows from north to south; of its values only matters which cells have none.
+        Its coordinates count, rows from north to south, and which cells have values.
 
     Returns
     -------
     Dataset (lat, lon)
         ``land``, ``north`` (half), ``rim``: bool. ``west``, ``east``: whether in the western or
-        eastern `RIM` columns. ``area``: cos(latitude), 0 of masked cells, without values.
+        eastern `RIM` columns. ``there``: whether it has values. ``area``: cos(latitude), 0 where
+        not.
     """
     lat, lon = field["lat"].to_numpy(), field["lon"].to_numpy()
     row, column = np.meshgrid(np.arange(len(lat)), np.arange(len(lon)), indexing="ij")
@@ -114,7 +116,8 @@ def geography(field: xr.DataArray) -> xr.Dataset:
         "rim": np.min(list(from_side.values()), axis=0) < RIM,
         "west": from_side["west"] < RIM,
         "east": from_side["east"] < RIM,
-        "area": np.cos(np.radians(lat))[:, None] * with_values(field),
+        "there": (there := with_values(field)),
+        "area": np.repeat(np.cos(np.radians(lat))[:, None], len(lon), axis=1) * there,
     }
     dims = ("lat", "lon")
     return xr.Dataset(
@@ -124,7 +127,7 @@ def geography(field: xr.DataArray) -> xr.Dataset:
 
 def groups(cells: xr.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the two groups of cells that one of `CONTRASTS` compares, (H, W) of bool each."""
-    one, there = cells[name].to_numpy(), cells["area"].to_numpy() > 0
+    one, there = cells[name].to_numpy(), cells["there"].to_numpy()
     return one & there, (cells["east"].to_numpy() if name == "west" else ~one) & there
 
 
@@ -155,7 +158,9 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
         and seeds together, holds 0, or p > 0.05; `ALONE` with one seed only.
     """
     seeds = _by_seed(values).to_numpy().astype(float)
-    area = cells["area"].to_numpy()
+    area, there = cells["area"].to_numpy(), cells["there"].to_numpy()
+    if not there.all():  # no area, and no wave
+        seeds = np.stack([np.where(there, s, np.average(s[there])) for s in seeds])
     one, other = groups(cells, name)
     if not one.any() or not other.any():
         raise ValueError(f"no two groups of cells: {' and '.join(CONTRASTS[name])}")
@@ -169,7 +174,8 @@ def contrast(values: xr.DataArray, cells: xr.Dataset, name: str) -> pd.Series:
     if "seed" in values.dims:
         parts.append((variance(by_seed) / len(by_seed), len(by_seed) - 1))
     half = half_width(parts)
-    p = _share_of_shifts(mean, area, one, difference) if name in SHIFTED else np.nan
+    pattern = cells[name].to_numpy()
+    p = _share_of_shifts(mean, area, pattern, difference) if name in SHIFTED else np.nan
     return pd.Series(
         {
             "one": ends[0],
@@ -192,8 +198,6 @@ def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> tuple[
     mean square P is estimated in bands of wave length, `MODES` waves in the first. A contrast is
     then normal with the variance Σ w² P, where w are the waves of its weights. As P is an estimate,
     Student's t takes the place of the normal distribution, its degrees of freedom by Satterthwaite.
-    Masked cells get the mean of the others; P is that of the map so filled, over the share of
-    cells with values. Of a mask of scattered cells the interval is too narrow, by up to a third.
     On maps made by chance, as smooth as those of errors or smoother, the interval excludes zero in
     about one of ten at most; an interval from leaving out a block of the map at a time did so in up
     to half of them.
@@ -201,24 +205,22 @@ def chance(values: np.ndarray, weights: np.ndarray, cells: xr.Dataset) -> tuple[
     Parameters
     ----------
     values, weights : array (H, W)
-        The weights add up to 0.
+        The weights add up to 0. Cells without values hold the mean of the others.
     cells : Dataset
-        Gives the coordinates.
+        Gives the coordinates and how many cells have values: the others have no part in P.
     """
     lat, lon = cells["lat"].to_numpy(), cells["lon"].to_numpy()
     height = len(lat) * abs(lat[1] - lat[0])
     width = len(lon) * abs(lon[1] - lon[0]) * np.cos(np.radians(lat.mean()))
     rows, columns = np.indices(values.shape)
     order = np.argsort(np.hypot(rows / height, columns / width).ravel(), kind="stable")[1:]
-    there = np.isfinite(values)
-    filled = np.where(there, values, values[there].mean())
-    wave, weight = (np.square(dctn(a, norm="ortho")).ravel()[order] for a in (filled, weights))
-    wave = wave / there.mean()
+    wave, weight = (np.square(dctn(a, norm="ortho")).ravel()[order] for a in (values, weights))
+    share = float(cells["there"].mean())
     parts, counts = [], []
     first, size = 0, float(MODES)
     while first < len(order):
         band = slice(first, first + int(size))
-        parts.append(weight[band].sum() * wave[band].mean())
+        parts.append(weight[band].sum() * wave[band].mean() / share)
         counts.append(len(wave[band]))
         first, size = first + int(size), size * WIDER
     total = float(sum(parts))
@@ -236,7 +238,6 @@ def _by_seed(values: xr.DataArray) -> xr.DataArray:
 def _mean(values: np.ndarray, area: np.ndarray, where: np.ndarray) -> float:
     """Area-weighted mean over some cells; nan where there are none."""
     weight = (area * where).sum()
-    values = np.where(area > 0, values, 0)  # a masked cell holds NaN
     return float((values * area * where).sum() / weight) if weight else float("nan")
 
 
@@ -284,10 +285,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Write :func:`contrasts` for a reader: groups in words, differences with their sign."""
     written = {}
     for (what, name), c in table.iterrows():
-        low, high = signed(c["low"]), signed(c["high"])
         written[what, ", ".join(CONTRASTS[name])] = {
             "difference": signed(c["difference"]),
-            "95 % interval": f"{low} to {high}",
+            "95 % interval": between(c["low"], c["high"]),
             "seed s.d.": "–" if np.isnan(c["seed_sd"]) else f"{c['seed_sd']:.3f}",
             "p of shifts": "–" if np.isnan(p := c["p"]) else "< 0.01" if p < 0.01 else f"{p:.2f}",
             "the first is": c["verdict"],

@@ -26,6 +26,8 @@ def claims_grid(table: pd.DataFrame) -> str:
     str
         HTML of a table that needs no script. The book's style sheet has its colours in the dark.
     """
+    if table.empty:
+        return "<p>No claim is about what is shown here.</p>"
     datasets = table.index.unique("dataset")
     scales = table.groupby(["dataset", "unit"])[["low", "high"]].apply(_scale)
     rows = []

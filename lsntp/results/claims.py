@@ -405,4 +405,6 @@ def table(evidence: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
             if measured is not None:
                 place = {"section": SECTIONS[name], "talk": talk}
                 lines[says, form, dataset] = measured.to_dict() | place
-    return pd.DataFrame.from_dict(lines, orient="index").rename_axis(["claim", "form", "dataset"])
+    held = pd.DataFrame.from_dict(lines, orient="index")
+    held.index = pd.MultiIndex.from_tuples([*lines], names=["claim", "form", "dataset"])
+    return held

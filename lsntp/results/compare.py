@@ -218,6 +218,11 @@ def beats_at_every_lead(
     return all(bool((r["mae"] < bar).all()) for r in pick(runs, dataset, model, recipe))
 
 
+def between(low: float, high: float) -> str:
+    """Write an interval; "–" where there is none, as of one seed."""
+    return "–" if np.isnan(low) else f"{signed(low)} to {signed(high)}"
+
+
 def signed(value: float, digits: int = 3) -> str:
     """Write a difference with its sign and a true minus."""
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0: no minus zero

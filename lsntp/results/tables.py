@@ -11,7 +11,7 @@ import xarray as xr
 
 from lsntp.data.checks import checked, one_of
 from lsntp.results import compare, paper
-from lsntp.results.compare import Rows, difference, mae_of, signed
+from lsntp.results.compare import Rows, between, difference, mae_of, signed
 from lsntp.runs.records import config_of, tabulate
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -219,7 +219,7 @@ def change(difference: pd.Series) -> dict[str, str]:
     """Cells of a difference of :func:`lsntp.results.compare.interval`."""
     return {
         "change (K)": signed(difference["difference"]),
-        "95 % interval": f"{signed(difference['low'])} to {signed(difference['high'])}",
+        "95 % interval": between(difference["low"], difference["high"]),
         "verdict": difference["verdict"],
     }
 
