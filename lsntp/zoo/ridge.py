@@ -86,11 +86,12 @@ class Ridge:
 
     def scaled(self, data: Windows, starts: np.ndarray, coefficients: Tensor) -> Tensor:
         """Forecast (n, L, 1, H, W) of the windows at ``starts``, scaled."""
-        parts, done = [], 0
+        size, done = (len(starts), data.lead_steps, len(coefficients)), 0
+        forecast = coefficients.new_empty(size)  # (n, L, N)
         for x, _ in self.blocks(data, starts):
-            parts.append(x @ coefficients[done : done + len(x)])
+            cells = slice(done, done + len(x))
+            forecast[..., cells] = (x @ coefficients[cells]).permute(1, 2, 0)
             done += len(x)
-        forecast = torch.cat(parts).permute(1, 2, 0)  # (N, n, L) -> (n, L, N)
         return forecast.reshape(-1, data.lead_steps, *data.frames.shape[1:])
 
     def predict(self, data: Windows, starts: np.ndarray) -> xr.DataArray:
