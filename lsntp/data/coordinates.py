@@ -189,7 +189,7 @@ def evenly(steps: pd.Series, along: str, calendar: str) -> str:
     return (
         f"open_dataset(da{converted}.resample({along}='{step / pd.Timedelta(seconds=1):.0f}s', "
         "origin='start').interpolate('linear')) "
-        + ("converts them and " if converted else "")
+        + (f"converts them from the calendar {calendar} and " if converted else "")
         + "interpolates in time"
     )
 
@@ -214,7 +214,7 @@ def check_order(times: pd.DatetimeIndex, name: str, along: str = "time") -> None
         twice = times[times.duplicated()].unique()
         raise DataError(
             f"{name}: {len(twice)} duplicate time(s), first {twice[0]:%Y-%m-%dT%H:%M}; expected "
-            f"none: open_dataset(da.drop_duplicates('{along}'))"
+            f"none: open_dataset(da.drop_duplicates('{along}')) keeps the first of each"
         )
     if not times.is_monotonic_increasing:
         at = int((np.diff(times) < np.timedelta64(0, "ns")).argmax())
@@ -251,8 +251,8 @@ def step_of(times: pd.DatetimeIndex, name: str, along: str, calendar: str) -> pd
     raise DataError(
         f"{name}: irregular times: {hours[wrong[0]]:g} h from {_exact(times[wrong[0]])} to "
         f"{_exact(times[wrong[0] + 1])}, where most steps are {hours.mode()[0]:g} h "
-        f"({len(wrong)} of {len(steps)} differ); {part} without a gap, or, of the calendar "
-        f"{calendar}, {evenly(steps, along, calendar)}"
+        f"({len(wrong)} of {len(steps)} differ); {part} without a gap, or "
+        f"{evenly(steps, along, calendar)}"
     )
 
 

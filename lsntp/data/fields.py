@@ -45,11 +45,12 @@ def identity(field: xr.DataArray) -> str:
 
 
 class Given(NamedTuple):
-    """A field as it was given, what it is called, and the code that gives it."""
+    """A field as it was given, what it is called, the code that gives it, and its file."""
 
     da: xr.DataArray
     name: str
     code: str = "da"
+    file: str = ""  # with the variable, as open_dataset takes it
 
 
 def standardise(
@@ -136,9 +137,11 @@ def standardise(
 def _given(part: xr.DataArray | xr.Dataset | Given, name: str) -> Given:
     """Name a field, and the code that gives it."""
     if isinstance(part, xr.Dataset):
-        fields = variables(part)
-        key = one_of(fields, name, "ds['{}']")
-        part = Given(fields[key], name, f"ds['{key}']")
+        whole, fields = coordinates.complete(part), variables(part)
+        same = {*whole.coords} == {*part.coords}
+        choice = "ds['{}']" if same else "lsntp.data.coordinates.complete(ds)['{}']"
+        key = one_of(fields, name, choice)
+        part = Given(fields[key], name, choice.replace("{}", key))
     elif isinstance(part, xr.DataArray):
         part = Given(part, name)
     return part._replace(da=coordinates.without_zone(part.da))
@@ -275,11 +278,13 @@ def _refuse_other_variables(parts: list[_LaidOut]) -> None:
             theirs.pop("variable")
         for what in ours.keys() & theirs.keys():
             if ours[what] != theirs[what]:
+                none = [p.name for p in (first, part) if not units.is_temperature(p.da)]
+                code = f"lsntp.open_dataset({part.name!r}).to_netcdf('mended.nc')"
                 raise DataError(
                     f"{part.name} has {what} {theirs[what]}, and {first.name} {what} "
-                    f"{ours[what]}; expected one variable in all: leave one of them out, or, if "
-                    f"they are one, lsntp.open_dataset({part.name!r}).to_netcdf('mended.nc') "
-                    "writes a file that goes with any"
+                    f"{ours[what]}; expected one variable in all: leave one of them out"
+                    + (f", {none[0]} holds no temperature" if none else "")
+                    + ("" if none else f"; or, if they are one, {code} gives a file for any list")
                 )
 
 
@@ -302,14 +307,14 @@ class _LaidOut(NamedTuple):
 
 def _laid_out(one: Given) -> _LaidOut:
     """Find the dimensions of a field, drop those of length one, and read its coordinates."""
-    da, name, code = one
+    da, name, code, file = one
     found = coordinates.axes(da)
     known = {axis.dim for axis in found.values()}
     da = da.squeeze([d for d in da.dims if da.sizes[d] == 1 and d not in known])
     da = coordinates.with_time(da)
     found = coordinates.axes(da)
     with called(code):
-        _refuse_dimensions(da, name, found)
+        _refuse_dimensions(da, name, found, file)
     other = {axis.dim: axis.coordinate for axis in found.values() if axis.dim != axis.coordinate}
     if other:
         da, code = da.swap_dims(other), f"{code}.swap_dims({other})"
@@ -333,7 +338,9 @@ def _laid_out(one: Given) -> _LaidOut:
     return _LaidOut(da, times, calendar, given, lat, lon, levels, name, code)
 
 
-def _refuse_dimensions(da: xr.DataArray, name: str, found: dict[str, coordinates.Axis]) -> None:
+def _refuse_dimensions(
+    da: xr.DataArray, name: str, found: dict[str, coordinates.Axis], file: str
+) -> None:
     """Refuse what is not a field of numbers over time, lat and lon alone."""
     refuse_other_grids(da, name, found)
     bare = {str(d): role for d in da.dims if d not in da.coords and (role := _role(str(d)))}
@@ -354,7 +361,11 @@ def _refuse_dimensions(da: xr.DataArray, name: str, found: dict[str, coordinates
         dim = next(iter(further))
         raise DataError(
             f"{name} has further dimensions {further}; expected time, lat and lon: select of each, "
-            f"open_dataset(da.isel({dim}=0))"
+            + (
+                f"open_dataset({f'{file}@{dim}={da[dim].values[0]}'!r})"
+                if file and dim in da.coords
+                else f"open_dataset(da.isel({dim}=0))"
+            )
         )
     if da.dtype.kind not in "iuf":
         mend = {"O": "astype(float)", "U": "astype(float)", "c": "real"}.get(da.dtype.kind)

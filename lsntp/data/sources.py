@@ -146,7 +146,8 @@ def _places(name: str) -> list[str]:
     if name.startswith("file://"):
         name = url2pathname(urlsplit(name).path)
     if "://" in name:
-        return [name] if not name.rpartition(":")[2].isidentifier() else []
+        chosen = re.fullmatch(r"\w*[A-Za-z_]\w*(@[^/]+)*|(@[^/]+)+", name.rpartition(":")[2])
+        return [] if chosen else [name]
     path = os.path.expanduser(name)
     if not name or "\0" in name:
         return []
@@ -249,8 +250,11 @@ def fields(source: Source, stack: ExitStack) -> list[Given]:
             fields = common or {key: das[0] for key, das in there.items()}
             name = source.name if common else place
             key = one_of(fields, name, repr(source._replace(variable="{}").name))
-        code = f"lsntp.raw({source._replace(places=(place,)).name!r})"
-        given += [Given(da.sel(_labels(da, source.part, place)), place, code) for da in there[key]]
+        file = Source((place,), key, source.part).name
+        given += [
+            Given(da.sel(_labels(da, source.part, place)), place, f"lsntp.raw({file!r})", file)
+            for da in there[key]
+        ]
     return given
 
 
