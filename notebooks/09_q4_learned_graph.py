@@ -216,7 +216,8 @@ def given_distance(a, r, km, n):
     return (ar - ak * rk) / np.sqrt((1 - ak**2) * (1 - rk**2))
 
 
-r = correlations[d]["r"].sel(series="anomaly").values[there][:, there]
+r = correlations[datasets[0]]["r"].sel(series="anomaly").values
+r = r[there][:, there]
 known = np.flatnonzero(np.isfinite(r.diagonal()))  # nodes in cells with values
 partial = np.mean([given_distance(A, r, km, n) for n in known])
 recorded = graph["rank"].sel(measure="given distance", series="anomaly", seed=0)
