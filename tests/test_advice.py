@@ -447,8 +447,10 @@ def test_names_that_other_programs_give(names):
 
 @pytest.mark.parametrize(
     ("units", "factor", "celsius"),
-    [("℃", 1, 1), ("Deg. C", 1, 1), ("˚C", 1, 1), ("0.1 K", 10, 0), ("0.01 degC", 100, 1)]
-    + [("1e-2 degC", 100, 1), ("0.1 °C", 10, 1), ("0.1*K", 10, 0), ("dK", 10, 0), ("K", 1, 0)],
+    [
+        *[("℃", 1, 1), ("Deg. C", 1, 1), ("˚C", 1, 1), ("0.1 K", 10, 0), ("0.01 degC", 100, 1)],
+        *[("1e-2 degC", 100, 1), ("0.1 °C", 10, 1), ("0.1*K", 10, 0), ("dK", 10, 0), ("K", 1, 0)],
+    ],
 )
 def test_other_spellings_of_units(units, factor, celsius):
     own = (field().astype(float) - 273.15 * celsius) * factor
