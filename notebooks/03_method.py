@@ -122,7 +122,7 @@ reached = {
         )
         for form, a in attentions.items()
     }
-    | {"cells": x[0].size}
+    | {"cells": int(records[name].case[0].count())}
     for name, x in inputs.items()
 }
 for counts in reached.values():

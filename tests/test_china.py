@@ -131,15 +131,20 @@ def test_another_version_is_not_appended_to_what_has_come(noaa, data, tmp_path, 
 
 
 def test_a_file_that_changes_between_two_tries_is_not_mixed(tmp_path, monkeypatch):
-    served, to = tmp_path / "served", tmp_path / "to"
-    served.mkdir(), to.mkdir()
-    (served / "field.nc").write_bytes(b"a" * 1000)
-    monkeypatch.setattr(
-        download.time, "sleep", lambda seconds: (served / "field.nc").write_bytes(b"b" * 1000)
-    )
-    with upstream.served(served, cuts=[400]) as url:
-        download.download(f"{url}/field.nc", to / "field.nc", lambda path: None)
-    assert (to / "field.nc").read_bytes() == b"b" * 1000
+    there, here = tmp_path / "there" / "field.nc", tmp_path / "here" / "field.nc"
+    there.parent.mkdir(), here.parent.mkdir()
+    old, new = (letter * 5 * download.BLOCK for letter in (b"a", b"b"))
+    come = []
+
+    def change(seconds: float) -> None:
+        come.append(next(here.parent.iterdir()).stat().st_size)
+        there.write_bytes(new)
+
+    there.write_bytes(old)
+    monkeypatch.setattr(download.time, "sleep", change)
+    with upstream.served(there.parent, cuts=[3 * download.BLOCK]) as url:
+        download.download(f"{url}/field.nc", here, lambda path: None)
+    assert len(come) == 1 and here.read_bytes() == new
 
 
 @pytest.fixture
