@@ -210,6 +210,9 @@ def test_masked_nodes_are_blank_on_the_figures(field, embedding):
     study = learned_graphs.study(runs, part, r)
     alone = learned_graphs.adjacency(embedding[0, 24:])
     np.testing.assert_allclose(study["adjacency"][0, 24:, 24:], alone)
+    within = great_circle_km(*(degrees[24:] for degrees in grid_nodes(nodes))) <= 3000
+    weights = q1_distance.weight_within(runs, part, [3000])["share"]
+    np.testing.assert_allclose(weights, [(alone * within).sum(axis=1).mean(), within.mean()])
     np.testing.assert_allclose(np.nanmean(graph_figures.relative(study)[0, 24:], axis=1), 1)
     lat, lon = grid_nodes(nodes)
     cells = [graph_figures.nearest_node(nodes, *place) for place in zip(lat, lon, strict=True)]
