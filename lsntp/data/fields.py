@@ -310,9 +310,10 @@ def _laid_out(one: Given) -> _LaidOut:
     da, name, code, file = one
     found = coordinates.axes(da)
     known = {axis.dim for axis in found.values()}
-    da = da.squeeze([d for d in da.dims if da.sizes[d] == 1 and d not in known])
-    da = coordinates.with_time(da)
-    found = coordinates.axes(da)
+    single = [d for d in da.dims if da.sizes[d] == 1 and d not in known]
+    if single or "time" not in found:
+        da = coordinates.with_time(da.squeeze(single))
+        found = coordinates.axes(da)
     with called(code):
         _refuse_dimensions(da, name, found, file)
     other = {axis.dim: axis.coordinate for axis in found.values() if axis.dim != axis.coordinate}
