@@ -328,7 +328,6 @@ def _laid_out(one: Given) -> _LaidOut:
                     f"in degrees: {_coordinates(da, {given[role]: role})}"
                 )
         times, calendar = coordinates.times_of(da[given["time"]], name)
-        coordinates.check_order(times, name, given["time"])
     lat, lon = (da[given[role]].values.astype(float) for role in ("lat", "lon"))
     levels = {
         str(key): float(level)
@@ -411,7 +410,7 @@ def _found(da: xr.DataArray, missing: list[str], further: list[str]) -> str:
         names = ", ".join(f"{dim}='{role}'" for role, dim in new.items())
         said += f"; or, if they are degrees, open_dataset(da.rename({names}))"
     if len(new) == 2:
-        said += f"; or, if its rows are no circles of latitude, {interpolated(da, further[-2:])}"
+        said += f"; or, if its rows are no circles of latitude, {interpolated(da, cells)}"
     return said
 
 
