@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from lsntp import RunConfig, open_dataset, run
 from lsntp.data import download
 from lsntp.data.checks import DataError
+from lsntp.data.coordinates import axes
 from lsntp.data.regrid import regrid
 from lsntp.data.sources import DataUnavailable
 from lsntp.data.store import RecordError
@@ -52,6 +53,19 @@ def field(steps: int = STEPS, **coordinates) -> xr.DataArray:
 
 def times(freq: str, start: str = "2020-03-01", **calendar) -> xr.DataArray:
     return xr.date_range(start, periods=STEPS, freq=freq, **calendar)
+
+
+def test_of_several_coordinates_the_one_that_is_told_best_is_taken() -> None:
+    row = ("lat", np.arange(ROWS), {"units": "degrees_north"})
+    da = field(a_row=row, row=row)
+    da["lat"].attrs["standard_name"] = "latitude"
+    found = axes(da)
+    assert list(found) == ["time", "lat", "lon"]
+    assert found["lat"] == ("lat", "lat", True)
+    assert found["time"] == ("time", "time", False)  # by its name, the others by attributes
+    del da["lat"].attrs["standard_name"], da["lat"].attrs["units"]
+    assert axes(da)["lat"].told and axes(da)["lat"].coordinate in ("a_row", "row")
+    assert axes(da.drop_vars(["a_row", "row"]))["lat"] == ("lat", "lat", False)
 
 
 def calls(message: str) -> list[str]:

@@ -19,7 +19,7 @@ import xarray as xr
 from filelock import FileLock
 from pydantic import Field
 
-from lsntp.data.catalogue import NAMES, OURS, PLANTED, REAL, Entry, File, data_dir
+from lsntp.data.catalogue import NAMES, PLANTED, REAL, Entry, File, data_dir
 from lsntp.data.checks import DataError, one_or_several, shown
 from lsntp.data.coordinates import Region
 from lsntp.data.download import download
@@ -91,7 +91,7 @@ def open_dataset(
             f"source={shown(source)}: expected one of {', '.join((*NAMES, *REMOTE))}, a path, a "
             "glob, a URL, a list of paths, or an xarray.DataArray or Dataset"
         )
-    if isinstance(source, str) and source in OURS:
+    if isinstance(source, str) and source in (*REAL, *PLANTED, "synthetic"):
         field = _open_ours(source)
         if cut == dict.fromkeys(cut):
             return field

@@ -84,12 +84,12 @@ def train(
         input_steps=input_steps,
         lead_steps=lead_steps,
     )
-    check_size(config, field)
     checkpoints = cache_dir() / "checkpoints"
     store.check_folder(checkpoints, "LSNTP_CACHE_DIR")
     with one_thread(), FileLock(checkpoints / f"{config.key}.lock"):
         if keep is not None and (keep / FILE).exists():
             return kept_already(keep, config, field)
+        check_size(config, field)
         trained, data, _ = fitted(
             config, field, checkpoints=checkpoints, device=device, progress=progress
         )
