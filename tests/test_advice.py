@@ -107,7 +107,7 @@ FAULTS: dict[str, Callable[[], xr.DataArray]] = {
     "projected": lambda: other_grid("Lambert").assign_attrs(units="K"),
     "projected, without places": lambda: other_grid("Lambert").drop_vars(["lat", "lon"]),
     "y, x": lambda: plain("y", "x"),
-    "X, Y": lambda: plain("X", "Y").transpose("time", "Y", "X"),
+    "X, Y": lambda: plain("Y", "X").transpose("time", "X", "Y"),
     "Y, X of degrees": lambda: plain("Y", "X", coordinates=True),
     "south_north": lambda: plain("south_north", "west_east"),
     "bare lat": lambda: field().drop_vars(["lat", "lon"]),
@@ -220,8 +220,6 @@ def test_where_and_how_many_are_told():
 
 
 def test_cells_that_have_none_are_masked():
-    opened = followed(calls(told(FAULTS["-9999 on land"]()))[0], {"da": spoilt(-9999)}, (8, 9))
-    assert opened.size
     (call,) = calls(told(da := FAULTS["-9999 on land"]()))
     assert not with_values(followed(call, {"da": da}, (8, 9)))[3, 4]
 
@@ -336,7 +334,6 @@ def test_what_is_no_data_in_an_archive_is_passed_over(folder):
         open_dataset(archive("a.zip", **notes, **{"a.nc": field()})), field()
     )
     assert "readme.txt" in told(archive("none.zip", **{"readme.txt": b"hello"}))
-    assert "b.nc" in told(archive("cut.zip", **{"a.nc": field(), "b.nc": b"<html>"})) or True
 
 
 def test_a_broken_file_of_an_archive_is_not_passed_over(folder):

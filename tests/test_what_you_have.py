@@ -37,6 +37,9 @@ GIVEN: dict[str, xr.DataArray | xr.Dataset] = {
     ),
     "masked": field().where(field()["lat"] < 54.6),
     "holes": field().where((field()["time"] != field()["time"][3]) | (field()["lat"] < 53)),
+    "nameless": field().drop_attrs().rename("z"),
+    "fillers": field().where(field()["time"] != field()["time"][3], -9999).assign_attrs(units="K"),
+    "cells": field().stack(cell=("lat", "lon")).reset_index("cell").assign_attrs(units="K"),
     "gap": field().drop_isel(time=7),
     "doubled": xr.concat([field(), field()[-1:]], "time"),
     "jumbled": field()[::-1],
@@ -70,6 +73,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     xr.merge([own, rain]).to_netcdf("several.nc")
     own[:25].to_netcdf("part1.nc")
     own[25:].to_netcdf("part2.nc")
+    GIVEN["celsius"][:25].to_netcdf("celsius1.nc")
+    with zipfile.ZipFile("streams.zip", "w") as archive:
+        archive.write("my.nc", "instant.nc")
+        rain.to_netcdf("rain.nc")
+        archive.write("rain.nc", "accum.nc")
+        archive.writestr("readme.txt", "a note")
     with zipfile.ZipFile("cds.nc", "w") as archive:
         archive.write("my.nc", "data_0.nc")
     Path("my.nc.gz").write_bytes(gzip.compress(Path("my.nc").read_bytes()))

@@ -7,6 +7,7 @@ units, then names. Only coordinates are read here, never values.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -41,36 +42,40 @@ class Axis(NamedTuple):
 def axes(da: xr.DataArray) -> dict[str, Axis]:
     """Find the dimensions of a field that are ``time``, ``lat`` and ``lon``, as far as there."""
     found: dict[str, Axis] = {}
-    for role in CF_NAMES:
-        for told in (True, False):
-            for name in () if role in found else candidates(da, role, told):  # they take long
-                dims = da[name].dims
-                if role not in found and len(dims) == 1:
-                    found[role] = Axis(str(dims[0]), name, told)
-    return found
+    for told in (True, False):
+        if len(found) == len(CF_NAMES):
+            break
+        for role, names in candidates(da, told).items():
+            for name in names:
+                if role not in found and da[name].ndim == 1:
+                    found[role] = Axis(str(da[name].dims[0]), name, told)
+    return {role: found[role] for role in CF_NAMES if role in found}
 
 
-def candidates(da: xr.DataArray | xr.Dataset, role: str, told: bool) -> list[str]:
-    """Coordinates that can be a role, by attributes or else by name, the best first."""
+def candidates(da: xr.DataArray, told: bool) -> dict[str, list[str]]:
+    """Coordinates that can be each role, by attributes or else by name, the best first."""
     import cf_xarray  # noqa: F401  (adds .cf)
 
-    cf = CF_NAMES[role]
     coords = da.coords.to_dataset()
     if not told:
         coords = coords.cf.guess_coord_axis()
-    names = [str(name) for name in coords.cf.coordinates.get(cf, [])]
-    if not told:
-        others = {name for by in coords.cf.coordinates.values() for name in by} - {*names}
-        names += [str(c) for c in da.coords if str(c) not in others and named(str(c), role)]
-    if role != "time":  # another standard name overrules units and names
-        names = [n for n in names if da[n].attrs.get("standard_name", cf) == cf]
-    names = [n for n in dict.fromkeys(names) if da[n].dtype.kind != "m"]  # a lead is no time
+    known = coords.cf.coordinates
+    taken = {name for names in known.values() for name in names}
+    found = {}
+    for role, cf in CF_NAMES.items():
+        names = [str(name) for name in known.get(cf, [])]
+        if not told:
+            names += [str(c) for c in da.coords if c not in taken and named(str(c), role)]
+        if role != "time":  # another standard name overrules units and names
+            names = [n for n in names if da[n].attrs.get("standard_name", cf) == cf]
+        names = [n for n in names if da[n].dtype.kind != "m"]  # a lead is no time
+        found[role] = sorted(names, key=partial(_rank, da, role))
+    return found
 
-    def rank(name: str) -> tuple[bool, bool, bool]:
-        standard = da[name].attrs.get("standard_name") == cf
-        return not standard, role == "time" and name != "valid_time", name not in da.dims
 
-    return sorted(names, key=rank)
+def _rank(da: xr.DataArray, role: str, name: str) -> tuple[bool, bool, bool]:
+    standard = da[name].attrs.get("standard_name") == CF_NAMES[role]
+    return not standard, role == "time" and name != "valid_time", name not in da.dims
 
 
 def named(name: str, role: str) -> bool:
@@ -101,7 +106,7 @@ def with_time(da: xr.DataArray) -> xr.DataArray:
     if "time" in axes(da):
         return da
     for told in (True, False):
-        for name in candidates(da, "time", told):
+        for name in candidates(da, told)["time"]:
             if not da[name].ndim:
                 return da.expand_dims(name)
     return da

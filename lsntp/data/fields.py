@@ -310,9 +310,10 @@ def _laid_out(one: Given) -> _LaidOut:
     da, name, code, file = one
     found = coordinates.axes(da)
     known = {axis.dim for axis in found.values()}
-    da = da.squeeze([d for d in da.dims if da.sizes[d] == 1 and d not in known])
-    da = coordinates.with_time(da)
-    found = coordinates.axes(da)
+    single = [d for d in da.dims if da.sizes[d] == 1 and d not in known]
+    if single or "time" not in found:
+        da = coordinates.with_time(da.squeeze(single))
+        found = coordinates.axes(da)
     with called(code):
         _refuse_dimensions(da, name, found, file)
     other = {axis.dim: axis.coordinate for axis in found.values() if axis.dim != axis.coordinate}
@@ -327,7 +328,6 @@ def _laid_out(one: Given) -> _LaidOut:
                     f"in degrees: {_coordinates(da, {given[role]: role})}"
                 )
         times, calendar = coordinates.times_of(da[given["time"]], name)
-        coordinates.check_order(times, name, given["time"])
     lat, lon = (da[given[role]].values.astype(float) for role in ("lat", "lon"))
     levels = {
         str(key): float(level)
@@ -410,7 +410,7 @@ def _found(da: xr.DataArray, missing: list[str], further: list[str]) -> str:
         names = ", ".join(f"{dim}='{role}'" for role, dim in new.items())
         said += f"; or, if they are degrees, open_dataset(da.rename({names}))"
     if len(new) == 2:
-        said += f"; or, if its rows are no circles of latitude, {interpolated(da, further[-2:])}"
+        said += f"; or, if its rows are no circles of latitude, {interpolated(da, cells)}"
     return said
 
 

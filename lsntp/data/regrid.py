@@ -132,12 +132,10 @@ def places_of(da: xr.DataArray) -> list[str]:
     They lie along the same dimensions: two, as (y, x), or the one of a list of cells; WRF repeats
     them for each time.
     """
-    pair = []
-    for role in ("lat", "lon"):
-        both = [name for told in (True, False) for name in candidates(da, role, told)]
-        pair.append(list(dict.fromkeys(both)))
-    for lat in pair[0]:
-        for lon in pair[1]:
+    both = [candidates(da, told) for told in (True, False)]
+    lats, lons = (dict.fromkeys(both[0][role] + both[1][role]) for role in ("lat", "lon"))
+    for lat in lats:
+        for lon in lons:
             if lat != lon and da[lat].ndim and da[lat].dims == da[lon].dims:
                 return [lat, lon]
     return []

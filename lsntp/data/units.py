@@ -128,13 +128,7 @@ def kelvin(da: xr.DataArray, name: str) -> np.ndarray:
     low, high = (there.min(), there.max()) if there.size else (np.nan, np.nan)
     found = f"values {low:g} to {high:g} " + (f"(units {units!r})" if units else "without units")
     likely = _likely(there)
-    if (
-        not asked
-        and _outside(there, scale or KELVIN) < there.size
-        and all(
-            _outside(there, scale or KELVIN) <= _outside(there, other) for other in likely.values()
-        )
-    ):
+    if not asked and _stand_for_missing(there, scale or KELVIN, likely):
         _refuse_fillers(da, name, units or "K", scale or KELVIN)
     raise DataError(
         f"{name}: {asked or found + ' are no temperatures near the surface'}; expected "
@@ -162,6 +156,14 @@ def _outside(there: np.ndarray, scale: Scale) -> int:
     if not there.size or (there.min() >= low and there.max() <= high):
         return 0
     return int(((there < low) | (there > high)).sum())
+
+
+def _stand_for_missing(there: np.ndarray, scale: Scale, likely: dict[str, Scale]) -> bool:
+    """Tell whether the values that are no temperatures are few, or fewer than in another unit."""
+    low, high = scale.bounds
+    odd = there[(there < low) | (there > high)]
+    fewest = all(odd.size <= _outside(there, other) for other in likely.values())
+    return odd.size < there.size and (fewest or len(np.unique(odd)) <= FEW)
 
 
 def _likely(there: np.ndarray) -> dict[str, Scale]:
