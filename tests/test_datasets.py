@@ -401,9 +401,7 @@ def test_several_fields_in_a_file(tmp_path):
 def test_unknown_name():
     with pytest.raises(DataError, match=r"unknown data set 'ncep-an' \(did you mean 'ncep-na'"):
         open_dataset("ncep-an")
-    with pytest.raises(
-        DataError, match=r"there is no file"
-    ):
+    with pytest.raises(DataError, match=r"there is no file"):
         open_dataset("nowhere/field.nc")
 
 
