@@ -100,6 +100,13 @@ glue("memory percent", 100 * float(memory_ratio), display=False)
 glue("largest nodes", int(largest["nodes"]), display=False)
 glue("largest gib", float(largest["peak_memory_mib"]) / 1024, display=False)
 glue("matrix gib", float(largest["nodes"]) ** 2 * 4 / 2**30, display=False)
+(large,) = store.load_all("large-store")
+glue("store gb", float(large.settings["gigabytes"]), display=False)
+for row in large.rows:
+    peak_gb = row["peak_memory_mib"] * 2**20 / 1e9
+    assert row["command"] != "evaluate" or peak_gb < 1.5
+    glue(f"store {row['command']} gb", float(peak_gb), display=False)
+    glue(f"store {row['command']} s", float(row["processor_s"]), display=False)
 
 # %% [markdown]
 # At {glue:text}`shared nodes:,d` nodes tiled takes {glue:text}`time percent:.0f` % of the time of dense and

@@ -415,9 +415,7 @@ def as_the_climate_data_store_gives_it(field: xr.DataArray, path: Path) -> None:
     store.to_netcdf(path)
 
 
-@pytest.mark.parametrize(
-    ("model", "preset"), [("lsntp-tuned", ["--preset", "smoke"]), ("ridge", [])]
-)
+@pytest.mark.parametrize("model", [["lsntp-tuned", "--preset", "smoke"], ["ridge"]])
 def test_a_real_era5_file_of_another_region_by_the_lines_a_user_types(
     real_data: Path, tmp_path: Path, model: list[str]
 ):

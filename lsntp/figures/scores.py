@@ -83,7 +83,7 @@ def models_dots(
                 inside += [x for x in ends if line / beyond < x < line * beyond]
                 ax.plot(ends, [y, y], color=colour, linewidth=5, alpha=0.3, solid_capstyle="butt")
             ax.plot(seeds, np.full(len(seeds), y), "o", color=colour, markersize=5, alpha=0.75)
-        margin = 0.1 * np.ptp(inside)
+        margin = 0.1 * (np.ptp(inside) or line)  # one model has no width
         ax.set(title=name, xlabel="MAE (K)", xlim=(min(inside) - margin, max(inside) + margin))
     return axes
 
