@@ -25,9 +25,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, with records and cache of its own."""
     monkeypatch.setenv("LSNTP_RECORDS_DIR", str(tmp_path / "stores" / "records"))
     monkeypatch.setenv("LSNTP_CACHE_DIR", str(tmp_path / "stores" / "cache"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    return tmp_path / "mine"
 
 
 @cache
@@ -79,7 +79,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("option", ["--to", "--plot"])
 @pytest.mark.parametrize(
-    "name", ["own", "./own", "../work/own", "soft", "hard", "dangling", "other", "store"]
+    "name", ["own", "./own", "../mine/own", "soft", "hard", "dangling", "other", "store"]
 )
 def test_a_forecast_is_written_over_nothing(
     model: str, here: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str

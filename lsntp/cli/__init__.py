@@ -41,7 +41,6 @@ def _log(
 ) -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("lsntp").setLevel(logging.INFO if verbose else logging.WARNING)
-    logging.getLogger("pint").setLevel(logging.ERROR)  # it warns of units that cf-xarray redefines
 
 
 @app.command()

@@ -204,8 +204,8 @@ def find(config: RunConfig, fingerprint: str | None = None) -> xr.Dataset:
             f"{'campaign all' if config.variant else 'run'}, or pass rerun=True to the notebook"
         )
     record = read(path)
-    now, then = fingerprint or fingerprint_now(config.dataset), record.attrs["fingerprint"]
-    if now not in (None, then):
+    now = fingerprint or fingerprint_now(config.dataset)
+    if now and now != (then := record.attrs["fingerprint"]):
         raise RecordError(
             f"the record of {config.title} in {path.parent} was made from other data: fingerprint "
             f"{then[:8]}, {short_name(config.dataset)} now has {now[:8]}; make it again with lsntp "
