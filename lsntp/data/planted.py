@@ -104,7 +104,7 @@ def plant(field: xr.DataArray, planting: Planting) -> xr.DataArray:
 
 
 def open_planted(name: str) -> xr.DataArray:
-    """Open one of :data:`~lsntp.data.catalogue.PLANTED`; the truth is not in it."""
+    """Open a data set of ``catalogue.PLANTED``; the truth is not in it."""
     planting = PLANTED[name]
     return plant(datasets.open_dataset(planting.base), planting).assign_attrs(name=name)
 
