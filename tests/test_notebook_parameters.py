@@ -155,7 +155,7 @@ def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(own_field: Pat
     assert_it_went_well(notebook, own_field)
     outputs = str([c.get("outputs") for c in notebook.cells])
     shown = {name for name in LABELS if LABELS[name] in outputs}
-    assert shown == {"ridge", "lsntp-equations"}
+    assert shown == {"persistence", "ridge", "lsntp-equations"}
 
 
 @pytest.fixture

@@ -251,7 +251,7 @@ def test_ridge_chooses_its_penalty_without_the_validation_windows(
     data = prepare(field, 6, 6, "anomaly", "blocked")
     seen, fitted_on = [], []
     fit, blocks = Ridge.fitted, Ridge.blocks
-    monkeypatch.setattr(Ridge, "blocks", lambda _, d, s: seen.append(s) or blocks(d, s))
+    monkeypatch.setattr(Ridge, "blocks", lambda r, d, s: seen.append(s) or blocks(r, d, s))
     monkeypatch.setattr(Ridge, "fitted", lambda r, d, s: fitted_on.append(s) or fit(r, d, s))
     Ridge().fit(data)
     assert len(seen) == 3 and len(fitted_on) == 1

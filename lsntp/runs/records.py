@@ -152,7 +152,7 @@ def is_current(
     if not is_stored(config, folder):
         return False
     now = fingerprint or fingerprint_now(config.dataset)
-    return now in (None, read(path_of(config, folder)).attrs["fingerprint"])
+    return now is None or now == read(path_of(config, folder)).attrs["fingerprint"]
 
 
 def fingerprint_now(dataset: str) -> str | None:
