@@ -57,7 +57,9 @@ def test_best_validation_epoch_is_kept(data: Windows) -> None:
     assert history.validation_loss[history.best_epoch] == min(history.validation_loss)
 
 
-@pytest.mark.parametrize(("name", "average"), [("convlstm", 0.0), ("simvp", 0.9)])
+@pytest.mark.parametrize(
+    ("name", "average"), [("convlstm", 0.0), ("simvp", 0.9), ("predformer", 0.0)]
+)
 def test_resumed_is_uninterrupted_bit_for_bit(
     data: Windows, tmp_path: Path, name: str, average: float
 ) -> None:

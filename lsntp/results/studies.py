@@ -280,16 +280,13 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
 
     Without links, on the data set that they are planted in, nothing can be told.
     """
+    linked = dataset in (*PLANTED, "synthetic")
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
-    study = {LABELS["ridge"]: seeded(1, dataset=dataset, model="ridge")}
-    if dataset in PLANTED:
-        label = f"{LABELS['ridge']}, told"
-        study[label] = seeded(1, dataset=dataset, model="ridge", told=True)
-    study[LABELS["convlstm"]] = seeded(seeds, model="convlstm", **common)
-    for m in POWER:
-        study[LABELS[m]] = seeded(seeds, model=m, **common)
-        if dataset in PLANTED:
-            study[f"{LABELS[m]}, told"] = seeded(seeds, model=m, told=True, **common)
+    study: Study = {}
+    for m, count in {"ridge": 1, "convlstm": seeds, **dict.fromkeys(POWER, seeds)}.items():
+        study[LABELS[m]] = seeded(count, model=m, **common)
+        if linked and m != "convlstm":
+            study[f"{LABELS[m]}, told"] = seeded(count, model=m, told=True, **common)
     return study
 
 
@@ -342,7 +339,9 @@ STUDIES: dict[str, Studies] = {
 OTHERS: dict[str, Studies] = {
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
     "power": lambda sets, preset, seeds: [
-        power(name, preset, seeds) for name in PLANTED if sets == REAL_SETS or name in sets
+        power(name, preset, seeds)
+        for name in (*PLANTED, "synthetic")
+        if sets == REAL_SETS or name in sets
     ],
 }
 """Likewise, studies of which the book has no records."""

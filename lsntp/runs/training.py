@@ -206,6 +206,13 @@ def flushed_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
+@contextmanager
+def drawn_apart() -> Iterator[None]:
+    """Leave torch's own random numbers as they were: what is drawn inside, dropout, is seeded."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        yield
+
+
 @checked
 def check_settings(epochs: Whole, batch_size: Count, seed: Seed) -> None:
     """Refuse numbers that no training can be of: its types say which.
@@ -217,6 +224,7 @@ def check_settings(epochs: Whole, batch_size: Count, seed: Seed) -> None:
 
 
 @flushed_denormals()
+@drawn_apart()
 def fit(
     model: nn.Module,
     data: Windows,
@@ -241,7 +249,8 @@ def fit(
     recipe : Recipe
     epochs, batch_size : int
     seed : int
-        Orders the training windows; with the model's first weights it decides the outcome.
+        Orders the training windows and draws dropout; with the first weights it decides the
+        outcome.
     checkpoint : Path, optional
         Written after every epoch; training resumes from it if it is there, with the same
         outcome, bit for bit, as an uninterrupted run.
@@ -281,7 +290,9 @@ def fit(
         for epoch in range(history.epochs, epochs):
             started = time.perf_counter()
             model.train()
-            order = np.random.default_rng([seed, epoch]).permutation(data.split.train)
+            rng = np.random.default_rng([seed, epoch])
+            order = rng.permutation(data.split.train)
+            torch.manual_seed(int(rng.integers(2**63)))  # of dropout; so that a resume draws alike
             batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
             total = 0.0
             for step, starts in enumerate(batches):

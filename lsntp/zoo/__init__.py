@@ -14,6 +14,7 @@ from lsntp.zoo.cnn_lstm import CNNLSTM
 from lsntp.zoo.convlstm import convlstm
 from lsntp.zoo.dagg_convlstm import dagg_convlstm
 from lsntp.zoo.persistence import Persistence
+from lsntp.zoo.predformer import PredFormer
 from lsntp.zoo.predrnn import predrnn
 from lsntp.zoo.ridge import Ridge, RidgeEOF
 from lsntp.zoo.sa_convlstm import sa_convlstm
@@ -57,6 +58,7 @@ MODELS = {
     "agcrn": Model(AGCRN, "AGCRN", "#aa4499", graph=True),
     "dagg-convlstm": Model(dagg_convlstm, "DAGG-ConvLSTM", "#332288", graph=True),
     "simvp": Model(SimVP, "SimVP (gSTA)", "#117733", "stacked"),
+    "predformer": Model(PredFormer, "PredFormer", "#661100", "stacked", in_main=False),
     "lsntp-equations": Model(
         LSNTP.equations,
         "LS-NTP (equations)",
