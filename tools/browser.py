@@ -145,7 +145,7 @@ def own_weight(path: Path, loaded: list[str], shared: set[str]) -> int:
 def check_desk(page: Page) -> list[str]:
     """Look for what is cut or unsaid, and for what axe faults, on a page in a window of a desk.
 
-    Pages of source are left out: they are code as in the notebooks, and axe takes minutes over them.
+    Not on pages of source: they are code as in the notebooks, and axe takes minutes over them.
     """
     if "/_modules/" in page.url:
         return []
