@@ -290,6 +290,38 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     return study
 
 
+def switches(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
+    """What keeps LS-NTP (untied) from using links that it is told: one thing changed at a time.
+
+    Each row is beside its twin without a graph, the row ``…, no graph``.
+    """
+    size, model = PRESETS[preset], "lsntp-untied"
+
+    def resized(name: str, **values: Any) -> Preset:
+        return size.model_copy(update={"name": f"{preset}-{name}", **values})
+
+    rows: dict[str, dict[str, Any]] = {
+        "LS-NTP (untied)": {},
+        "forecast of the field": {"recipe": altered(residual=False)},
+        "grid not halved": {"preset": resized("whole-grid", downsample=False)},
+        "three times the epochs": {"preset": resized("long", epochs=3 * size.epochs)},
+        "LS-NTP (tuned), untied": {
+            "model": "lsntp-tuned",
+            "recipe": "tuned",
+            "preset": "tuned" if preset == "laptop" else preset,
+            "parts": {"tied": False},
+        },
+    }
+    study: Study = {}
+    for label, changed in rows.items():
+        config = {"dataset": dataset, "model": model, "preset": preset, **changed}
+        parts = config.pop("parts", {})
+        study[label] = seeded(seeds, told=True, parts=parts, **config)
+        without = parts | {"lagc": False}
+        study[f"{label}, no graph"] = seeded(seeds, parts=without, **config)
+    return study
+
+
 def paper(preset: str = "laptop", seeds: int = 3) -> list[Study]:
     """LS-NTP and ConvLSTM on the paper's own data, by its recipe, at its size or another preset's.
 
@@ -342,6 +374,9 @@ OTHERS: dict[str, Studies] = {
         power(name, preset, seeds)
         for name in (*PLANTED, "synthetic")
         if sets == REAL_SETS or name in sets
+    ],
+    "switches": lambda sets, preset, seeds: [
+        switches("ncep-na-planted-100-lag1", preset, seeds) for name in sets if name == "ncep-na"
     ],
 }
 """Likewise, studies of which the book has no records."""
