@@ -12,17 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lsntp.data.catalogue import PLANTED
-from lsntp.data.checks import (
-    Count,
-    DataError,
-    Odd,
-    Seed,
-    checked,
-    one_of,
-    one_or_several,
-    shown,
-)
+from lsntp.data.checks import Count, DataError, Odd, Seed, checked, one_or_several, shown
 from lsntp.data.datasets import NAMES, Datasets
 from lsntp.data.reanalyses import REMOTE
 from lsntp.data.sources import go_by_file
@@ -157,31 +147,6 @@ def test_weeks(
     ValueError
     """
     return marked(dataset, preset, seeds, book=["era5-uk"]), beside_references(models)
-
-
-@checked
-def power(
-    dataset: Annotated[list[Annotated[str, one_of(PLANTED)]], one_or_several, Field(min_length=1)],
-    preset: PresetName,
-    seeds: Seeds,
-    rerun: bool,
-) -> dict[tuple[str, int], dict[float, str]]:
-    """Check the parameters of ``17_power``.
-
-    Returns
-    -------
-    dict
-        By the data set that links are planted in and their lag, the names by their strength.
-
-    Raises
-    ------
-    ValueError
-    """
-    groups: dict[tuple[str, int], dict[float, str]] = {}
-    for name in dict.fromkeys(dataset):
-        planting = PLANTED[name]
-        groups.setdefault((planting.base, planting.lag), {})[planting.strength] = name
-    return {group: dict(sorted(names.items())) for group, names in groups.items()}
 
 
 def beside_references(models: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator
 
 from lsntp.figures.style import COLOURS, OTHER_COLOURS, WIDTH, model_colours
 from lsntp.results.compare import ALONE, HIGHER, LOWER, SCATTER, UNSEEN
-from lsntp.zoo import LABELS
 
 VERDICTS = {
     LOWER: (COLOURS["convlstm"], "lower error"),
@@ -169,51 +168,6 @@ def swept_panels(
     for ax in axes[0, 1:]:
         ax.set_ylabel("")
     return axes[0]
-
-
-def power_panels(
-    panels: Mapping[str, Mapping[float, pd.DataFrame]], models: Sequence[str]
-) -> np.ndarray:
-    """Draw changes in error against the strength of planted links, with 95 % intervals.
-
-    A column a panel; above, models that are not told the links, below, those that are. A marker is
-    filled where the interval excludes zero.
-
-    Parameters
-    ----------
-    panels : mapping of panel -> strength -> DataFrame
-        Of :func:`lsntp.chapters.power.changes`.
-    models : sequence of str
-        Names of the zoo, a line each.
-
-    Returns
-    -------
-    array of Axes (2, panel)
-    """
-    size = (WIDTH, 6.4)
-    figure, axes = plt.subplots(2, len(panels), figsize=size, sharey=True, squeeze=False)
-    for column, (title, worlds) in zip(axes.T, panels.items(), strict=True):
-        column[0].set_title(title)
-        for ax, told in zip(column, ("", ", told"), strict=True):
-            for k, model in enumerate(models):
-                table = pd.DataFrame({s: t.loc[LABELS[model] + told] for s, t in worlds.items()})
-                x = table.columns + 0.02 * (k - (len(models) - 1) / 2)
-                colour = COLOURS[model]
-                ends = table.loc[["low", "high"]].astype(float).to_numpy()
-                ax.vlines(x, *ends, color=colour, linewidth=2)
-                ax.plot(x, table.loc["difference"], color=colour, label=LABELS[model])
-                seen = table.loc["verdict"].isin([LOWER, HIGHER])
-                for at, y, filled in zip(x, table.loc["difference"], seen, strict=True):
-                    fill = colour if filled else "white"
-                    ax.plot(at, y, MARKERS[k], color=colour, markerfacecolor=fill, mew=1.6)
-            ax.axhline(0, color="black", linestyle=":", linewidth=1, zorder=0)
-            ax.set_xticks(list(worlds))
-    for ax, name in zip(axes[:, 0], ("graph learned", "told the links"), strict=True):
-        ax.set_ylabel(f"{name}\nchange in MAE (K)")
-    figure.supxlabel("strength of a link (s.d.)", fontsize=12)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
-    return axes
 
 
 def curve_colours(curves: list[str]) -> dict[str, str]:
