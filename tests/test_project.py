@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import jupytext
@@ -15,7 +16,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from lsntp.chapters import parameters
 from lsntp.results import studies, tables
+from lsntp.zoo import MAIN
 from tools import book_extension
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,6 +135,38 @@ def test_every_chapter_is_named_as_its_notebook() -> None:
     notebooks = {path.stem[3:] for path in NOTEBOOKS}
     chapters = {p.stem for p in (ROOT / "lsntp" / "chapters").iterdir() if p.stem[0] != "_"}
     assert chapters - {"parameters"} <= notebooks
+
+
+CHECKED = [
+    p for p in sorted((ROOT / "notebooks").glob("*.py")) if "# what the text says" in p.read_text()
+]
+
+
+@pytest.mark.parametrize("path", CHECKED, ids=lambda p: p.stem)
+def test_the_sentences_of_a_printed_notebook_are_checked(path: Path) -> None:
+    """Their checks stand behind a condition on the parameters, which those printed fulfil."""
+    source = path.read_text(encoding="utf-8")
+    given: dict[str, object] = {}
+    conditions = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if (name := node.targets[0].id) == "printed":
+                with suppress(NameError):  # a table's name, on page 07
+                    given[name] = evaluated(node.value, given)
+            with suppress(ValueError):
+                given.setdefault(name, ast.literal_eval(node.value))
+        elif isinstance(node, ast.If):
+            head = source.splitlines()[node.lineno - 1 : node.body[0].lineno - 1]
+            if "what the text says" in "".join(head):
+                conditions.append(evaluated(node.test, given))
+    assert conditions and all(conditions)
+
+
+def evaluated(expression: ast.expr, given: dict[str, object]) -> object:
+    """What it is with these parameters, a list of data sets for each ``dataset``."""
+    names = {"parameters": parameters, "studies": studies, "MAIN": MAIN}
+    names |= given | {"datasets": given.get("dataset")}
+    return eval(compile(ast.Expression(expression), "a condition", "eval"), names)
 
 
 def test_the_table_of_contents_lists_every_notebook_and_page():
