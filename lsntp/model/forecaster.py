@@ -310,6 +310,6 @@ def pad_to_odd(x: Tensor) -> Tensor:
     return F.pad(x.flatten(0, 1), pad, mode="replicate").unflatten(0, x.shape[:2])
 
 
-def over_time(module: nn.Module, x: Tensor) -> Tensor:
+def over_time(module: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Apply a module for (B, C, H, W) to every frame of ``x`` (B, T, C, H, W)."""
     return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])

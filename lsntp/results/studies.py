@@ -36,6 +36,9 @@ WITH_GRAPH = tuple(m for m in MAIN if MODELS[m].graph)
 POWER = (LSNTP, "lsntp-released", "lsntp-untied")
 """The networks of the study :func:`power`, beside ConvLSTM."""
 
+SWITCHED = "ncep-na-planted-100-lag1"
+"""The data set of the study :func:`switches`: the strongest links, and the fastest."""
+
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
 
@@ -376,7 +379,9 @@ OTHERS: dict[str, Studies] = {
         if sets == REAL_SETS or name in sets
     ],
     "switches": lambda sets, preset, seeds: [
-        switches("ncep-na-planted-100-lag1", preset, seeds) for name in sets if name == "ncep-na"
+        switches(name, preset, seeds)
+        for name in PLANTED
+        if name in ((SWITCHED,) if sets == REAL_SETS else sets)
     ],
 }
 """Likewise, studies of which the book has no records."""

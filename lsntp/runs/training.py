@@ -239,8 +239,8 @@ def fit(
 ) -> History:
     """Train a network in place; it ends with the weights of its best validation epoch.
 
-    Under torchrun the processes share out every batch, so that the losses are, to rounding, those
-    of one process; the first of them writes the checkpoint, and all read it.
+    Under torchrun the processes share out every batch, so that the losses are, to rounding and but
+    for dropout, those of one process; the first of them writes the checkpoint, and all read it.
 
     Parameters
     ----------

@@ -134,8 +134,8 @@ class PredFormer(GridForecaster):
     embedding, kernel
         Not used: there is neither graph nor convolution.
     downsample : bool
-        Patches of 2×2 cells, else of one. An odd height or
-        width is padded by its last row or column.
+        Patches of 2×2 cells, else of one. An odd height or width is padded by its last row or
+        column.
     input_steps : int, optional
         T, which this network cannot leave open; L if not given.
 
@@ -185,17 +185,11 @@ class PredFormer(GridForecaster):
                 f"tokens; build PredFormer with input_steps={x.shape[1]}"
             )
         lacking = (0, -self.width % self.patch, 0, -self.height % self.patch)
-        x = over_time(
-            self.enter, F.pad(x.flatten(0, 1), lacking, "replicate").unflatten(0, x.shape[:2])
-        )
-        batch, rows = len(x), x.shape[-2]
+        x = over_time(lambda frames: self.enter(F.pad(frames, lacking, "replicate")), x)
+        rows = x.shape[-2]
         x = x.flatten(3).transpose(2, 3) + self.positions  # (B, T, N, D)
-        x = self.over_time(x.transpose(1, 2).flatten(0, 1)).unflatten(
-            0, (batch, -1)
-        )  # (B, N, T, D)
-        x = self.over_space(x.transpose(1, 2).flatten(0, 1)).unflatten(
-            0, (batch, -1)
-        )  # (B, T, N, D)
+        x = over_time(self.over_time, x.transpose(1, 2))  # (B, N, T, D)
+        x = over_time(self.over_space, x.transpose(1, 2))  # (B, T, N, D)
         x = self.leads(self.norm(x).movedim(1, -1))  # (B, N, D, L)
         return x.permute(0, 3, 2, 1).unflatten(-1, (rows, -1))
 
