@@ -67,10 +67,18 @@ def exactly(ds: xr.Dataset | xr.DataArray) -> object:
     return variables, set(ds.coords), [{k: (type(v), str(v)) for k, v in a.items()} for a in every]
 
 
-def a_run(folder: Path, _: object) -> Kind:
-    path = folder / min(RUNS.glob("*.nc"), key=lambda p: p.stat().st_size).name
-    shutil.copy(RUNS / path.name, path)
+def smallest_run(folder: Path, magic: bytes) -> Kind:
+    runs = [path for path in RUNS.glob("*.nc") if path.read_bytes().startswith(magic)]
+    path = Path(shutil.copy(min(runs, key=lambda path: path.stat().st_size), folder))
     return Kind(path, lambda: exactly(records.read(path)))
+
+
+def a_run(folder: Path, _: object) -> Kind:
+    return smallest_run(folder, b"\x89HDF")
+
+
+def a_plain_run(folder: Path, _: object) -> Kind:
+    return smallest_run(folder, b"CDF\x02")
 
 
 def a_field_record(folder: Path, _: object) -> Kind:
@@ -138,7 +146,15 @@ def a_data_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
     return Kind(path, lambda: exactly(datasets.open_dataset("tiny")), DataError)
 
 
-KINDS = [a_run, a_field_record, a_pearson_record, a_benchmark, a_checkpoint, a_data_file]
+KINDS = [
+    a_run,
+    a_plain_run,
+    a_field_record,
+    a_pearson_record,
+    a_benchmark,
+    a_checkpoint,
+    a_data_file,
+]
 
 
 def flipped(content: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -179,7 +195,7 @@ def test_a_damaged_heap_of_names_is_told_and_not_read_for_ever(tmp_path: Path) -
 # ---- another record under the name, or a copy under another
 
 
-@pytest.mark.parametrize("make", KINDS[:4])
+@pytest.mark.parametrize("make", KINDS[:5])
 def test_a_copy_under_another_name_is_refused_and_the_advice_works(
     make: Callable, tmp_path: Path
 ) -> None:
@@ -188,6 +204,7 @@ def test_a_copy_under_another_name_is_refused_and_the_advice_works(
     other = kind.path.with_name("other" + kind.path.name)
     load = {
         a_run: lambda: records.read(other),
+        a_plain_run: lambda: records.read(other),
         a_field_record: lambda: field_records.load(other.stem, tmp_path),
         a_pearson_record: lambda: pearson.load(other.stem, tmp_path),
         a_benchmark: lambda: bench.load(other.stem, tmp_path),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -15,7 +16,7 @@ from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.windows import prepare
 from lsntp.runs import experiment, records
 from lsntp.runs.trained import Trained, fitted, told
-from lsntp.zoo import Ridge
+from lsntp.zoo import Ridge, RidgeEOF, RidgeScreened
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +150,58 @@ def test_a_record_has_errors_at_the_places(real_data: Path, tmp_path: Path) -> N
     places, _ = planted.choose(field, PLANTED[name].least_km)
     there = np.isin(np.arange(735), places)
     assert np.allclose(at["place_mae"], error[..., there].mean((0, 2)))
-    assert np.allclose(at["other_window_mae"], error[..., ~there].mean((1, 2)))
+    days = prediction.indexes["window"].normalize()
+    by_day = pd.Series(error[..., ~there].mean((1, 2)), days).groupby(level=0).mean()
+    assert np.allclose(at["other_day_mae"], by_day) and at.indexes["day"].equals(by_day.index)
     whole = experiment.scores(prediction, data.targets(starts)).merge(at)
     kept = records.kept(whole, config)
-    mean = (at["place_window_mae"] * 90 + at["other_window_mae"] * 645).mean() / 735
-    assert float(mean) == pytest.approx(float(kept["mae"].mean()), rel=1e-6)
+    by_day = pd.Series(error[..., there].mean((1, 2)), days).groupby(level=0).mean()
+    assert np.allclose(at["place_day_mae"], by_day)
     assert "window_mae" not in kept and "mae_map" not in kept
     trained.save(tmp_path)
     assert np.array_equal(Trained.load(tmp_path).predict(data, starts), prediction)
+
+
+def test_a_screen_finds_links_that_ridge_does_not_see(field: xr.DataArray) -> None:
+    data = prepare(planted.plant(field, Planting("made", 1.0, 1, 3000)), 6, 1, "anomaly", "blocked")
+    screened = RidgeScreened().fit(data)
+    places, sources = planted.choose(field, 3000)
+    chosen = screened.links.argmax(1).numpy()
+    hits = chosen[places] == sources[:, None]
+    assert hits.mean() > 0.9
+    starts, cell = data.split.test[:3], int(places[0, 0])
+    x, _ = next(screened.blocks(data, starts))
+    source = data.batch(starts)[0][:, :, 0].flatten(2)[..., chosen[cell]]
+    assert torch.equal(x[cell, :, 100:-1], source.double())
+    error = {}
+    for model in (Ridge().fit(data), screened):
+        left = abs(model.predict(data, data.split.test) - data.targets(data.split.test)).to_numpy()
+        error[type(model)] = left.reshape(*left.shape[:2], -1)[..., places].mean()
+    assert error[RidgeScreened] < 0.95 * error[Ridge]
+
+
+def test_a_screen_is_pearsons_r_on_training_windows(field: xr.DataArray) -> None:
+    data = prepare(field, 3, 2, "anomaly", "blocked")
+    strength = RidgeScreened.screen(data)
+    train, near = data.split.train, Ridge().fit(data)
+    left = data.batch(train)[1] - near.scaled(data, train, near.coefficients)
+    left = left.flatten(2).double().numpy()  # (n, L, N)
+    for one, other in ((5, 600), (600, 5), (300, 301)):
+        r = [
+            np.corrcoef(left[:, lead, one], data.frames[train + step, 0].flatten(1)[:, other])[0, 1]
+            for lead in range(2)
+            for step in range(3)
+        ]
+        assert float(strength[one, other]) == pytest.approx(np.abs(r).max(), rel=1e-3)
+
+
+def test_principal_components_are_those_of_a_weighted_svd(field: xr.DataArray) -> None:
+    data = prepare(field, 6, 6, "anomaly", "blocked")
+    model = RidgeEOF().fit(data)
+    x, _ = next(model.blocks(data, data.split.test[:2]))
+    weight = np.sqrt(np.cos(np.radians(field["lat"].values))).repeat(35)
+    fitted_on = data.frames[data.split.fit_times, 0].flatten(1).double().numpy() * weight
+    values, functions = np.linalg.eigh(fitted_on.T @ fitted_on / len(fitted_on))
+    last = data.batch(data.split.test[:2])[0][:, -1, 0].flatten(1).double().numpy() * weight
+    expected = abs(last @ functions[:, ::-1][:, :20] / np.sqrt(values[::-1][:20]))
+    assert np.allclose(abs(x[7, :, 100:120]), expected, atol=1e-2)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import netCDF4
 import numpy as np
@@ -32,6 +32,8 @@ RECORDS = Path(__file__).resolve().parents[2] / "data" / "records"
 """
 SMALL = 1024
 """Variables of fewer bytes are stored as they are: compressing them would need more."""
+PLAIN = 20_000
+"""Records of fewer bytes are NetCDF 3: what NetCDF 4 describes them by takes more than they do."""
 DAY_S = 86_400
 
 
@@ -240,29 +242,34 @@ def check_heaps(content: bytes) -> None:
 def write(
     record: xr.Dataset, path: Path, encoding: dict[str, dict[str, Any]] | None = None
 ) -> None:
-    """Store a record as compressed NetCDF 4, whole or not at all, with its :func:`checksum`.
+    """Store a record, whole or not at all, with its :func:`checksum`.
+
+    As compressed NetCDF 4, or, if it has fewer bytes than `PLAIN`, as NetCDF 3.
 
     Parameters
     ----------
     record : Dataset
     path : Path
     encoding : dict, optional
-        By variable, as xarray takes it, beside compression.
+        By variable, as xarray takes it, beside compression; of NetCDF 3 only the ``dtype``.
 
     Raises
     ------
     RecordError
         As of :func:`atomic_write`.
     """
+    plain = record.nbytes < PLAIN
     packed: dict[str, dict[str, Any]] = {
         str(name): {"zlib": True, "complevel": 6, "shuffle": True}
         for name, variable in record.variables.items()
-        if variable.nbytes >= SMALL
+        if variable.nbytes >= SMALL and not plain
     }
     for name, more in (encoding or {}).items():
-        packed[name] = packed.get(name, {}) | more
+        kept = {"dtype": more["dtype"]} if plain and "dtype" in more else more
+        packed[name] = packed.get(name, {}) | kept
+    form: Literal["NETCDF3_64BIT", "NETCDF4"] = "NETCDF3_64BIT" if plain else "NETCDF4"
     with atomic_write(path, record.nbytes + 2**16) as scratch:
-        record.to_netcdf(scratch, engine="netcdf4", encoding=packed)
+        record.to_netcdf(scratch, engine="netcdf4", format=form, encoding=packed)
         with netCDF4.Dataset(scratch, "a") as file:
             file.sha256 = checksum(file)
 

@@ -28,6 +28,7 @@ from lsntp.runs import machine, metrics, training
 from lsntp.runs.config import RunConfig
 from lsntp.runs.machine import peak_memory_mib
 from lsntp.runs.trained import Trained, distance_cut, fitted, inner_cells, told
+from lsntp.zoo import RidgeScreened
 from lsntp.zoo.references import Reference
 
 PROVENANCE = ("name", "long_name", "source", "licence", "fingerprint")
@@ -205,8 +206,9 @@ def at_places(trained: Trained, prediction: xr.DataArray, data: Windows) -> xr.D
     Returns
     -------
     Dataset
-        ``place_mae`` (lead), ``place_window_mae`` and ``other_window_mae`` (window), K;
-        ``link_auc``, of a learned graph, by :func:`lsntp.runs.metrics.far_auc`.
+        ``place_mae`` (lead), K; ``place_day_mae`` and ``other_day_mae`` (day), K, of the windows
+        whose last input is of that day, UTC; ``link_auc``, of a learned graph or a screen, by
+        :func:`lsntp.runs.metrics.far_auc`.
     """
     config = trained.config
     truth = planted.links(config.dataset).any("node_from").to_numpy()
@@ -214,18 +216,17 @@ def at_places(trained: Trained, prediction: xr.DataArray, data: Windows) -> xr.D
     places = places.copy(data=truth.reshape(places.shape))
     error = abs(prediction - data.targets(data.split.test)).astype(np.float64)
     at, elsewhere = (error.where(there).mean(["lat", "lon"]) for there in (places, ~places))
-    kept = xr.Dataset(
-        {
-            "place_mae": at.mean("window"),
-            "place_window_mae": at.mean("lead"),
-            "other_window_mae": elsewhere.mean("lead"),
-        }
-    )
+    kept = xr.Dataset({"place_mae": at.mean("window")})
+    for name, errors in (("place_day_mae", at), ("other_day_mae", elsewhere)):
+        kept[name] = errors.mean("lead").resample(window="1D").mean().rename(window="day")
     graph = getattr(trained.model, "graph", None)
-    if isinstance(graph, AdaptiveGraph):
+    found = graph().detach() if isinstance(graph, AdaptiveGraph) else None
+    if isinstance(trained.model, RidgeScreened):
+        found = trained.model.strength
+    if found is not None:
         links = ("node", "node_from"), told(config, data.field).numpy() > 0
         world = xr.Dataset({"t2m": inner_cells(config, data.field[0]), "links": links})
-        kept["link_auc"] = metrics.far_auc(graph().detach().cpu().numpy(), world)
+        kept["link_auc"] = metrics.far_auc(found.cpu().numpy(), world)
     return kept
 
 

@@ -39,7 +39,7 @@ SCORES_ONLY = (
     "cases_time",
 )
 """What the record of a study's variant keeps."""
-AT_PLACES = ("place_mae", "place_window_mae", "other_window_mae", "link_auc")
+AT_PLACES = ("place_mae", "place_day_mae", "other_day_mae", "link_auc")
 """What it keeps, on a data set with planted links, in the place of `window_mae`."""
 
 # 4 significant digits, of forecasts in K that is 1/16 K; the scores keep every digit
@@ -53,8 +53,8 @@ KEPT_COARSELY = (
     "embedding",
     "cut_window_mae",
     "cases_prediction",
-    "place_window_mae",
-    "other_window_mae",
+    "place_day_mae",
+    "other_day_mae",
 )
 
 REMEDY = (

@@ -16,7 +16,7 @@ from lsntp.zoo.dagg_convlstm import dagg_convlstm
 from lsntp.zoo.persistence import Persistence
 from lsntp.zoo.predformer import PredFormer
 from lsntp.zoo.predrnn import predrnn
-from lsntp.zoo.ridge import Ridge, RidgeEOF
+from lsntp.zoo.ridge import Ridge, RidgeEOF, RidgeScreened
 from lsntp.zoo.sa_convlstm import sa_convlstm
 from lsntp.zoo.simvp import SimVP
 from lsntp.zoo.tuned import PARTS, DirectLSNTP
@@ -51,6 +51,9 @@ MODELS = {
     "climatology": Model(ClimatologyForecast, "Climatology", "#8c6d46", "reference"),
     "ridge": Model(Ridge, "Ridge 5×5", "#e69f00", "reference"),
     "ridge-eof": Model(RidgeEOF, "Ridge 5×5 + EOFs", "#ddcc77", "reference", in_main=False),
+    "ridge-screened": Model(
+        RidgeScreened, "Ridge 5×5, screened", "#b8860b", "reference", in_main=False
+    ),
     "cnn-lstm": Model(CNNLSTM, "CNN then LSTM", "#999933"),
     "convlstm": Model(convlstm, "ConvLSTM", "#0072b2", released_too=True),
     "predrnn": Model(predrnn, "PredRNN", "#44aa99"),

@@ -1,4 +1,4 @@
-"""Ridge regression on a cell's 5×5 neighbourhood: the linear rival; and one that sees far."""
+"""Ridge regression on a cell's 5×5 neighbourhood: the linear rival; and two that see far."""
 
 from collections.abc import Iterator
 from typing import Self
@@ -188,3 +188,42 @@ class RidgeEOF(Ridge):
         """Take coefficients and functions."""
         self.modes = state["modes"]
         return super().restore(state, grid)
+
+
+class RidgeScreened(Ridge):
+    """Ridge on the neighbourhood and on one cell beyond it, which is found by correlation.
+
+    Of the cells at least 5 rows or columns away each cell also sees, at all input steps, the one
+    whose scaled value at any of them correlates most, on the training windows, with what ridge
+    leaves at any lead: the linear model that finds far links.
+    """
+
+    def fit(self, data: Windows) -> Self:
+        """Find the links on the training windows, then choose the penalty and fit as Ridge."""
+        height, width = data.frames.shape[-2:]
+        row, column = np.divmod(np.arange(height * width), width)
+        apart = np.maximum(*(abs(np.subtract.outer(n, n)) for n in (row, column)))
+        self.strength = self.screen(data).masked_fill(torch.from_numpy(apart < NEIGHBOURHOOD), 0)
+        self.links = torch.eye(height * width)[self.strength.argmax(1)]  # rows are receivers
+        return super().fit(data)
+
+    @staticmethod
+    def screen(data: Windows) -> Tensor:
+        """Largest |r|, (N, N), of what ridge leaves in a cell (row) with another cell's values."""
+        train = data.split.train
+        inputs, targets = (part[:, :, 0].flatten(2) for part in data.batch(train))
+        near = Ridge().fit(data)
+        left = targets - near.scaled(data, train, near.coefficients)[:, :, 0].flatten(2).float()
+        seen, left = (
+            (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-6) for x in (inputs, left)
+        )
+        largest = seen.new_zeros(seen.shape[-1], seen.shape[-1])
+        for residual in left.unbind(1):  # (n, N), at each lead
+            for values in seen.unbind(1):  # at each input step
+                largest = torch.maximum(largest, (residual.T @ values / len(train)).abs())
+        return largest
+
+    def beyond(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The cells that are linked to, at all input steps."""
+        assert self.links is not None
+        return inputs[:, :, 0].flatten(2), self.links
