@@ -761,6 +761,7 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
     "09": STUDIES | {"models": (*MODELS, "ridge", ["ridge"])},
     "10": STUDIES | {"models": (*MODELS, ["predrnn"], "ridge")},
     "11": STUDIES | {"models": MODELS},
+    "17": STUDIES | {"dataset": (*NO_DATASETS, "ncep-na", ["era5-uk-planted-50-lag2"])},
     "13": {"rerun": ("no", 1), "machine": (5, None), "clone": (5, None)},
 }
 for name in ("05", "06", "07", "08", "12", "14", "15"):

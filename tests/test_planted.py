@@ -15,8 +15,8 @@ from lsntp.data.climatology import Climatology
 from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.windows import prepare
 from lsntp.runs import experiment, records
-from lsntp.runs.trained import Trained, fitted, told
-from lsntp.zoo import Ridge, RidgeEOF, RidgeScreened
+from lsntp.runs.trained import Trained, build_network, fitted, told
+from lsntp.zoo import Ridge, RidgeEOF, RidgeScreened, ridge
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,9 @@ def test_only_planted_sets_can_be_told() -> None:
         RunConfig(**settings)
 
 
-@pytest.mark.parametrize("model", ["lsntp-equations", "convlstm", "ridge"])
+@pytest.mark.parametrize(
+    "model", ["lsntp-equations", "lsntp-tuned", "convlstm", "ridge", "ridge-screened"]
+)
 def test_the_truth_is_read_by_nobody_who_is_not_told(
     field: xr.DataArray, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,10 +109,11 @@ def test_the_truth_is_read_by_nobody_who_is_not_told(
         raise AssertionError("the truth was read")
 
     monkeypatch.setattr(planted, "links", refuse)
+    monkeypatch.setattr(planted, "choose", refuse)
     config = RunConfig(dataset="ncep-na-planted-50-lag1", model=model, preset="smoke")
     trained, data, _ = fitted(config, field)
     trained.predict(data, data.split.test)
-    if model != "convlstm":
+    if model not in ("convlstm", "ridge-screened"):
         with pytest.raises(AssertionError, match="was read"):
             fitted(RunConfig(**(config.model_dump() | {"told": True})), field)
 
@@ -138,9 +141,10 @@ def test_ridge_told_sees_the_sources(field: xr.DataArray) -> None:
     assert not more[others].any()
 
 
-def test_a_record_has_errors_at_the_places(real_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["ridge", "ridge-screened"])
+def test_a_record_has_errors_at_the_places(real_data: Path, tmp_path: Path, model: str) -> None:
     name = "ncep-na-planted-100-lag1"
-    config = RunConfig(dataset=name, model="ridge")
+    config = RunConfig(dataset=name, model=model)
     field = open_dataset(name).isel(time=slice(0, 1700))
     trained, data, _ = fitted(config, field)
     starts = data.split.test
@@ -158,6 +162,15 @@ def test_a_record_has_errors_at_the_places(real_data: Path, tmp_path: Path) -> N
     by_day = pd.Series(error[..., there].mean((1, 2)), days).groupby(level=0).mean()
     assert np.allclose(at["place_day_mae"], by_day)
     assert "window_mae" not in kept and "mae_map" not in kept
+    assert ("link_auc" in kept) == (model == "ridge-screened")
+    if model == "ridge-screened":  # the chance that a planted link ranks above another far pair
+        links = planted.links(name).to_numpy()
+        km = great_circle_km(*grid_nodes(field))
+        both = (trained.model.strength + trained.model.strength.T).numpy()
+        linked = links | links.T
+        far = np.triu(km >= km[linked].min(), 1)
+        above = both[linked & far][:, None] > both[far & ~linked][None]
+        assert float(kept["link_auc"]) == pytest.approx(above.mean(), abs=1e-3)
     trained.save(tmp_path)
     assert np.array_equal(Trained.load(tmp_path).predict(data, starts), prediction)
 
@@ -180,6 +193,30 @@ def test_a_screen_finds_links_that_ridge_does_not_see(field: xr.DataArray) -> No
     assert error[RidgeScreened] < 0.95 * error[Ridge]
 
 
+def test_a_screen_passes_the_neighbours_by(field: xr.DataArray) -> None:
+    smooth = sum(field.roll(lat=i, lon=j, roll_coords=False) for i in range(7) for j in range(7))
+    data = prepare(smooth.assign_attrs(field.attrs) / 49, 3, 1, "anomaly", "blocked")
+    screened = RidgeScreened().fit(data)
+    row, column = np.divmod(np.arange(735), 35)
+    chosen = screened.links.argmax(1).numpy()
+    assert np.maximum(abs(row - row[chosen]), abs(column - column[chosen])).min() == 5
+
+
+def test_a_graph_that_is_not_there_is_neither_tied_nor_untied(field: xr.DataArray) -> None:
+    for one, other in (
+        (("lsntp-equations", {}), ("lsntp-untied", {})),
+        (("lsntp-tuned", {}), ("lsntp-tuned", {"tied": False})),
+    ):
+        first, second = (
+            build_network(
+                RunConfig(dataset="ncep-na", model=model, parts=parts | {"lagc": False}), field[0]
+            ).state_dict()
+            for model, parts in (one, other)
+        )
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_a_screen_is_pearsons_r_on_training_windows(field: xr.DataArray) -> None:
     data = prepare(field, 3, 2, "anomaly", "blocked")
     strength = RidgeScreened.screen(data)
@@ -195,13 +232,29 @@ def test_a_screen_is_pearsons_r_on_training_windows(field: xr.DataArray) -> None
         assert float(strength[one, other]) == pytest.approx(np.abs(r).max(), rel=1e-3)
 
 
-def test_principal_components_are_those_of_a_weighted_svd(field: xr.DataArray) -> None:
+def test_principal_components_are_those_of_a_weighted_svd(
+    field: xr.DataArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ridge, "MODES", (3, 6))
     data = prepare(field, 6, 6, "anomaly", "blocked")
-    model = RidgeEOF().fit(data)
-    x, _ = next(model.blocks(data, data.split.test[:2]))
+    starts, model = data.split.test[:2], RidgeEOF().fit(data)
+    x, _ = next(model.blocks(data, starts))
     weight = np.sqrt(np.cos(np.radians(field["lat"].values))).repeat(35)
     fitted_on = data.frames[data.split.fit_times, 0].flatten(1).double().numpy() * weight
     values, functions = np.linalg.eigh(fitted_on.T @ fitted_on / len(fitted_on))
-    last = data.batch(data.split.test[:2])[0][:, -1, 0].flatten(1).double().numpy() * weight
-    expected = abs(last @ functions[:, ::-1][:, :20] / np.sqrt(values[::-1][:20]))
-    assert np.allclose(abs(x[7, :, 100:120]), expected, atol=1e-2)
+    last = data.batch(starts)[0][:, -1, 0].flatten(1).double().numpy() * weight
+    count = model.modes.shape[1]
+    expected = abs(last @ functions[:, ::-1][:, :count] / np.sqrt(values[::-1][:count]))
+    assert np.allclose(abs(x[7, :, 100 : 100 + count]), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_the_number_of_components_is_chosen_on_validation_windows(
+    field: xr.DataArray, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ridge, "MODES", (2, 4))
+    errors = {2: 1.0, 4: 2.0} if count == 2 else {2: 2.0, 4: 1.0}
+    monkeypatch.setattr(RidgeEOF, "choose", lambda self, data: errors[self.modes.shape[1]])
+    monkeypatch.setattr(RidgeEOF, "penalty", 10.0, raising=False)
+    small = field[:, :6, :6]
+    assert RidgeEOF().fit(prepare(small, 6, 6, "anomaly", "blocked")).modes.shape == (36, count)

@@ -12,10 +12,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lsntp.data.checks import Count, DataError, Odd, Seed, checked, one_or_several, shown
-from lsntp.data.datasets import NAMES, Datasets
+from lsntp.data.catalogue import OURS, PLANTED
+from lsntp.data.checks import (
+    Count,
+    DataError,
+    Odd,
+    Seed,
+    checked,
+    one_of,
+    one_or_several,
+    shown,
+)
+from lsntp.data.datasets import Datasets
 from lsntp.data.reanalyses import REMOTE
 from lsntp.data.sources import go_by_file
+from lsntp.results.studies import STRONGEST
 from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
@@ -149,6 +160,22 @@ def test_weeks(
     return marked(dataset, preset, seeds, book=["era5-uk"]), beside_references(models)
 
 
+@checked
+def power(
+    dataset: Annotated[list[Annotated[str, one_of(PLANTED)]], one_or_several, Field(min_length=1)],
+    preset: PresetName,
+    seeds: Seeds,
+    rerun: bool,
+) -> list[str]:
+    """Check the parameters of ``17_power``; return the data sets as a list.
+
+    Raises
+    ------
+    ValueError
+    """
+    return marked(dataset, preset, seeds, book=[STRONGEST])
+
+
 def beside_references(models: Sequence[str]) -> list[str]:
     """Put persistence and ridge, which all are compared with, before models chosen without them."""
     return [m for m in ("persistence", "ridge") if m not in models] + list(models)
@@ -230,7 +257,7 @@ def existing(datasets: list[str]) -> list[str]:
     DataError
         One is not; or two files have one name.
     """
-    known = {*NAMES, *REMOTE}
+    known = {*OURS, *REMOTE}
     names = [name if name in known else go_by_file(name) for name in dict.fromkeys(datasets)]
     if len({*names}) < len(names):
         raise DataError(

@@ -34,6 +34,8 @@ SMALL = 1024
 """Variables of fewer bytes are stored as they are: compressing them would need more."""
 PLAIN = 20_000
 """Records of fewer bytes are NetCDF 3: what NetCDF 4 describes them by takes more than they do."""
+PACKING = ("zlib", "complevel", "shuffle", "significant_digits", "quantize_mode")
+"""What only NetCDF 4 can do with a variable."""
 DAY_S = 86_400
 
 
@@ -251,7 +253,7 @@ def write(
     record : Dataset
     path : Path
     encoding : dict, optional
-        By variable, as xarray takes it, beside compression; of NetCDF 3 only the ``dtype``.
+        By variable, as xarray takes it; NetCDF 3 leaves out `PACKING`: it keeps every digit.
 
     Raises
     ------
@@ -262,11 +264,12 @@ def write(
     packed: dict[str, dict[str, Any]] = {
         str(name): {"zlib": True, "complevel": 6, "shuffle": True}
         for name, variable in record.variables.items()
-        if variable.nbytes >= SMALL and not plain
+        if variable.nbytes >= SMALL
     }
     for name, more in (encoding or {}).items():
-        kept = {"dtype": more["dtype"]} if plain and "dtype" in more else more
-        packed[name] = packed.get(name, {}) | kept
+        packed[name] = packed.get(name, {}) | more
+    if plain:
+        packed = {n: {k: v for k, v in e.items() if k not in PACKING} for n, e in packed.items()}
     form: Literal["NETCDF3_64BIT", "NETCDF4"] = "NETCDF3_64BIT" if plain else "NETCDF4"
     with atomic_write(path, record.nbytes + 2**16) as scratch:
         record.to_netcdf(scratch, engine="netcdf4", format=form, encoding=packed)

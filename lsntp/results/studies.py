@@ -33,11 +33,13 @@ LSNTP = "lsntp-equations"
 WITH_GRAPH = tuple(m for m in MAIN if MODELS[m].graph)
 """The networks that learn a graph."""
 
-POWER = (LSNTP, "lsntp-released", "lsntp-untied")
-"""The networks of the study :func:`power`, beside ConvLSTM."""
+TUNED_UNTIED = "LS-NTP (tuned, untied)"
+"""Label of LS-NTP (tuned) with a kernel of its own for the links."""
+WAYS = ("without", "to find", "told")
+"""Rows of each forecaster in the study :func:`power`."""
 
-SWITCHED = "ncep-na-planted-100-lag1"
-"""The data set of the study :func:`switches`: the strongest links, and the fastest."""
+STRONGEST = "ncep-na-planted-100-lag1"
+"""The data set whose study :func:`power` the book has records of: strong links, and fast ones."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
@@ -117,14 +119,21 @@ def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
     return {label: seeded(seeds, **(common | change)) for label, change in rows.items()}
 
 
+def again(config: RunConfig, **settings: Any) -> RunConfig:
+    """Return a config with other settings."""
+    return RunConfig(**(config.model_dump() | settings))
+
+
+def changed(config: RunConfig, **parts: bool) -> RunConfig:
+    """Return a config with other parts."""
+    return again(config, parts=config.parts | parts)
+
+
 def tuned_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
     """What LS-Conv does for LS-NTP (tuned), and what a convolution in its place."""
     rows = {"LS-Conv": {}, "convolution": {"nsa": False, "lagc": False}}
     return {
-        label: [
-            RunConfig(**(config.model_dump() | {"parts": parts}))
-            for config in tuned(dataset, preset, seeds)
-        ]
+        label: [changed(config, **parts) for config in tuned(dataset, preset, seeds)]
         for label, parts in rows.items()
     }
 
@@ -147,7 +156,7 @@ def cases(dataset: str, preset: str = "laptop") -> Study:
     for m in ("convlstm", LSNTP):
         study[LABELS[m]] = seeded(1, dataset=dataset, model=m, preset=preset, cases=True)
     (config,) = tuned(dataset, preset, 1)
-    study[LABELS[config.model]] = [RunConfig(**(config.model_dump() | {"cases": True}))]
+    study[LABELS[config.model]] = [again(config, cases=True)]
     return study
 
 
@@ -160,7 +169,7 @@ def rotated(
 ) -> Study:
     """Table 3 by the modern recipe on another test period, everything fitted outside it."""
     return {
-        label: [RunConfig(**(config.model_dump() | {"rotation": rotation})) for config in row]
+        label: [again(config, rotation=rotation) for config in row]
         for label, row in main(dataset, preset, seeds, models, ("modern",)).items()
     }
 
@@ -279,18 +288,32 @@ def planted(preset: str = "laptop", seeds: int = 3) -> Study:
 
 
 def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
-    """What is found, and gained, of the links planted in a data set: graphs learned, and told.
+    """What links planted in a data set bring to whoever has to find them, or is told.
 
-    Without links, on the data set that they are planted in, nothing can be told.
+    Each forecaster has three rows, ``forecaster, way`` of `WAYS`: *without* far links, as it finds
+    them, *told* the truth.
     """
-    linked = dataset in (*PLANTED, "synthetic")
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
-    study: Study = {}
-    for m, count in {"ridge": 1, "convlstm": seeds, **dict.fromkeys(POWER, seeds)}.items():
-        study[LABELS[m]] = seeded(count, model=m, **common)
-        if linked and m != "convlstm":
-            study[f"{LABELS[m]}, told"] = seeded(count, model=m, told=True, **common)
-    return study
+    ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
+    equations, untied = (seeded(seeds, model=m, **common) for m in (LSNTP, "lsntp-untied"))
+    best = tuned(dataset, preset, seeds)
+    best_untied = [changed(c, tied=False) for c in best]
+    # without a graph nothing is left to tie
+    without, best_without = (
+        [changed(c, lagc=False) for c in row] for row in (equations, best_untied)
+    )
+    rows = {
+        LABELS["ridge"]: (ridge, found, ridge),
+        LABELS[LSNTP]: (without, equations, equations),
+        LABELS["lsntp-untied"]: (without, untied, untied),
+        LABELS["lsntp-tuned"]: (best_without, best, best),
+        TUNED_UNTIED: (best_without, best_untied, best_untied),
+    }
+    return {
+        f"{label}, {way}": [again(c, told=True) for c in row] if way == "told" else row
+        for label, three in rows.items()
+        for way, row in zip(WAYS, three, strict=True)
+    }
 
 
 def switches(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
@@ -308,7 +331,7 @@ def switches(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> S
         "forecast of the field": {"recipe": altered(residual=False)},
         "grid not halved": {"preset": resized("whole-grid", downsample=False)},
         "three times the epochs": {"preset": resized("long", epochs=3 * size.epochs)},
-        "LS-NTP (tuned), untied": {
+        TUNED_UNTIED: {
             "model": "lsntp-tuned",
             "recipe": "tuned",
             "preset": "tuned" if preset == "laptop" else preset,
@@ -349,6 +372,14 @@ def _of_each(build: Callable[..., Study], **settings: Any) -> Studies:
     return lambda sets, preset, seeds: [build(d, preset, seeds, **settings) for d in sets]
 
 
+def _of_planted(build: Callable[..., Study]) -> Studies:
+    return lambda sets, preset, seeds: [
+        build(name, preset, seeds)
+        for name in (*PLANTED, "synthetic")
+        if name in ((STRONGEST,) if sets == REAL_SETS else sets)
+    ]
+
+
 STUDIES: dict[str, Studies] = {
     "main": _of_each(main),
     "ablation": _of_each(ablation),
@@ -369,20 +400,12 @@ STUDIES: dict[str, Studies] = {
         for r in range(1, ROTATIONS)
     ],
     "baseline-kernels": _of_each(baseline_kernels),
+    "power": _of_planted(power),
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
-    "power": lambda sets, preset, seeds: [
-        power(name, preset, seeds)
-        for name in (*PLANTED, "synthetic")
-        if sets == REAL_SETS or name in sets
-    ],
-    "switches": lambda sets, preset, seeds: [
-        switches(name, preset, seeds)
-        for name in PLANTED
-        if name in ((SWITCHED,) if sets == REAL_SETS else sets)
-    ],
+    "switches": _of_planted(switches),
 }
 """Likewise, studies of which the book has no records."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from lsntp.data.windows import Windows
 
 NEIGHBOURHOOD = 5
-MODES = 20
+MODES = (5, 10, 20, 40)
 LAGS = (0, 1, 2, 4)  # steps back from the last input frame
 CROSS_FITTED_BLOCKS = 6
 AT_ONCE = 2**28
@@ -22,7 +22,8 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 class Ridge:
     """For each cell and lead, a linear map from its 5×5 neighbourhood at four recent steps.
 
-    Works on the scaled frames of the windows it is given. The penalty is chosen on the validation
+    Works on the scaled frames of the windows it is given, 4·25 of them, P more that are seen
+    :meth:`beyond` them, and a constant. The penalty is chosen on the validation
     windows, one for all cells and leads; the coefficients are then fitted on every window outside
     the test period. Beyond the grid's edge the anomaly is taken as zero.
 
@@ -40,6 +41,13 @@ class Ridge:
 
     def fit(self, data: Windows) -> Self:
         """Choose the penalty on the validation windows, then fit on all outside the test period."""
+        self.choose(data)
+        self.coefficients = self.fitted(data, data.starts_outside_test())
+        self.parameters = self.coefficients.numel()
+        return self
+
+    def choose(self, data: Windows) -> float:
+        """Choose the penalty; gives the sum of squared errors on the validation windows with it."""
         errors = np.zeros(len(PENALTIES))
         held_out = self.blocks(data, data.split.validation)
         for (seen, truth), (x, y) in zip(
@@ -48,12 +56,10 @@ class Ridge:
             normal = seen.mT @ seen, seen.mT @ truth
             errors += [float((x @ self.solve(*normal, p) - y).square().sum()) for p in PENALTIES]
         self.penalty = PENALTIES[int(np.argmin(errors))]
-        self.coefficients = self.fitted(data, data.starts_outside_test())
-        self.parameters = self.coefficients.numel()
-        return self
+        return float(errors.min())
 
     def fitted(self, data: Windows, starts: np.ndarray) -> Tensor:
-        """Coefficients (N, 4·25 + 1, L) fitted on the windows at ``starts``."""
+        """Coefficients (N, 4·25 + P + 1, L) fitted on the windows at ``starts``."""
         blocks = self.blocks(data, starts)
         return torch.cat([self.solve(x.mT @ x, x.mT @ y, self.penalty) for x, y in blocks])
 
@@ -100,7 +106,7 @@ class Ridge:
         return data.to_kelvin(scaled.numpy(), starts)
 
     def blocks(self, data: Windows, starts: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
-        """Regressors (m, n, 4·25 + 1) and targets (m, n, L) of m cells at a time, row by row.
+        """Regressors (m, n, 4·25 + P + 1) and targets (m, n, L) of m cells at a time, row by row.
 
         As many rows of the grid as fit into :data:`AT_ONCE`, were all windows asked for.
         """
@@ -138,13 +144,13 @@ class Ridge:
 
     @staticmethod
     def solve(gram: Tensor, moment: Tensor, penalty: float) -> Tensor:
-        """Coefficients (N, 4·25 + 1, L); the intercept is not penalised."""
+        """Coefficients (N, 4·25 + P + 1, L); the intercept is not penalised."""
         weights = torch.full((gram.shape[-1],), penalty, dtype=gram.dtype)
         weights[-1] = 0
         return torch.linalg.solve(gram + torch.diag(weights), moment)
 
     def state(self) -> dict[str, Tensor]:
-        """Coefficients (N, 4·25 + 1, L), and links."""
+        """Coefficients (N, 4·25 + P + 1, L), and links."""
         links = {} if self.links is None else {"links": self.links}
         return {"coefficients": self.coefficients} | links
 
@@ -159,19 +165,26 @@ class Ridge:
 class RidgeEOF(Ridge):
     """Ridge on the neighbourhood and on the field's leading empirical orthogonal functions.
 
-    Every cell also sees the first 20 principal components at the same four recent steps, of the
+    Every cell also sees the first principal components at the same four recent steps, of the
     scaled frames, weighted by the square root of the cosine of latitude, as fitted on the training
-    times and scaled to their s.d. there: the linear model that can see far.
+    times and scaled to their s.d. there: the linear model that can see far. How many is chosen
+    with the penalty, on the validation windows.
     """
 
     def fit(self, data: Windows) -> Self:
-        """Fit the functions on the training times, then choose the penalty and fit as Ridge."""
+        """Fit the functions on the training times, then choose their number and fit as Ridge."""
         frames = data.frames[torch.from_numpy(data.split.fit_times), 0].flatten(1)  # (t, N)
         cosine = np.cos(np.radians(data.field["lat"].to_numpy())).clip(0)
         weight = torch.from_numpy(cosine).sqrt().float().repeat_interleave(data.field.sizes["lon"])
         _, spread, functions = torch.linalg.svd(frames * weight, full_matrices=False)
-        deviation = spread[:MODES] / len(frames) ** 0.5
-        self.modes = weight[:, None] * functions[:MODES].T / deviation  # (N, modes)
+        deviation = spread / len(frames) ** 0.5
+        modes = weight[:, None] * functions.T / deviation.clamp(min=1e-6)  # (N, modes)
+
+        def error(count: int) -> float:
+            self.modes = modes[:, :count]
+            return self.choose(data)
+
+        self.modes = modes[:, : min(MODES, key=error)]
         return super().fit(data)
 
     def beyond(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,7 +194,7 @@ class RidgeEOF(Ridge):
         return components.flatten(1)[..., None], self.modes.new_ones(len(self.modes), 1)
 
     def state(self) -> dict[str, Tensor]:
-        """Coefficients (N, 4·25 + 4·20 + 1, L), and functions (N, 20)."""
+        """Coefficients (N, 4·25 + P + 1, L), and functions (N, modes)."""
         return super().state() | {"modes": self.modes}
 
     def restore(self, state: dict[str, Tensor], grid: xr.DataArray) -> Self:
@@ -194,8 +207,8 @@ class RidgeScreened(Ridge):
     """Ridge on the neighbourhood and on one cell beyond it, which is found by correlation.
 
     Of the cells at least 5 rows or columns away each cell also sees, at all input steps, the one
-    whose scaled value at any of them correlates most, on the training windows, with what ridge
-    leaves at any lead: the linear model that finds far links.
+    whose scaled value at any of them correlates most, on the training windows, with what ridge,
+    fitted outside the test period, leaves at any lead: the linear model that finds far links.
     """
 
     def fit(self, data: Windows) -> Self:
