@@ -16,8 +16,8 @@
 # %% [markdown]
 # # When does LS-Conv help?
 #
-# **When it is told which far cells matter. Left to find them, its learned graph gains next to nothing, however strong
-# the links are; a plain correlation finds them.**
+# **Far links that it is told LS-NTP (tuned) uses; LS-NTP as printed does not. Left to find them, neither gains more than
+# a trace, though they are as strong as a place's own weather; a plain correlation finds them.**
 #
 # :::{div} page-head
 # **You will see** strong far links planted in a real field: who finds them, who can use them. **You should know**
@@ -153,6 +153,7 @@ if (datasets, preset, seeds, rerun) == (
     assert {*told[told == "lower"].index} == {ridge, untied, tuned, tuned_untied}
     size = at_places[datasets[0]]["told"]["difference"]
     assert abs(size[ridge] - size[tuned_untied]) < 0.03
+    assert told[LABELS[studies.LSNTP]] == "no difference seen"
     assert 0.3 < size[tuned] / size[tuned_untied] < 0.9
     found, told = (elsewhere[datasets[0]][way]["verdict"] for way in studies.WAYS[1:])
     assert (told.drop(ridge) == "higher").all()

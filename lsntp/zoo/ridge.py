@@ -222,7 +222,7 @@ class RidgeScreened(Ridge):
 
     @staticmethod
     def screen(data: Windows) -> Tensor:
-        """Largest |r|, (N, N), of what ridge leaves in a cell (row) with another cell's values."""
+        """Largest size of r, (N, N), of what ridge leaves in a cell (row) with another's values."""
         train = data.split.train
         inputs, targets = (part[:, :, 0].flatten(2) for part in data.batch(train))
         near = Ridge().fit(data)
