@@ -94,15 +94,16 @@ for d in datasets:
 #
 # ## Elsewhere
 #
-# Change in MAE in all other cells:
+# Change in MAE in all other cells, K, with its 95 % interval:
 
 # %% tags=["hide-input"]
 elsewhere = {d: power.changes(rows[d], "other") for d in datasets}
 for d in datasets:
-    shown = pd.concat(elsewhere[d]).apply(
-        tables.change, axis=1, result_type="expand"
-    )
-    display(shown.rename_axis(index=[d, ""]))
+    shown = {
+        way: table.apply(lambda c: "{} ({})".format(*tables.change(c).values()), axis=1)
+        for way, table in elsewhere[d].items()
+    }
+    display(pd.DataFrame(shown).rename_axis(index=d))
 
 # %% [markdown]
 # Networks that are told have a price to pay where there is nothing to be had, up to {glue:text}`price` K; so do the
