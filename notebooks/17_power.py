@@ -89,7 +89,7 @@ for d in datasets:
 # little to forecast with. **So that the learned graph is not seen to help on the real fields says little about far
 # links**: such strong ones would have brought next to nothing, too.
 #
-# The correlation is the better search. On the real fields it finds nothing of that kind: it changes the error by
+# The correlation is the better search. On the real fields it brings little, or harms: it changes the error by
 # {glue:text}`screened ncep-na` K on `ncep-na` and by {glue:text}`screened era5-uk` K on `era5-uk`.
 #
 # ## Elsewhere
@@ -113,12 +113,13 @@ for d in datasets:
 #
 # - Laptop size and 12 epochs. Ten places, one strength, one lag, in training and test alike. Real far links are weaker,
 #   slower and seldom linear.
-# - A graph adds weights: seeing far and being larger are not told apart. That makes the gain of who is told doubtful by a
-#   little, not that nobody else gains.
+# - A graph adds weights: seeing far and being larger are not told apart. That may flatter who is told; it hides no gain
+#   of the others.
 # - LS-NTP (tuned) differs from LS-NTP (equations) in more than one thing: the grid is not halved, all frames are seen at
 #   once, ridge gives a first guess. Which of them lets it use the links {func}`lsntp.results.studies.switches` takes apart;
 #   it has not been run in full.
-# - On the halved grid a node sees up to nine cells, so that its links are blurred and its AUC is one among fewer pairs.
+# - On the halved grid a node sees up to nine cells: one that sees a single cell of a place is told as much as one that
+#   sees all nine, and the AUC is one among fewer pairs.
 # - Correlation picks one far cell for each cell, even where there is none.
 #
 # ## Checks, and the records behind this page

@@ -39,7 +39,7 @@ WAYS = ("without", "to find", "told")
 """Rows of each forecaster in the study :func:`power`."""
 
 STRONGEST = "ncep-na-planted-100-lag1"
-"""The data set whose study :func:`power` the book has records of: strong links, and fast ones."""
+"""The data set of the studies :func:`power` and :func:`switches`: strong links, and fast ones."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""

@@ -174,7 +174,7 @@ def kept(record: xr.Dataset, config: RunConfig) -> xr.Dataset:
 
 
 def write(record: xr.Dataset, path: Path) -> None:
-    """Store a record by :func:`lsntp.data.store.write`; large ones's maps keep 4 digits."""
+    """Store a record by :func:`lsntp.data.store.write`; the maps of large ones keep 4 digits."""
     store.write(record, path, {name: COARSE for name in KEPT_COARSELY if name in record})
 
 
