@@ -16,7 +16,7 @@
 # %% [markdown]
 # # When does LS-Conv help?
 #
-# **Far links that it is told LS-NTP (tuned) uses; LS-NTP as printed does not. Left to find them, neither gains more than
+# **LS-NTP (tuned) uses far links that it is told; LS-NTP as printed does not. Left to find them, neither gains more than
 # a trace, though they are as strong as a place's own weather; a plain correlation finds them.**
 #
 # :::{div} page-head
