@@ -118,9 +118,10 @@ def test_a_killed_worker_of_a_cluster_loses_no_run(field: str, long: RunConfig) 
     assert_there_once_and_as_if_undisturbed([long, other])
 
 
-def test_an_address_without_a_cluster_is_told_in_a_line() -> None:
+def test_an_address_without_a_cluster_is_told_in_a_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["campaign", "main", "--scheduler", "here"])
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
         "--scheduler \"here\": missing port number in address 'here'; expected a Dask cluster there"
     ]
+    xr.Dataset({"a": 1}).to_netcdf(tmp_path / "a.nc")  # which would ask a default client for a lock

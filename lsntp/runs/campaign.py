@@ -121,13 +121,13 @@ def run_all(
     if scheduler:
         from distributed import Client, as_completed  # here: only clusters need it
 
-        with Client(scheduler) as client:
+        with Client(scheduler, set_as_default=False) as client:
             configs = {f"lsntp-{config.key}": config for config in todo}
             tasks = [
                 client.submit(alone, config.model_dump_json(), key=key, retries=RETRIES)
                 for key, config in configs.items()
             ]
-            for task in as_completed(tasks):
+            for task in as_completed(tasks, loop=client.loop):
                 error = task.exception()
                 yield configs[task.key], task.result() if error is None else str(error)
         return
