@@ -68,7 +68,7 @@ everyone = {
     for d in datasets
 }
 _ = study_figures.swept_panels(
-    {d: tables.kernel_curves(rows[d]) for d in datasets},
+    {d: tables.curves(rows[d], "kernel") for d in datasets},
     "mae",
     "MAE (K)",
     "kernel k of k×k",

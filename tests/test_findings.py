@@ -204,7 +204,7 @@ def test_table_5_agrees_with_the_papers_row() -> None:
 
 def test_kernel_curves_and_ratios() -> None:
     rows = kernel_rows(1.1, 1.0, 1.2, 1.3)
-    curves = tables.kernel_curves(rows)
+    curves = tables.curves(rows, "kernel")
     assert curves["at"].unique().tolist() == [1, 3, 5, 7]
     assert set(curves["curve"]) == {studies.LSNTP}
     ratios = q2_kernel.kernel_ratios(rows, "era5-uk", "ERA5")

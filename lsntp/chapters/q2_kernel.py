@@ -9,7 +9,7 @@ import pandas as pd
 
 from lsntp.results.compare import Rows
 from lsntp.results.paper import TABLE_5
-from lsntp.results.tables import kernel_curves
+from lsntp.results.tables import curves
 
 
 def kernel_ratios(rows: Rows, dataset: str, source: str | None) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def kernel_ratios(rows: Rows, dataset: str, source: str | None) -> pd.DataFrame:
     DataFrame
         ``curve``, ``at``, ``ratio``; ours is divided by the mean over seeds of the 3×3 kernel.
     """
-    ours = kernel_curves(rows).assign(curve=f"here, {dataset}")
+    ours = curves(rows, "kernel").assign(curve=f"here, {dataset}")
     ours["ratio"] = ours["mae"] / ours.loc[ours["at"] == 3, "mae"].mean()
     theirs = TABLE_5[TABLE_5["dataset"] == source].rename(columns={"kernel": "at"})
     theirs = theirs.assign(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from lsntp.results.compare import Rows
-from lsntp.results.tables import kernel_of
+from lsntp.results.tables import preset_of
 from lsntp.runs.records import config_of
 from lsntp.zoo import LABELS
 
@@ -18,7 +18,7 @@ from lsntp.zoo import LABELS
 def by_rival(rows: Rows) -> dict[str, dict[str, Sequence[xr.Dataset]]]:
     """Return the rows of Q3 by the model's name, in the book's order, the smallest kernel first."""
     sorted_rows: dict[str, dict[str, Sequence[xr.Dataset]]] = {}
-    for label, group in sorted(rows.items(), key=lambda row: kernel_of(row[1][0])):
+    for label, group in sorted(rows.items(), key=lambda row: preset_of(row[1][0]).kernel):
         model = config_of(group[0]).model
         sorted_rows.setdefault(LABELS[model], {})[label] = group
     return {LABELS[m]: sorted_rows[LABELS[m]] for m in LABELS if LABELS[m] in sorted_rows}

@@ -45,7 +45,7 @@ def swept(
     ----------
     table : DataFrame
         ``curve``, ``at`` and ``value``, a line per seed, as of
-        :func:`lsntp.results.tables.kernel_curves`.
+        :func:`lsntp.results.tables.curves`.
     value, label : str
         The column to draw, and what it is, with its unit.
     along : str

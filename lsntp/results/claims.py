@@ -31,7 +31,7 @@ from lsntp.results.compare import (
 )
 from lsntp.results.field_records import SERIES_NAMES, STRONG
 from lsntp.results.studies import BASELINE_KERNELS, BASELINES, TRAINED_ALIKE
-from lsntp.results.tables import kernel_of
+from lsntp.results.tables import preset_of
 from lsntp.runs.records import config_of
 from lsntp.zoo import LABELS
 
@@ -171,7 +171,7 @@ def larger_kernel(model: str) -> Callable[[Rows], pd.Series | None]:
     """A rival's larger kernel has a lower error than its smallest (Q3)."""
 
     def measure(rows: Rows) -> pd.Series | None:
-        own = {kernel_of(r[0]): r for r in rows.values() if config_of(r[0]).model == model}
+        own = {preset_of(r[0]).kernel: r for r in rows.values() if config_of(r[0]).model == model}
         return errors(own[chosen_kernel(own)], own[min(own)]) if len(own) > 1 else None
 
     return measure

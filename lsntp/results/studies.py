@@ -39,12 +39,20 @@ WAYS = ("without", "to find", "told")
 """Rows of each forecaster in the study :func:`power`."""
 
 STRONGEST = "ncep-na-planted-100-lag1"
-"""The data set of the studies :func:`power` and :func:`switches`: strong links, and fast ones."""
+"""Strong links, and fast ones: every forecaster of the study :func:`power` is tried on them."""
+STRENGTHS = tuple(
+    f"{base}-planted-{percent}-lag1" for base in ("ncep-na", "era5-uk") for percent in (25, 50, 100)
+)
+"""The data sets of the study :func:`power`, by strength."""
+ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
+"""The forecasters that are tried at each strength."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
 
-HIDDEN = (16, 32, 64, 128)
+HIDDEN = (16, 64, 128)
+EPOCHS = 70
+"""Those of the released code."""
 KERNELS = (1, 3, 5, 7)
 BASELINE_KERNELS = (3, 5, 7, 9)
 BASELINES = ("convlstm", "predrnn", "sa-convlstm")
@@ -221,7 +229,10 @@ def kernel(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
 
 
 def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
-    """Whether the gap between LS-NTP and ConvLSTM closes as both grow: hidden channels."""
+    """Whether the gap between LS-NTP and ConvLSTM closes as both grow: hidden channels.
+
+    128, a size for a GPU, on `ncep-na` alone.
+    """
     base = PRESETS[preset]
     sizes = {
         n: base.model_copy(update={"name": f"{preset}-hidden-{n}", "hidden": n}) for n in HIDDEN
@@ -229,8 +240,21 @@ def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
     sizes[base.hidden] = base
     return {
         f"{LABELS[m]}, {n} channels": seeded(seeds, dataset=dataset, model=m, preset=size)
-        for n, size in sizes.items()
+        for n, size in sorted(sizes.items())
+        if n <= 64 or dataset == "ncep-na"
         for m in ("convlstm", LSNTP)
+    }
+
+
+def epochs(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
+    """What the released recipe brings with the released code's epochs."""
+    base = PRESETS[preset]
+    longer = base.model_copy(update={"name": f"{preset}-{EPOCHS}-epochs", "epochs": EPOCHS})
+    common: dict[str, Any] = {"dataset": dataset, "recipe": "released"}
+    return {
+        f"{LABELS[m]}, {size.epochs} epochs": seeded(seeds, model=m, preset=size, **common)
+        for size in (base, longer)
+        for m in ("convlstm", "lsntp-released")
     }
 
 
@@ -291,7 +315,7 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     """What links planted in a data set bring to whoever has to find them, or is told.
 
     Each forecaster has three rows, ``forecaster, way`` of `WAYS`: *without* far links, as it finds
-    them, *told* the truth.
+    them, *told* the truth. At any other strength than the `STRONGEST` they are those of `ASKED`.
     """
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
     ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
@@ -312,6 +336,7 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     return {
         f"{label}, {way}": [again(c, told=True) for c in row] if way == "told" else row
         for label, three in rows.items()
+        if dataset == STRONGEST or label in ASKED
         for way, row in zip(WAYS, three, strict=True)
     }
 
@@ -372,11 +397,11 @@ def _of_each(build: Callable[..., Study], **settings: Any) -> Studies:
     return lambda sets, preset, seeds: [build(d, preset, seeds, **settings) for d in sets]
 
 
-def _of_planted(build: Callable[..., Study]) -> Studies:
+def _of_planted(build: Callable[..., Study], ours: Sequence[str]) -> Studies:
     return lambda sets, preset, seeds: [
         build(name, preset, seeds)
         for name in (*PLANTED, "synthetic")
-        if name in ((STRONGEST,) if sets == REAL_SETS else sets)
+        if name in (ours if sets == REAL_SETS else sets)
     ]
 
 
@@ -400,12 +425,12 @@ STUDIES: dict[str, Studies] = {
         for r in range(1, ROTATIONS)
     ],
     "baseline-kernels": _of_each(baseline_kernels),
-    "power": _of_planted(power),
+    "power": _of_planted(power, STRENGTHS),
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
-    "switches": _of_planted(switches),
+    "switches": _of_planted(switches, (STRONGEST,)),
 }
 """Likewise, studies of which the book has no records."""
 

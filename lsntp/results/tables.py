@@ -12,6 +12,7 @@ import xarray as xr
 from lsntp.data.checks import checked, one_of
 from lsntp.results import compare, paper
 from lsntp.results.compare import Rows, between, difference, mae_of, signed
+from lsntp.runs.config import Preset
 from lsntp.runs.records import config_of, tabulate
 from lsntp.zoo import LABELS, NETWORKS
 
@@ -248,24 +249,25 @@ def search_table(searches: Mapping[str, Rows]) -> pd.DataFrame:
     return percent.assign(mean=percent.mean(axis=1))
 
 
-def kernel_of(record: xr.Dataset) -> int:
-    """Return the kernel of a record's network."""
+def preset_of(record: xr.Dataset) -> Preset:
+    """Return the preset of a record's network."""
     config = config_of(record)
     assert config.preset is not None
-    return config.preset.kernel
+    return config.preset
 
 
-def kernel_curves(rows: Rows) -> pd.DataFrame:
-    """MAE against the kernel, a curve a model: ``curve`` (its name in the zoo), ``at``, ``mae``."""
-    lines = [
-        (
-            config_of(r).model,
-            kernel_of(r),
-            float(r["mae"].mean()),
-        )
-        for group in rows.values()
-        for r in group
-    ]
+def curves(rows: Rows, along: str) -> pd.DataFrame:
+    """MAE against what is varied: ``curve`` (a model's name in the zoo), ``at``, ``mae``.
+
+    Parameters
+    ----------
+    rows : mapping
+        Of a study.
+    along : str
+        The varied field of :class:`lsntp.runs.config.Preset`, as "kernel".
+    """
+    runs = [r for group in rows.values() for r in group]
+    lines = [(config_of(r).model, getattr(preset_of(r), along), *mae_of([r])) for r in runs]
     return pd.DataFrame(lines, columns=["curve", "at", "mae"])
 
 
