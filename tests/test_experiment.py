@@ -11,12 +11,13 @@ import xarray as xr
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from lsntp import RunConfig, load_records, open_dataset, run
+from lsntp import RunConfig, load_records, open_dataset, run, score
 from lsntp.cli import app
-from lsntp.results import studies
-from lsntp.runs import records
+from lsntp.results import compare, studies
+from lsntp.runs import records, training
 from lsntp.runs.config import PRESETS
 from lsntp.runs.experiment import execute
+from lsntp.runs.trained import Trained, fitted
 from lsntp.runs.training import RECIPES
 from lsntp.runs.verification import verify
 from lsntp.zoo import LABELS, NETWORKS, REFERENCES
@@ -238,3 +239,61 @@ def test_the_command_is_installed() -> None:
     )
     for command in ("data", "run", "campaign", "verify"):
         assert command in result.stdout
+
+
+def test_a_mean_of_members_is_that_of_their_own_forecasts(own_field: str) -> None:
+    config = smoke(own_field, "lsntp-tuned", recipe="tuned", seed=1, members=3)
+    record = records.run(config)
+    assert [m.seed for m in config.alone] == [1, 2, 3] and "mean3" in config.title
+    field, forecasts = open_dataset(own_field), []
+    for member in config.alone:
+        alone, data, _ = fitted(member, field)
+        kept = Trained.load(records.model_dir(config) / f"seed{member.seed}")
+        assert kept.config == member
+        forecasts.append(kept.predict(data, data.split.test))
+        np.testing.assert_array_equal(forecasts[-1], alone.predict(data, data.split.test))
+    truth = data.targets(data.split.test)
+    by_hand = score(sum(forecasts) / 3, truth)
+    for name in ("mae", "rmse", "ssim"):
+        np.testing.assert_allclose(record[name], by_hand[name], rtol=1e-5)
+    errors = [abs(f - truth).mean(["window", "lat", "lon"]) for f in forecasts]
+    np.testing.assert_allclose(record["member_mae"], errors, rtol=1e-5)
+    assert float(record["mae"].mean()) < float(record["member_mae"].mean())
+    checkpoints = records.cache_dir() / "checkpoints"
+    assert not list(checkpoints.glob("*.safetensors"))
+    assert compare.by_seed([record]) == [record["member_mae"].mean("lead").to_numpy().tolist()]
+    assert verify(record).answer == "identical"
+
+
+def test_an_interrupted_mean_goes_on_where_it_was(
+    own_field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, whole = smoke(own_field, "convlstm", members=2), []
+
+    def interrupted(trained: Trained, *args: object) -> None:
+        whole.append(trained.config.seed)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trained, "predict", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            records.run(config)
+    assert whole == [0]
+    trained_again = []
+    save = training.save_checkpoint
+    monkeypatch.setattr(
+        training, "save_checkpoint", lambda *a: (trained_again.append(a[0]), save(*a))
+    )
+    records.run(config)
+    assert len(trained_again) == 1  # of the second member's one epoch
+
+
+@pytest.mark.parametrize(
+    "settings", [{"test_cuts_km": (0.0,)}, {"dataset": "ncep-na-planted-50-lag1"}]
+)
+def test_a_mean_is_refused_what_is_about_one_graph(settings: dict[str, object]) -> None:
+    chosen = {"dataset": "era5-uk", "model": "lsntp-equations", **settings}
+    with pytest.raises(ValueError, match="members=5: expected 1"):
+        RunConfig(**chosen, members=5)
+    assert RunConfig(**chosen, members=1) == RunConfig(**chosen)
+    assert RunConfig(dataset="era5-uk", model="ridge", members=5).members == 1

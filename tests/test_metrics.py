@@ -139,6 +139,46 @@ def test_worse_forecast_scores_worse(seed, offset):
         assert (far[name] < near[name]).all()
 
 
+@pytest.mark.parametrize("count", [2, 5])
+def test_an_ensemble_by_loops(count):
+    rng = np.random.default_rng(count)
+    dims = ("window", "lead", "lat", "lon")
+    target = xr.DataArray(280 + rng.normal(0, 3, (3, 2, 2, 3)), dims=dims)
+    apart = xr.DataArray(rng.normal(0, 2, (count, *target.shape)), dims=("member", *dims))
+    members = (target + apart).transpose("member", ...)
+    target[:, :, 0, 1] = np.nan  # masked
+    table = metrics.ensemble(members, target)
+    for lead in range(2):
+        y = target[:, lead].to_numpy().reshape(-1)
+        x = members[:, :, lead].to_numpy().reshape(count, -1)[:, ~np.isnan(y)]
+        y = y[~np.isnan(y)]
+        near = np.mean([np.abs(x[m] - y).mean() for m in range(count)])
+        pairs = [np.abs(x[m] - x[n]).mean() for m in range(count) for n in range(count) if m != n]
+        assert table["crps"][lead] == pytest.approx(near - np.mean(pairs) / 2)
+        squares = ((x - x.mean(0)) ** 2).sum(0) / (count - 1)
+        assert table["spread"][lead] == pytest.approx(np.sqrt(squares.mean()))
+        by_member = [np.abs(x[m] - y).mean() for m in range(count)]
+        np.testing.assert_allclose(table["member_mae"][:, lead], by_member)
+
+
+def test_members_that_agree_have_no_spread_and_the_crps_of_one():
+    pred, target = (a.rename(sample="window") for a in forecast())
+    table = metrics.ensemble(xr.concat([pred] * 4, "member"), target)
+    assert float(table["spread"].max()) == pytest.approx(0, abs=1e-9)
+    np.testing.assert_allclose(table["crps"], abs(pred - target).mean(["window", "lat", "lon"]))
+
+
+def test_a_calibrated_ensemble_spreads_as_far_as_its_mean_errs():
+    rng = np.random.default_rng(0)
+    dims, shape = ("window", "lead", "lat", "lon"), (400, 1, 8, 8)
+    truth, *members = (xr.DataArray(280 + rng.normal(0, 2, shape), dims=dims) for _ in range(5))
+    table = metrics.ensemble(members := xr.concat(members, "member"), truth)
+    error = np.sqrt(float(((members.mean("member") - truth) ** 2).mean()))
+    assert float(table["spread"][0]) * np.sqrt(5 / 4) == pytest.approx(error, rel=0.02)
+    # of a normal distribution with s.d. σ that is known the CRPS is σ / √π in the mean
+    assert float(table["crps"][0]) == pytest.approx(2 / np.sqrt(np.pi), rel=0.02)
+
+
 def test_samples_may_have_any_number_of_dimensions():
     pred, target = forecast(samples=4)
     folded = [

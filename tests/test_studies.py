@@ -242,10 +242,26 @@ def test_what_a_study_alters_is_validated() -> None:
         studies.with_kernel("laptop", 4)
 
 
-@pytest.mark.parametrize("channels", [16, 64, 128])
-def test_a_study_of_size_grows_the_hidden_channels_alone(channels: int) -> None:
-    study = studies.size("ncep-na")
-    for model in ("ConvLSTM", "LS-NTP (equations)"):
-        row = study[f"{model}, {channels} channels"]
-        assert [c.preset.hidden for c in row] == [channels] * 3
-        assert all(records.path_of(c).exists() for c in row)  # trained on a GPU, but for 16
+@pytest.mark.parametrize(("dataset", "channels"), [("ncep-na", 128), ("era5-uk", 64)])
+def test_a_study_of_size_grows_the_hidden_channels_alone(dataset: str, channels: int) -> None:
+    study, main = studies.size(dataset), studies.main(dataset)
+    assert [int(label.split()[-2]) for label in study][-1] == channels
+    for label, row in study.items():
+        model, size = label.rsplit(", ", 1)
+        for config, small in zip(row, main[model], strict=True):
+            hidden = int(size.split()[0])
+            grown = small.preset.model_copy(update={"hidden": hidden, "name": config.preset.name})
+            assert config == studies.again(small, preset=grown)
+            assert (config.key == small.key) == (hidden == 16)
+
+
+def test_a_study_of_epochs_lengthens_the_released_recipe_alone() -> None:
+    study, main = studies.epochs("era5-uk"), studies.main("era5-uk")
+    assert len(study) == 4
+    for label, row in study.items():
+        model, epochs = label.rsplit(", ", 1)
+        for config, short in zip(row, main[f"{model}, released recipe"], strict=True):
+            renamed = {"name": config.preset.name, "epochs": int(epochs.split()[0])}
+            longer = short.preset.model_copy(update=renamed)
+            assert config == studies.again(short, preset=longer)
+            assert (config.key == short.key) == (renamed["epochs"] == 12)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from lsntp import RunConfig
 from lsntp.cli import app
 from lsntp.data.synthetic import synthetic
+from lsntp.results import studies
 from lsntp.runs import records, verification
 from lsntp.runs.verification import verify
 
@@ -38,6 +39,18 @@ def moved(record: xr.Dataset, by: float) -> xr.Dataset:
         sign = rng.choice([-1, 1], record[name].shape)
         other[name] = record[name] + (by * allowed * sign).astype(record[name].dtype)
     return other
+
+
+def test_a_record_of_planted_links_agrees_when_made_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = studies.power(studies.STRONGEST)["LS-NTP (equations), to find"][0]
+    record = records.find(config)
+    for by, answer in ((0.5, "agrees"), (2, "differs")):
+        monkeypatch.setattr(verification, "execute", lambda _, by=by: moved(record, by))
+        found = verify(record)
+        assert (found.answer, found.unlike) == (answer, ())
+        assert set(records.AT_PLACES) <= set(found.table.index)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

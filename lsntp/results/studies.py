@@ -15,7 +15,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from lsntp.data.catalogue import PLANTED, REAL
-from lsntp.data.checks import Odd, checked, one_of
+from lsntp.data.checks import Count, Odd, checked, one_of
 from lsntp.data.datasets import open_dataset
 from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.results import field_records
@@ -58,6 +58,8 @@ BASELINE_KERNELS = (3, 5, 7, 9)
 BASELINES = ("convlstm", "predrnn", "sa-convlstm")
 DISTANCES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 """Distances of the cut, as shares of the largest great-circle distance between two nodes."""
+MEMBERS = 5
+"""Seeds of the study :func:`ensemble`."""
 ROTATIONS = 4
 """Test periods, the data set's own and those before it."""
 
@@ -105,6 +107,21 @@ def tuned(dataset: str, preset: str = "laptop", seeds: int = 3) -> list[RunConfi
     """LS-NTP (tuned), at its own size, or at that of any other preset than ``laptop``."""
     size = "tuned" if preset == "laptop" else preset
     return seeded(seeds, dataset=dataset, model="lsntp-tuned", recipe="tuned", preset=size)
+
+
+def ensemble(dataset: str, preset: str = "laptop") -> Study:
+    """LS-NTP (tuned), its twin with a convolution, and ConvLSTM: five seeds, and their mean."""
+    with_graph, without = tuned_ablation(dataset, preset, MEMBERS).values()
+    rows = {
+        LABELS["lsntp-tuned"]: with_graph,
+        f"{LABELS['lsntp-tuned']}, convolution": without,
+        LABELS["convlstm"]: seeded(MEMBERS, dataset=dataset, model="convlstm", preset=preset),
+    }
+    means = {
+        f"{label}, mean of {MEMBERS}": [again(row[0], members=MEMBERS)]
+        for label, row in rows.items()
+    }
+    return rows | means
 
 
 def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
@@ -246,10 +263,16 @@ def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
     }
 
 
-def epochs(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
-    """What the released recipe brings with the released code's epochs."""
+@checked
+def epochs(
+    dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3, long: Count = EPOCHS
+) -> Study:
+    """What the released recipe brings with more epochs, by default the released code's.
+
+    The book has records of `era5-uk` alone.
+    """
     base = PRESETS[preset]
-    longer = base.model_copy(update={"name": f"{preset}-{EPOCHS}-epochs", "epochs": EPOCHS})
+    longer = base.model_copy(update={"name": f"{preset}-{long}-epochs", "epochs": long})
     common: dict[str, Any] = {"dataset": dataset, "recipe": "released"}
     return {
         f"{LABELS[m]}, {size.epochs} epochs": seeded(seeds, model=m, preset=size, **common)
@@ -426,9 +449,14 @@ STUDIES: dict[str, Studies] = {
     ],
     "baseline-kernels": _of_each(baseline_kernels),
     "power": _of_planted(power, STRENGTHS),
+    "size": _of_each(size),
+    "epochs": lambda sets, preset, seeds: [
+        epochs(d, preset, seeds) for d in sets if d != "ncep-na"
+    ],
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
+    "ensemble": lambda sets, preset, seeds: [ensemble(d, preset) for d in sets],
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
     "switches": _of_planted(switches, (STRONGEST,)),
 }

@@ -11,7 +11,7 @@ import xarray as xr
 
 from lsntp.data.checks import checked, one_of
 from lsntp.results import compare, paper
-from lsntp.results.compare import Rows, between, difference, mae_of, signed
+from lsntp.results.compare import Rows, between, by_seed, difference, mae_of, signed
 from lsntp.runs.config import Preset
 from lsntp.runs.records import config_of, tabulate
 from lsntp.zoo import LABELS, NETWORKS
@@ -176,7 +176,8 @@ def study_table(rows: Rows, against: str) -> pd.DataFrame:
         }
         if label != against:
             cells |= change(difference(group, rows[against]))
-        cells["seeds"] = str(len(group)) if "train_loss" in group[0] else "–"
+        several = len(by_seed(group)[0]) if by_seed(group) else 0
+        cells["seeds"] = str(several or "–")
         cells["parameters"] = f"{int(runs['parameters'].iloc[0]):,}"
         table[label] = cells
     return pd.DataFrame.from_dict(table, orient="index").fillna("–")

@@ -152,6 +152,9 @@ class RunConfig(BaseModel):
         strict=False,
         description="no longer links, in the trained network: scored at each, too",
     )
+    members: Count = Field(
+        default=1, description="networks, of this seed and those that follow; forecast their mean"
+    )
     cases: bool = Field(default=False, description="keep three forecasts: see the record's cases")
 
     @field_validator("dataset", mode="before")
@@ -177,11 +180,11 @@ class RunConfig(BaseModel):
             value = getattr(model, info.field_name)
         return table[known(value, table)] if isinstance(value, str) else value
 
-    @field_validator("recipe", "preset", "seed")
+    @field_validator("recipe", "preset", "seed", "members")
     @classmethod
     def _references_have_none(cls, value: Any, info: ValidationInfo) -> Any:
         if info.data.get("model") in zoo.REFERENCES:
-            return 0 if info.field_name == "seed" else None
+            return {"seed": 0, "members": 1}.get(str(info.field_name))
         return value
 
     @field_validator("parts")
@@ -215,10 +218,25 @@ class RunConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_mean_has_no_graph(self) -> Self:
+        if self.members > 1 and (self.test_cuts_km or self.dataset in PLANTED):
+            raise ValueError(
+                f"members={self.members}: expected 1 with test_cuts_km or planted links, which are "
+                "about one network's graph"
+            )
+        return self
+
     @property
     def linked(self) -> bool:
         """Whether it has LAGC's graph."""
         return {**zoo.MODELS[self.model].parts, **self.parts}.get("lagc", False)
+
+    @property
+    def alone(self) -> list[RunConfig]:
+        """The run of each member by itself."""
+        seeds = range(self.seed, self.seed + self.members)
+        return [self.model_copy(update={"seed": seed, "members": 1}) for seed in seeds]
 
     @property
     def key(self) -> str:
@@ -257,6 +275,8 @@ class RunConfig(BaseModel):
             parts.append("told")
         if self.test_cuts_km:
             parts.append("cuts")
+        if self.members > 1:
+            parts.append(f"mean{self.members}")
         if self.cases:
             parts.append("cases")
         return "-".join(parts)

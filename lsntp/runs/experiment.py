@@ -59,7 +59,8 @@ def execute(
     progress : bool
         Show a bar.
     keep : Path, optional
-        Folder to keep the model in, with its best weights (:meth:`Trained.save`).
+        Folder to keep the model in, with its best weights (:meth:`Trained.save`); of several
+        members each has a folder in it.
 
     Returns
     -------
@@ -69,7 +70,8 @@ def execute(
         ``window_mse`` (window, lead). ``case_prediction`` (lead, lat, lon), K: the forecast of the
         case shown in the book. Networks: ``train_loss``, ``validation_loss`` (epoch), and with a
         graph ``embedding`` (node, feature). With ``test_cuts_km``: ``cut_mae`` (cut, lead) and its
-        parts ``cut_window_mae`` (cut, window), K. With ``cases``: as of :func:`three_cases`.
+        parts ``cut_window_mae`` (cut, window), K. With ``cases``: as of :func:`three_cases`. With
+        ``members`` no losses and no embedding, but as of :func:`lsntp.runs.metrics.ensemble`.
         Attributes: config, key, fingerprint, versions, device, processor, parameters, wall time,
         peak memory, commit.
     """
@@ -77,26 +79,34 @@ def execute(
         field = open_dataset(config.dataset)
         check_size(config, field)
         started = time.perf_counter()
-        trained, data, history = fitted(
-            config, field, checkpoints=checkpoints, device=device, progress=progress
-        )
-        prediction = trained.predict(data, data.split.test)
-        record = scores(prediction, data.targets(data.split.test))
-        record = record.merge(extras(trained, data, history))
+        forecasts, seconds, size = [], 0.0, 0
+        for member in config.alone:
+            trained, data, history = fitted(
+                member, field, checkpoints=checkpoints, device=device, progress=progress
+            )
+            trained.provenance = provenance(data, device)
+            if keep is not None:
+                trained.save(keep if config.members == 1 else keep / f"seed{member.seed}")
+            forecasts.append(trained.predict(data, data.split.test))
+            seconds, size = seconds + history.seconds, size + parameters(trained.model)
+        target = data.targets(data.split.test)
+        if config.members == 1:
+            prediction = forecasts[0]
+            record = scores(prediction, target).merge(extras(trained, data, history))
+        else:
+            members = xr.concat(forecasts, "member")
+            prediction = members.mean("member", keep_attrs=True)
+            record = scores(prediction, target).merge(metrics.ensemble(members, target))
         if config.dataset in PLANTED:
             record = record.merge(at_places(trained, prediction, data))
         if config.cases:
             record = record.merge(three_cases(prediction, data))
-        wall_s = history.seconds or time.perf_counter() - started
-        trained.provenance = provenance(data, device)
-        if keep is not None:
-            trained.save(keep)
         record.attrs = {
             "key": config.key,
             "config": config.model_dump_json(),
             "fingerprint": field.attrs["fingerprint"],
-            "parameters": parameters(trained.model),
-            "wall_s": wall_s,
+            "parameters": size,
+            "wall_s": seconds or time.perf_counter() - started,
             "peak_memory_mib": peak_memory_mib(),
             "device": describe(device),
             "processor": describe_processor(),

@@ -193,6 +193,40 @@ def score(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     return table
 
 
+def ensemble(members: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
+    """Scores of an ensemble of forecasts beside those of its mean, by lead.
+
+    With M members x_m and truth y, pooled over samples and cells:
+
+    ``crps``: mean of ``Σ_m |x_m − y| / M − Σ_m Σ_n |x_m − x_n| / (2 M (M − 1))``, the continuous
+    ranked probability score that does not depend on M in expectation (Ferro 2014, doi
+    10.1002/qj.2270); ``spread``: root of the mean variance of the members, which, times
+    ``sqrt((M + 1) / M)``, is the RMSE of the mean where members and truth are exchangeable.
+
+    Parameters
+    ----------
+    members : DataArray (member, window, lead, lat, lon), K
+        Two or more.
+    target : DataArray (window, lead, lat, lon), K
+
+    Returns
+    -------
+    Dataset
+        ``crps``, ``spread`` (lead); ``member_mae`` (member, lead). K.
+    """
+    samples, count = ("window", "lat", "lon"), members.sizes["member"]
+    members, target = members.astype(np.float64), target.astype(np.float64)
+    members = members.where(target.notnull())  # masked cells do not count
+    error = abs(members - target).mean(samples)
+    # Σ_m Σ_n |x_m − x_n| = 2 Σ_m (2 m − M − 1) x_(m), in ascending order, m = 1 … M
+    ascending = members.copy(data=np.sort(members, axis=members.get_axis_num("member")))
+    rank = xr.DataArray(2.0 * np.arange(1, count + 1) - count - 1, dims="member")
+    apart = (rank * ascending).sum("member", skipna=False).mean(samples) / (count * (count - 1))
+    spread = np.sqrt(members.var("member", ddof=1).mean(samples))
+    scores = xr.Dataset({"crps": error.mean("member") - apart, "spread": spread})
+    return scores.assign(member_mae=error)
+
+
 def error_maps(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     """Errors of each cell, averaged over samples only.
 

@@ -7,7 +7,7 @@ import os
 import random
 import re
 import warnings
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +37,9 @@ SCORES_ONLY = (
     "cases_prediction",
     "cases_truth",
     "cases_time",
+    "crps",
+    "spread",
+    "member_mae",
 )
 """What the record of a study's variant keeps."""
 AT_PLACES = ("place_mae", "place_day_mae", "other_day_mae", "link_auc")
@@ -287,7 +290,10 @@ def run(
         return read(path)
     if first:
         check_folders(path)
-    with FileLock(checkpoints / f"{config.key}.lock") if first else nullcontext():
+    keys = sorted({config.key, *(member.key for member in config.alone)}) if first else []
+    with ExitStack() as locks:
+        for key in keys:
+            locks.enter_context(FileLock(checkpoints / f"{key}.lock"))
         if team.broadcast(first and not is_current(config, folder)):  # nor made while it waited
             record = execute(
                 config,
@@ -299,8 +305,9 @@ def run(
             if first:
                 write(kept(record, config), path)
         team.barrier()  # no process reads before the first has written
-        for leftover in checkpoints.glob(f"{config.key}-*.safetensors") if first else ():
-            leftover.unlink()
+        for key in keys:
+            for leftover in checkpoints.glob(f"{key}-*.safetensors"):
+                leftover.unlink()
     return read(path)
 
 

@@ -88,6 +88,7 @@ def verify(record: xr.Dataset) -> Verification:
 TRAINED = (
     *metrics.SCORES,
     *("mae_map", "bias_map", "window_mae", "window_mse", "case_prediction", "cases_prediction"),
+    *("crps", "spread", "member_mae", *records.AT_PLACES),
     *("train_loss", "validation_loss", "embedding", "cut_mae", "cut_window_mae"),
 )
 """Variables of a record that depend on the fitted model."""
