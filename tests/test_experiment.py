@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from lsntp import RunConfig, load_records, open_dataset, run, score
 from lsntp.cli import app
-from lsntp.results import compare, studies
+from lsntp.results import compare, studies, tables
 from lsntp.runs import records, training
 from lsntp.runs.config import PRESETS
 from lsntp.runs.experiment import execute
@@ -258,11 +258,32 @@ def test_a_mean_of_members_is_that_of_their_own_forecasts(own_field: str) -> Non
         np.testing.assert_allclose(record[name], by_hand[name], rtol=1e-5)
     errors = [abs(f - truth).mean(["window", "lat", "lon"]) for f in forecasts]
     np.testing.assert_allclose(record["member_mae"], errors, rtol=1e-5)
-    assert float(record["mae"].mean()) < float(record["member_mae"].mean())
+    without = [
+        abs(sum(forecasts) - f - 2 * truth).mean(["window", "lat", "lon"]) / 2 for f in forecasts
+    ]
+    np.testing.assert_allclose(record["others_mae"], without, rtol=1e-5)
     checkpoints = records.cache_dir() / "checkpoints"
     assert not list(checkpoints.glob("*.safetensors"))
-    assert compare.by_seed([record]) == [record["member_mae"].mean("lead").to_numpy().tolist()]
+    (pseudo,) = compare.by_seed([record])  # its error's s.d. is the jackknife's
+    errors = np.mean(without, axis=1)
+    by_hand = 2 / 3 * ((errors - errors.mean()) ** 2).sum()
+    assert np.var(pseudo, ddof=1) / 3 == pytest.approx(by_hand, rel=1e-4)
+    assert tables.study_table({"mean": [record]}, "mean").loc["mean", "seeds"] == "3"
     assert verify(record).answer == "identical"
+
+
+def test_a_member_that_forecasts_nothing_is_told(
+    own_field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict = Trained.predict
+
+    def astray(trained: Trained, *args: object) -> xr.DataArray:
+        forecast = predict(trained, *args)
+        return forecast * np.nan if trained.config.seed == 1 else forecast
+
+    monkeypatch.setattr(Trained, "predict", astray)
+    with pytest.raises(ValueError, match="NaN"):
+        execute(smoke(own_field, "convlstm", members=3))
 
 
 def test_an_interrupted_mean_goes_on_where_it_was(
@@ -289,7 +310,12 @@ def test_an_interrupted_mean_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize(
-    "settings", [{"test_cuts_km": (0.0,)}, {"dataset": "ncep-na-planted-50-lag1"}]
+    "settings",
+    [
+        {"test_cuts_km": (0.0,)},
+        {"dataset": "ncep-na-planted-50-lag1"},
+        {"dataset": "synthetic", "told": True},
+    ],
 )
 def test_a_mean_is_refused_what_is_about_one_graph(settings: dict[str, object]) -> None:
     chosen = {"dataset": "era5-uk", "model": "lsntp-equations", **settings}

@@ -159,6 +159,14 @@ def test_an_ensemble_by_loops(count):
         assert table["spread"][lead] == pytest.approx(np.sqrt(squares.mean()))
         by_member = [np.abs(x[m] - y).mean() for m in range(count)]
         np.testing.assert_allclose(table["member_mae"][:, lead], by_member)
+        others = [np.abs(np.delete(x, m, 0).mean(0) - y).mean() for m in range(count)]
+        np.testing.assert_allclose(table["others_mae"][:, lead], others)
+
+
+def test_one_member_is_no_ensemble():
+    pred, target = (a.rename(sample="window") for a in forecast())
+    with pytest.raises(ValueError, match="two or more"):
+        metrics.ensemble(pred.expand_dims("member"), target)
 
 
 def test_members_that_agree_have_no_spread_and_the_crps_of_one():

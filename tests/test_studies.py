@@ -14,6 +14,7 @@ from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import Windows, prepare, split
 from lsntp.results import studies, tables
 from lsntp.runs import records
+from lsntp.runs.config import PRESETS
 from lsntp.runs.experiment import execute, three_cases
 from lsntp.runs.trained import build_network
 from lsntp.zoo import LABELS, MAIN, Ridge
@@ -242,6 +243,9 @@ def test_what_a_study_alters_is_validated() -> None:
         studies.with_kernel("laptop", 4)
 
 
+SIZED = ("ConvLSTM", "LS-NTP (equations)")
+
+
 @pytest.mark.parametrize(("dataset", "channels"), [("ncep-na", 128), ("era5-uk", 64)])
 def test_a_study_of_size_grows_the_hidden_channels_alone(dataset: str, channels: int) -> None:
     study, main = studies.size(dataset), studies.main(dataset)
@@ -253,6 +257,27 @@ def test_a_study_of_size_grows_the_hidden_channels_alone(dataset: str, channels:
             grown = small.preset.model_copy(update={"hidden": hidden, "name": config.preset.name})
             assert config == studies.again(small, preset=grown)
             assert (config.key == small.key) == (hidden == 16)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "paper-era5", "paper"])
+def test_studies_of_size_and_epochs_hold_the_presets_own(preset: str) -> None:
+    own = PRESETS[preset]
+    study = studies.size("era5-uk", preset)
+    hidden = sorted({16, 64, own.hidden})
+    assert [*study] == [f"{m}, {n} channels" for n in hidden for m in SIZED]
+    assert all(c.preset == own for c in study[f"ConvLSTM, {own.hidden} channels"])
+    for long in (own.epochs, 90):
+        study = studies.epochs("era5-uk", preset, 2, long)
+        assert len(study) == 2 * len({own.epochs, long})
+        assert all(c.preset == own for c in study[f"ConvLSTM, {own.epochs} epochs"])
+
+
+def test_a_study_of_ensembles_has_the_mean_of_each_row() -> None:
+    study = studies.ensemble("era5-uk")
+    means = {k: row for k, row in study.items() if k.endswith("mean of 5")}
+    assert len(means) == 3 == len(study) - 3
+    for label, (mean,) in means.items():
+        assert mean.alone == study[label.removesuffix(", mean of 5")]
 
 
 def test_a_study_of_epochs_lengthens_the_released_recipe_alone() -> None:

@@ -26,7 +26,7 @@ from lsntp.data.checks import (
 from lsntp.data.datasets import Datasets
 from lsntp.data.reanalyses import REMOTE
 from lsntp.data.sources import go_by_file
-from lsntp.results.studies import STRONGEST
+from lsntp.results.studies import PLANTED_SETS
 from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
@@ -173,7 +173,20 @@ def power(
     ------
     ValueError
     """
-    return marked(dataset, preset, seeds, book=[STRONGEST])
+    return marked(dataset, preset, seeds, book=[*PLANTED_SETS])
+
+
+@checked
+def size_and_epochs(
+    dataset: Datasets, preset: PresetName, seeds: Seeds, epochs: Count, rerun: bool
+) -> list[str]:
+    """Check the parameters of ``18_size_and_epochs``; return the data sets as a list.
+
+    Raises
+    ------
+    ValueError
+    """
+    return marked(dataset, preset, seeds)
 
 
 def beside_references(models: Sequence[str]) -> list[str]:

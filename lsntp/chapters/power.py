@@ -5,14 +5,20 @@ Shown in the notebook ``17_power``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lsntp.results.compare import Rows, difference
-from lsntp.results.studies import WAYS
+from lsntp.data.catalogue import PLANTED
+from lsntp.figures.studies import MARKERS
+from lsntp.figures.style import WIDTH, label_colours
+from lsntp.results.compare import LOWER, Rows, difference
+from lsntp.results.studies import ASKED, TUNED_UNTIED, WAYS
+from lsntp.zoo import LABELS
 
 Where = Literal["place", "other"]
 
@@ -41,6 +47,123 @@ def changes(rows: Rows, where: Where = "place") -> dict[str, pd.DataFrame]:
         ).T
         for way in WAYS[1:]
     }
+
+
+def by_strength(rows: Mapping[str, Rows]) -> pd.DataFrame:
+    """Put :func:`changes` at the places of several planted data sets below each other.
+
+    Parameters
+    ----------
+    rows : mapping of data set -> label -> records
+
+    Returns
+    -------
+    DataFrame
+        A line a data set, way and forecaster of :data:`lsntp.results.studies.ASKED`: ``links``
+        (field and lag in steps), ``strength``, ``way``, ``forecaster``, and those of
+        :func:`~lsntp.results.compare.difference`, K.
+    """
+    parts = []
+    for name, of_set in rows.items():
+        planting = PLANTED[name]
+        links = f"{planting.base}, lag {planting.lag}"
+        for way, table in changes(of_set).items():
+            part = table.loc[[*ASKED]].rename_axis("forecaster").reset_index()
+            parts.append(part.assign(links=links, strength=planting.strength, way=way))
+    return pd.concat(parts, ignore_index=True).convert_dtypes()
+
+
+def noticed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the strength from which on links are seen to bring something; "–" if there is none.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`by_strength`.
+
+    Returns
+    -------
+    DataFrame
+        A line a forecaster; columns (links, way).
+    """
+    groups = table.sort_values("strength", ascending=False).groupby(
+        ["forecaster", "links", "way"], sort=False
+    )
+
+    def least(group: pd.DataFrame) -> str:
+        seen = group["strength"][(group["verdict"] == LOWER).cummin()]
+        return f"{seen.min():g}" if len(seen) else "–"
+
+    shown = {key: least(group) for key, group in groups}
+    return pd.Series(shown).unstack([1, 2]).loc[[*ASKED]]
+
+
+def over_all_cells(
+    table: pd.DataFrame, share: Mapping[str, float], ablations: Mapping[str, pd.Series]
+) -> pd.DataFrame:
+    """Return what known links are worth over all cells, beside what an ablation tells from nothing.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`by_strength`.
+    share : mapping of links -> float
+        The share of the cells that links are planted in.
+    ablations : mapping of links -> Series
+        :func:`~lsntp.results.compare.difference` of LS-NTP with its graph from LS-NTP without, on
+        the field as it is.
+
+    Returns
+    -------
+    DataFrame
+        A line a field, lag and strength: the gain of ridge that is told, at the places and over all
+        cells, and half the ablation's 95 % interval, K.
+    """
+    ridge = table[(table["forecaster"] == ASKED[0]) & (table["way"] == "told")]
+    ridge = ridge.set_index(["links", "strength"])["difference"].astype(float)
+    shares = ridge.index.get_level_values("links").map(share)
+    halves = {links: (d["high"] - d["low"]) / 2 for links, d in ablations.items()}
+    return pd.DataFrame(
+        {
+            "at the places (K)": -ridge,
+            "over all cells (K)": -ridge * shares,
+            "an ablation tells (K)": ridge.index.get_level_values("links").map(halves),
+        }
+    )
+
+
+def gains(table: pd.DataFrame) -> np.ndarray:
+    """Draw what links bring against their strength: a row a field and lag, a column a way.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`by_strength`.
+
+    Returns
+    -------
+    array of Axes (links, way)
+    """
+    fields, colours = [*table["links"].unique()], label_colours([*ASKED])
+    colours[TUNED_UNTIED] = label_colours([LABELS["lsntp-tuned"]])[LABELS["lsntp-tuned"]]
+    size = (WIDTH, 0.9 + 2.7 * len(fields))
+    figure, axes = plt.subplots(
+        len(fields), 2, figsize=size, sharex=True, sharey="row", squeeze=False
+    )
+    for (links, way), panel in table.groupby(["links", "way"], sort=False):
+        ax = axes[fields.index(links), WAYS.index(way) - 1]
+        for k, (label, line) in enumerate(panel.groupby("forecaster", sort=False)):
+            x, y, seen = line["strength"] + 0.015 * (k - 1), line["difference"], line["verdict"]
+            style = {"marker": MARKERS[k], "color": colours[label], "markersize": 7, "mew": 1.6}
+            ax.vlines(x, line["low"], line["high"], color=colours[label], linewidth=2)
+            ax.plot(x, y, markerfacecolor="white", label=label, **style)
+            ax.plot(x[seen == LOWER], y[seen == LOWER], linestyle="", **style)
+        ax.axhline(0, color="black", linestyle=":", linewidth=1, zorder=0)
+        ax.set(title=f"{links}, {way}", xticks=sorted(table["strength"].unique()))
+    figure.supxlabel("strength of the links", fontsize=12)
+    figure.supylabel("change in MAE at the places (K)", fontsize=12)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return axes
 
 
 def forecasters(rows: Rows) -> dict[str, Sequence[xr.Dataset]]:

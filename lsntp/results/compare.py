@@ -61,10 +61,20 @@ def seed_mean(runs: Sequence[xr.Dataset], name: str) -> xr.DataArray:
 def by_seed(runs: Sequence[xr.Dataset]) -> list[list[float]]:
     """Return the MAE of each run of a row, K, as :func:`interval` takes it: none if not trained.
 
-    Of a mean over members theirs: it scatters with the seeds no more than their mean error.
+    Of a mean over M members the jackknife's pseudo-values, M times its error less M − 1 times that
+    of the mean without each: their variance through M is that of its error.
+
+    Raises
+    ------
+    ValueError
+        Of several such means, which may share members.
     """
-    if "member_mae" in runs[0]:
-        return [runs[0]["member_mae"].mean("lead").to_numpy().tolist()]
+    if "others_mae" in runs[0]:
+        if len(runs) > 1:
+            raise ValueError(f"{len(runs)} means over members in a row: expected one")
+        without = runs[0]["others_mae"].mean("lead").to_numpy()
+        whole, count = float(runs[0]["mae"].mean()), len(without)
+        return [(count * whole - (count - 1) * without).tolist()]
     return [mae_of(runs)] if "train_loss" in runs[0] else []
 
 
@@ -180,9 +190,9 @@ def over_periods(periods: Sequence[Rows], ours: str, theirs: str) -> pd.Series:
         )
 
     seeds = [
-        list(np.mean([mae_of(period[label]) for period in periods], axis=0))
+        list(np.mean(several, axis=0))
         for label in (ours, theirs)
-        if by_seed(periods[0][label])
+        for several in zip(*(by_seed(period[label]) for period in periods), strict=True)
     ]
     return interval(errors(ours), errors(theirs), seeds)
 

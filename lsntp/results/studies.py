@@ -39,13 +39,13 @@ WAYS = ("without", "to find", "told")
 """Rows of each forecaster in the study :func:`power`."""
 
 STRONGEST = "ncep-na-planted-100-lag1"
-"""Strong links, and fast ones: every forecaster of the study :func:`power` is tried on them."""
-STRENGTHS = tuple(
+"""The data set on which the study :func:`power` tries every forecaster."""
+PLANTED_SETS = tuple(
     f"{base}-planted-{percent}-lag1" for base in ("ncep-na", "era5-uk") for percent in (25, 50, 100)
 )
-"""The data sets of the study :func:`power`, by strength."""
+"""The data sets of the study :func:`power`."""
 ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
-"""The forecasters that are tried at each strength."""
+"""The forecasters that it tries on all."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
@@ -256,9 +256,9 @@ def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
     }
     sizes[base.hidden] = base
     return {
-        f"{LABELS[m]}, {n} channels": seeded(seeds, dataset=dataset, model=m, preset=size)
-        for n, size in sorted(sizes.items())
-        if n <= 64 or dataset == "ncep-na"
+        f"{LABELS[m]}, {n} channels": seeded(seeds, dataset=dataset, model=m, preset=sizes[n])
+        for n in sorted(sizes)
+        if n <= 64 or n == base.hidden or dataset == "ncep-na"
         for m in ("convlstm", LSNTP)
     }
 
@@ -273,10 +273,11 @@ def epochs(
     """
     base = PRESETS[preset]
     longer = base.model_copy(update={"name": f"{preset}-{long}-epochs", "epochs": long})
+    lengths = {base.epochs: base, long: base if long == base.epochs else longer}
     common: dict[str, Any] = {"dataset": dataset, "recipe": "released"}
     return {
-        f"{LABELS[m]}, {size.epochs} epochs": seeded(seeds, model=m, preset=size, **common)
-        for size in (base, longer)
+        f"{LABELS[m]}, {n} epochs": seeded(seeds, model=m, preset=length, **common)
+        for n, length in lengths.items()
         for m in ("convlstm", "lsntp-released")
     }
 
@@ -338,7 +339,7 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     """What links planted in a data set bring to whoever has to find them, or is told.
 
     Each forecaster has three rows, ``forecaster, way`` of `WAYS`: *without* far links, as it finds
-    them, *told* the truth. At any other strength than the `STRONGEST` they are those of `ASKED`.
+    them, *told* the truth. On any other data set than `STRONGEST` they are those of `ASKED`.
     """
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
     ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
@@ -364,8 +365,8 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     }
 
 
-def switches(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
-    """What keeps LS-NTP (untied) from using links that it is told: one thing changed at a time.
+def switches(dataset: str, preset: PresetName = "laptop") -> Study:
+    """What keeps LS-NTP (untied) from using links that it is told: one thing at a time, one seed.
 
     Each row is beside its twin without a graph, the row ``…, no graph``.
     """
@@ -390,9 +391,9 @@ def switches(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> S
     for label, changed in rows.items():
         config = {"dataset": dataset, "model": model, "preset": preset, **changed}
         parts = config.pop("parts", {})
-        study[label] = seeded(seeds, told=True, parts=parts, **config)
+        study[label] = seeded(1, told=True, parts=parts, **config)
         without = parts | {"lagc": False}
-        study[f"{label}, no graph"] = seeded(seeds, parts=without, **config)
+        study[f"{label}, no graph"] = seeded(1, parts=without, **config)
     return study
 
 
@@ -412,6 +413,8 @@ REAL_SETS = ("ncep-na", "era5-uk")
 """The data sets that the book's studies are made on."""
 ROTATED = ("era5-uk",)
 """Those whose test period is rotated."""
+LONG = ("era5-uk",)
+"""Those with the study :func:`epochs`."""
 
 Studies = Callable[[Sequence[str], str, int], list[Study]]
 
@@ -448,17 +451,20 @@ STUDIES: dict[str, Studies] = {
         for r in range(1, ROTATIONS)
     ],
     "baseline-kernels": _of_each(baseline_kernels),
-    "power": _of_planted(power, STRENGTHS),
+    "screened": lambda sets, preset, seeds: [
+        {LABELS["ridge-screened"]: seeded(1, dataset=d, model="ridge-screened")} for d in sets
+    ],
+    "power": _of_planted(power, PLANTED_SETS),
+    "switches": _of_planted(lambda name, preset, _: switches(name, preset), (STRONGEST,)),
     "size": _of_each(size),
     "epochs": lambda sets, preset, seeds: [
-        epochs(d, preset, seeds) for d in sets if d != "ncep-na"
+        epochs(d, preset, seeds) for d in (LONG if sets == REAL_SETS else sets)
     ],
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
     "ensemble": lambda sets, preset, seeds: [ensemble(d, preset) for d in sets],
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
-    "switches": _of_planted(switches, (STRONGEST,)),
 }
 """Likewise, studies of which the book has no records."""
 

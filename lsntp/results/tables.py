@@ -176,8 +176,7 @@ def study_table(rows: Rows, against: str) -> pd.DataFrame:
         }
         if label != against:
             cells |= change(difference(group, rows[against]))
-        several = len(by_seed(group)[0]) if by_seed(group) else 0
-        cells["seeds"] = str(several or "–")
+        cells["seeds"] = str(sum(map(len, by_seed(group))) or "–")
         cells["parameters"] = f"{int(runs['parameters'].iloc[0]):,}"
         table[label] = cells
     return pd.DataFrame.from_dict(table, orient="index").fillna("–")
@@ -268,7 +267,9 @@ def curves(rows: Rows, along: str) -> pd.DataFrame:
         The varied field of :class:`lsntp.runs.config.Preset`, as "kernel".
     """
     runs = [r for group in rows.values() for r in group]
-    lines = [(config_of(r).model, getattr(preset_of(r), along), *mae_of([r])) for r in runs]
+    lines = [
+        (config_of(r).model, getattr(preset_of(r), along), float(r["mae"].mean())) for r in runs
+    ]
     return pd.DataFrame(lines, columns=["curve", "at", "mae"])
 
 

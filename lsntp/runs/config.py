@@ -220,10 +220,10 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _a_mean_has_no_graph(self) -> Self:
-        if self.members > 1 and (self.test_cuts_km or self.dataset in PLANTED):
+        if self.members > 1 and (self.test_cuts_km or self.told or self.dataset in PLANTED):
             raise ValueError(
-                f"members={self.members}: expected 1 with test_cuts_km or planted links, which are "
-                "about one network's graph"
+                f"members={self.members}: expected 1 with test_cuts_km, told or planted links, "
+                "which are about one network's graph"
             )
         return self
 

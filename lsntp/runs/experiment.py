@@ -78,24 +78,26 @@ def execute(
     with one_thread():
         field = open_dataset(config.dataset)
         check_size(config, field)
-        started = time.perf_counter()
-        forecasts, seconds, size = [], 0.0, 0
+        forecasts, wall_s, size = [], 0.0, 0
         for member in config.alone:
+            started = time.perf_counter()
             trained, data, history = fitted(
                 member, field, checkpoints=checkpoints, device=device, progress=progress
             )
+            forecasts.append(trained.predict(data, data.split.test))
+            wall_s += history.seconds or time.perf_counter() - started
+            size += parameters(trained.model)
             trained.provenance = provenance(data, device)
             if keep is not None:
                 trained.save(keep if config.members == 1 else keep / f"seed{member.seed}")
-            forecasts.append(trained.predict(data, data.split.test))
-            seconds, size = seconds + history.seconds, size + parameters(trained.model)
         target = data.targets(data.split.test)
         if config.members == 1:
             prediction = forecasts[0]
             record = scores(prediction, target).merge(extras(trained, data, history))
         else:
-            members = xr.concat(forecasts, "member")
-            prediction = members.mean("member", keep_attrs=True)
+            seeds = pd.Index([member.seed for member in config.alone], name="member")
+            members = xr.concat(forecasts, seeds)
+            prediction = members.mean("member", skipna=False, keep_attrs=True)
             record = scores(prediction, target).merge(metrics.ensemble(members, target))
         if config.dataset in PLANTED:
             record = record.merge(at_places(trained, prediction, data))
@@ -106,7 +108,7 @@ def execute(
             "config": config.model_dump_json(),
             "fingerprint": field.attrs["fingerprint"],
             "parameters": size,
-            "wall_s": seconds or time.perf_counter() - started,
+            "wall_s": wall_s,
             "peak_memory_mib": peak_memory_mib(),
             "device": describe(device),
             "processor": describe_processor(),

@@ -212,9 +212,17 @@ def ensemble(members: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``crps``, ``spread`` (lead); ``member_mae`` (member, lead). K.
+        ``crps``, ``spread`` (lead), and the MAE of each member and of the mean of all others,
+        ``member_mae``, ``others_mae`` (member, lead). K.
+
+    Raises
+    ------
+    ValueError
+        Of a single member.
     """
     samples, count = ("window", "lat", "lon"), members.sizes["member"]
+    if count < 2:
+        raise ValueError("one member is no ensemble: expected two or more")
     members, target = members.astype(np.float64), target.astype(np.float64)
     members = members.where(target.notnull())  # masked cells do not count
     error = abs(members - target).mean(samples)
@@ -223,8 +231,18 @@ def ensemble(members: xr.DataArray, target: xr.DataArray) -> xr.Dataset:
     rank = xr.DataArray(2.0 * np.arange(1, count + 1) - count - 1, dims="member")
     apart = (rank * ascending).sum("member", skipna=False).mean(samples) / (count * (count - 1))
     spread = np.sqrt(members.var("member", ddof=1).mean(samples))
-    scores = xr.Dataset({"crps": error.mean("member") - apart, "spread": spread})
-    return scores.assign(member_mae=error)
+    others = (members.sum("member", skipna=False) - members) / (count - 1)
+    scores = xr.Dataset(
+        {
+            "crps": error.mean("member") - apart,
+            "spread": spread,
+            "member_mae": error,
+            "others_mae": abs(others - target).mean(samples),
+        }
+    ).transpose("member", "lead")
+    for variable in scores.data_vars.values():
+        variable.attrs["units"] = "K"
+    return scores
 
 
 def error_maps(pred: xr.DataArray, target: xr.DataArray) -> xr.Dataset:

@@ -40,6 +40,7 @@ SCORES_ONLY = (
     "crps",
     "spread",
     "member_mae",
+    "others_mae",
 )
 """What the record of a study's variant keeps."""
 AT_PLACES = ("place_mae", "place_day_mae", "other_day_mae", "link_auc")

@@ -88,7 +88,7 @@ def verify(record: xr.Dataset) -> Verification:
 TRAINED = (
     *metrics.SCORES,
     *("mae_map", "bias_map", "window_mae", "window_mse", "case_prediction", "cases_prediction"),
-    *("crps", "spread", "member_mae", *records.AT_PLACES),
+    *("crps", "spread", "member_mae", "others_mae", *records.AT_PLACES),
     *("train_loss", "validation_loss", "embedding", "cut_mae", "cut_window_mae"),
 )
 """Variables of a record that depend on the fitted model."""
@@ -146,6 +146,8 @@ def allowed(
 def other_seeds(record: xr.Dataset) -> list[xr.Dataset]:
     """Return the stored records of the same data that differ from a record in the seed alone."""
     config = records.config_of(record)
+    if config.members > 1:  # with another first seed they share most members
+        return []
     others = [config.model_copy(update={"seed": seed}) for seed in range(10)]
     paths = [records.path_of(other) for other in others if other.seed != config.seed]
     stored = [records.read(path) for path in paths if path.exists()]
