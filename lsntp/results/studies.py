@@ -35,14 +35,14 @@ WITH_GRAPH = tuple(m for m in MAIN if MODELS[m].graph)
 
 TUNED_UNTIED = "LS-NTP (tuned, untied)"
 """Label of LS-NTP (tuned) with a kernel of its own for the links."""
+NETWORK_KERNELS = ("no graph", "one kernel", "two kernels")
+"""Rows of each network in the study :func:`switches`."""
 WAYS = ("without", "to find", "told")
 """Rows of each forecaster in the study :func:`power`."""
 
 STRONGEST = "ncep-na-planted-100-lag1"
 """The data set on which the study :func:`power` tries every forecaster."""
-PLANTED_SETS = tuple(
-    f"{base}-planted-{percent}-lag1" for base in ("ncep-na", "era5-uk") for percent in (25, 50, 100)
-)
+PLANTED_SETS = ("ncep-na-planted-50-lag1", STRONGEST, "era5-uk-planted-100-lag1")
 """The data sets of the study :func:`power`."""
 ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
 """The forecasters that it tries on all."""
@@ -267,10 +267,7 @@ def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
 def epochs(
     dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3, long: Count = EPOCHS
 ) -> Study:
-    """What the released recipe brings with more epochs, by default the released code's.
-
-    The book has records of `era5-uk` alone.
-    """
+    """What the released recipe brings with more epochs, by default the released code's."""
     base = PRESETS[preset]
     longer = base.model_copy(update={"name": f"{preset}-{long}-epochs", "epochs": long})
     lengths = {base.epochs: base, long: base if long == base.epochs else longer}
@@ -366,34 +363,26 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
 
 
 def switches(dataset: str, preset: PresetName = "laptop") -> Study:
-    """What keeps LS-NTP (untied) from using links that it is told: one thing at a time, one seed.
+    """What keeps LS-NTP from using links that it is told: one seed of four networks, each thrice.
 
-    Each row is beside its twin without a graph, the row ``…, no graph``.
+    Rows are ``network, kernel`` of `NETWORK_KERNELS`: without a graph; told the links, with the
+    paper's one kernel for a cell and its links; with one of their own.
     """
-    size, model = PRESETS[preset], "lsntp-untied"
-
-    def resized(name: str, **values: Any) -> Preset:
-        return size.model_copy(update={"name": f"{preset}-{name}", **values})
-
-    rows: dict[str, dict[str, Any]] = {
-        "LS-NTP (untied)": {},
-        "forecast of the field": {"recipe": altered(residual=False)},
-        "grid not halved": {"preset": resized("whole-grid", downsample=False)},
-        "three times the epochs": {"preset": resized("long", epochs=3 * size.epochs)},
-        TUNED_UNTIED: {
-            "model": "lsntp-tuned",
-            "recipe": "tuned",
-            "preset": "tuned" if preset == "laptop" else preset,
-            "parts": {"tied": False},
-        },
+    whole = PRESETS[preset].model_copy(update={"name": f"{preset}-whole-grid", "downsample": False})
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset, "model": "lsntp-untied"}
+    (best,) = tuned(dataset, preset, 1)
+    networks = {
+        "LS-NTP": RunConfig(**common),
+        "… forecasts the field": RunConfig(**common, recipe=altered(residual=False)),
+        "… on the whole grid": RunConfig(**(common | {"preset": whole})),
+        "LS-NTP (tuned)": changed(best, tied=False),
     }
     study: Study = {}
-    for label, changed in rows.items():
-        config = {"dataset": dataset, "model": model, "preset": preset, **changed}
-        parts = config.pop("parts", {})
-        study[label] = seeded(1, told=True, parts=parts, **config)
-        without = parts | {"lagc": False}
-        study[f"{label}, no graph"] = seeded(1, parts=without, **config)
+    for label, config in networks.items():
+        own = again(config, told=True)
+        one = changed(own, tied=True) if config.model == best.model else again(own, model=LSNTP)
+        three = (changed(config, lagc=False), one, own)
+        study |= {f"{label}, {k}": [c] for k, c in zip(NETWORK_KERNELS, three, strict=True)}
     return study
 
 
@@ -413,8 +402,6 @@ REAL_SETS = ("ncep-na", "era5-uk")
 """The data sets that the book's studies are made on."""
 ROTATED = ("era5-uk",)
 """Those whose test period is rotated."""
-LONG = ("era5-uk",)
-"""Those with the study :func:`epochs`."""
 
 Studies = Callable[[Sequence[str], str, int], list[Study]]
 
@@ -457,12 +444,10 @@ STUDIES: dict[str, Studies] = {
     "power": _of_planted(power, PLANTED_SETS),
     "switches": _of_planted(lambda name, preset, _: switches(name, preset), (STRONGEST,)),
     "size": _of_each(size),
-    "epochs": lambda sets, preset, seeds: [
-        epochs(d, preset, seeds) for d in (LONG if sets == REAL_SETS else sets)
-    ],
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
+    "epochs": _of_each(epochs),
     "ensemble": lambda sets, preset, seeds: [ensemble(d, preset) for d in sets],
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
 }
