@@ -767,7 +767,7 @@ PARAMETERS: dict[str, dict[str, tuple]] = {
     "17": STUDIES | {"dataset": (*NO_DATASETS, "ncep-na", ["era5-uk-planted-50-lag2"])},
     "13": {"rerun": ("no", 1), "machine": (5, None), "clone": (5, None)},
 }
-for name in ("05", "06", "07", "08", "12", "14", "15"):
+for name in ("05", "06", "07", "08", "12", "14", "15", "18"):
     PARAMETERS[name] = STUDIES
 for name, bad in PARAMETERS.items():
     for parameter, values in bad.items():

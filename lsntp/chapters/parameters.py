@@ -176,19 +176,6 @@ def power(
     return marked(dataset, preset, seeds, book=[*PLANTED_SETS])
 
 
-@checked
-def size_and_epochs(
-    dataset: Datasets, preset: PresetName, seeds: Seeds, epochs: Count, rerun: bool
-) -> list[str]:
-    """Check the parameters of ``18_size_and_epochs``; return the data sets as a list.
-
-    Raises
-    ------
-    ValueError
-    """
-    return marked(dataset, preset, seeds)
-
-
 def beside_references(models: Sequence[str]) -> list[str]:
     """Put persistence and ridge, which all are compared with, before models chosen without them."""
     return [m for m in ("persistence", "ridge") if m not in models] + list(models)
