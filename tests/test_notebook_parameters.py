@@ -22,6 +22,7 @@ from nbformat.v4 import new_output
 from traitlets.config import Config
 
 from lsntp.data.synthetic import synthetic
+from lsntp.results import studies
 from lsntp.zoo import LABELS, MAIN
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -36,6 +37,7 @@ STUDIES = (
     "12_paper_and_code",
     "14_recipe",
     "15_tuned",
+    "18_size_and_epochs",
 )
 
 
@@ -147,6 +149,14 @@ def test_the_main_table_trains_on_a_field_of_ones_own(own_field: Path) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_trains_on_a_field_of_ones_own(own_field: Path, name: str) -> None:
     assert_it_went_well(execute(own_field, name, "in-this-process", **own(own_field)), own_field)
+
+
+@pytest.mark.parametrize("chosen", studies.PLANTED_SETS)
+def test_the_power_of_one_planted_set(tmp_path: Path, chosen: str) -> None:
+    notebook = execute(tmp_path, "17_power", "in-this-process", dataset=chosen)
+    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    assert not any(o.output_type == "error" for o in outputs)
+    assert any(f"below are of {chosen}" in str(o.get("data", {})) for o in outputs)
 
 
 def test_the_test_weeks_of_ones_own_field_take_a_subset_of_models(own_field: Path) -> None:

@@ -76,6 +76,84 @@ def test_what_is_measured(rows: dict[str, list[xr.Dataset]]) -> None:
     assert table.loc["net", ("AUC", "to find")] == "0.50 to 0.70"
 
 
+def test_the_smallest_strength_is_that_of_the_verdicts() -> None:
+    levels = {25: (2.0, 2.0), 50: (2.0, 1.9), 100: (1.8, 1.8)}  # to find, told; 2.0 without
+    rows = {
+        f"ncep-na-planted-{percent}-lag1": {
+            f"{label}, {way}": runs(level, 3, 0.5)
+            for label in studies.ASKED
+            for way, level in zip(studies.WAYS, (2.0, *of_way), strict=True)
+        }
+        for percent, of_way in levels.items()
+    }
+    table = power.by_strength(rows)
+    assert len(table) == len(levels) * 2 * len(studies.ASKED)
+    told = table[(table["way"] == "told") & (table["forecaster"] == studies.ASKED[0])]
+    assert [*told["strength"]] == [0.25, 0.5, 1]
+    assert [*told["difference"]] == pytest.approx([0, -0.1, -0.2], abs=5e-3)
+    smallest = power.noticed(table)
+    assert (smallest["ncep-na, lag 1", "to find"] == "1").all()
+    assert (smallest["ncep-na, lag 1", "told"] == "0.5").all()
+    weak_only = table.assign(verdict=np.where(table["strength"] < 1, LOWER, "higher"))
+    assert (power.noticed(weak_only) == "–").all(axis=None)
+    elsewhere = table.assign(links="era5-uk, lag 1")[table["forecaster"] != studies.ASKED[1]]
+    both = power.noticed(pd.concat([table, elsewhere]))
+    assert [*both.columns.unique(0)] == ["ncep-na, lag 1", "era5-uk, lag 1"]
+    assert (both["era5-uk, lag 1"].loc[studies.ASKED[1]] == "not tried").all()
+    pd.testing.assert_frame_equal(both["ncep-na, lag 1"], smallest["ncep-na, lag 1"])
+    none = table.assign(verdict="higher")
+    assert (power.noticed(none) == "–").all(axis=None)
+
+
+def test_gains_are_drawn_where_they_are() -> None:
+    rows = {
+        f"{base}-planted-{percent}-lag1": {
+            f"{label}, {way}": runs(2 - k * percent / 1000 * (way == "told"), 3)
+            for k, label in enumerate(studies.ASKED, start=shift)
+            for way in studies.WAYS
+        }
+        for base, shift in (("ncep-na", 0), ("era5-uk", 3))
+        for percent in (50, 100)
+    }
+    table = power.by_strength(rows)
+    axes = power.gains(table)
+    assert axes.shape == (2, 2)
+    for row, links in zip(axes, ("ncep-na, lag 1", "era5-uk, lag 1"), strict=True):
+        for ax, way in zip(row, studies.WAYS[1:], strict=True):
+            assert ax.get_title() == f"{links}, {way}"
+            bars = iter(ax.collections)
+            lines = {line.get_label(): line for line in ax.lines}
+            here = table[(table["links"] == links) & (table["way"] == way)]
+            for label in studies.ASKED:
+                own = here[here["forecaster"] == label]
+                np.testing.assert_allclose(lines[label].get_xdata(), [0.5, 1], atol=0.05)
+                np.testing.assert_allclose(lines[label].get_ydata(), own["difference"])
+                ends = [segment[:, 1] for segment in next(bars).get_segments()]
+                np.testing.assert_allclose(ends, own[["low", "high"]].astype(float))
+            filled = [line for line in ax.lines if line.get_linestyle() == "None"]
+            seen = int((here["verdict"] == LOWER).sum())
+            assert sum(len(line.get_xdata()) for line in filled) == seen
+            assert (seen > 0) == (way == "told")
+
+
+def test_what_links_are_worth_over_all_cells() -> None:
+    rows = {
+        f"{base}-planted-100-lag1": {
+            f"{label}, {way}": [
+                record.assign(mae=record["mae"] - gain * (way == "told")) for record in runs(2, 3)
+            ]
+            for label, gain in zip(studies.ASKED, of_each, strict=True)
+            for way in studies.WAYS
+        }
+        for base, of_each in (("ncep-na", (0.4, 0.3, -0.2)), ("era5-uk", (0.2, 0.0, 0.1)))
+    }
+    ablations = {f"{base}, lag 1": pd.Series({"low": -0.02, "high": 0.04}) for base in ("ncep-na",)}
+    table = power.over_all_cells(power.by_strength(rows), ablations)
+    here = table.loc[("ncep-na, lag 1", 1)]
+    assert [*here] == pytest.approx([-0.4, -0.3, 0.2, 0.03])
+    assert [*table.loc[("era5-uk, lag 1", 1)]][:3] == pytest.approx([-0.2, 0, -0.1])
+
+
 def altered(one: RunConfig, other: RunConfig) -> dict[str, object]:
     """The fields of ``one`` that differ from ``other``'s."""
     theirs = other.model_dump()

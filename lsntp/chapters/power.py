@@ -16,7 +16,7 @@ import xarray as xr
 from lsntp.data.catalogue import PLANTED
 from lsntp.figures.studies import MARKERS
 from lsntp.figures.style import WIDTH, label_colours
-from lsntp.results.compare import LOWER, Rows, difference
+from lsntp.results.compare import LOWER, Rows, difference, mae_of
 from lsntp.results.studies import ASKED, TUNED_UNTIED, WAYS
 from lsntp.zoo import LABELS
 
@@ -60,15 +60,21 @@ def by_strength(rows: Mapping[str, Rows]) -> pd.DataFrame:
     -------
     DataFrame
         A line a data set, way and forecaster of :data:`lsntp.results.studies.ASKED`: ``links``
-        (field and lag in steps), ``strength``, ``way``, ``forecaster``, and those of
-        :func:`~lsntp.results.compare.difference`, K.
+        (field and lag in steps), ``strength``, ``way``, ``forecaster``, those of
+        :func:`~lsntp.results.compare.difference` at the places, and the change in MAE ``over all
+        cells``, K.
     """
     parts = []
     for name, of_set in rows.items():
         planting = PLANTED[name]
         links = f"{planting.base}, lag {planting.lag}"
         for way, table in changes(of_set).items():
-            part = table.loc[[*ASKED]].rename_axis("forecaster").reset_index()
+            part = table[table.index.isin(ASKED)].rename_axis("forecaster").reset_index()
+            part["over all cells"] = [
+                np.mean(mae_of(of_set[f"{label}, {way}"]))
+                - np.mean(mae_of(of_set[f"{label}, {WAYS[0]}"]))
+                for label in part["forecaster"]
+            ]
             parts.append(part.assign(links=links, strength=planting.strength, way=way))
     return pd.concat(parts, ignore_index=True).convert_dtypes()
 
@@ -94,21 +100,19 @@ def noticed(table: pd.DataFrame) -> pd.DataFrame:
         seen = group["strength"][(group["verdict"] == LOWER).cummin()]
         return f"{seen.min():g}" if len(seen) else "–"
 
-    shown = {key: least(group) for key, group in groups}
-    return pd.Series(shown).unstack([1, 2]).loc[[*ASKED]]
+    shown = pd.Series({key: least(group) for key, group in groups}).unstack([1, 2])
+    tried = [label for label in ASKED if label in shown.index]
+    columns = [*dict.fromkeys(zip(table["links"], table["way"], strict=True))]
+    return shown.loc[tried, columns].fillna("not tried")
 
 
-def over_all_cells(
-    table: pd.DataFrame, share: Mapping[str, float], ablations: Mapping[str, pd.Series]
-) -> pd.DataFrame:
-    """Return what known links are worth over all cells, beside what an ablation tells from nothing.
+def over_all_cells(table: pd.DataFrame, ablations: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Return what known links bring over all cells, beside what an ablation can tell from nothing.
 
     Parameters
     ----------
     table : DataFrame
         Of :func:`by_strength`.
-    share : mapping of links -> float
-        The share of the cells that links are planted in.
     ablations : mapping of links -> Series
         :func:`~lsntp.results.compare.difference` of LS-NTP with its graph from LS-NTP without, on
         the field as it is.
@@ -116,20 +120,16 @@ def over_all_cells(
     Returns
     -------
     DataFrame
-        A line a field, lag and strength: the gain of ridge that is told, at the places and over all
-        cells, and half the ablation's 95 % interval, K.
+        A line a field, lag and strength: the change in MAE over all cells of each forecaster that
+        is told, and half the ablation's 95 % interval, K.
     """
-    ridge = table[(table["forecaster"] == ASKED[0]) & (table["way"] == "told")]
-    ridge = ridge.set_index(["links", "strength"])["difference"].astype(float)
-    shares = ridge.index.get_level_values("links").map(share)
+    told = table[table["way"] == "told"]
+    changes = told.pivot(index=["links", "strength"], columns="forecaster", values="over all cells")
+    labels = [label for label in ASKED if label in changes]
+    shown = changes.loc[[*table["links"].unique()], labels].astype(float).rename_axis(columns=None)
     halves = {links: (d["high"] - d["low"]) / 2 for links, d in ablations.items()}
-    return pd.DataFrame(
-        {
-            "at the places (K)": -ridge,
-            "over all cells (K)": -ridge * shares,
-            "an ablation tells (K)": ridge.index.get_level_values("links").map(halves),
-        }
-    )
+    shown["half the ablation's interval"] = shown.index.get_level_values("links").map(halves)
+    return shown
 
 
 def gains(table: pd.DataFrame) -> np.ndarray:
@@ -152,7 +152,8 @@ def gains(table: pd.DataFrame) -> np.ndarray:
     )
     for (links, way), panel in table.groupby(["links", "way"], sort=False):
         ax = axes[fields.index(links), WAYS.index(way) - 1]
-        for k, (label, line) in enumerate(panel.groupby("forecaster", sort=False)):
+        for label, line in panel.groupby("forecaster", sort=False):
+            k = ASKED.index(str(label))
             x, y, seen = line["strength"] + 0.015 * (k - 1), line["difference"], line["verdict"]
             style = {"marker": MARKERS[k], "color": colours[label], "markersize": 7, "mew": 1.6}
             ax.vlines(x, line["low"], line["high"], color=colours[label], linewidth=2)

@@ -41,11 +41,14 @@ WAYS = ("without", "to find", "told")
 """Rows of each forecaster in the study :func:`power`."""
 
 STRONGEST = "ncep-na-planted-100-lag1"
-"""The data set on which the study :func:`power` tries every forecaster."""
-PLANTED_SETS = ("ncep-na-planted-50-lag1", STRONGEST, "era5-uk-planted-100-lag1")
-"""The data sets of the study :func:`power`."""
 ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
-"""The forecasters that it tries on all."""
+"""The forecasters of the study :func:`power`, if a data set of `PLANTED_SETS` has no others."""
+PLANTED_SETS = {
+    "ncep-na-planted-50-lag1": ASKED,
+    STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-tuned"]),
+    "era5-uk-planted-100-lag1": (LABELS["ridge"], TUNED_UNTIED),
+}
+"""The data sets of the study :func:`power`, and the forecasters that are tried on each."""
 
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
@@ -336,7 +339,7 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     """What links planted in a data set bring to whoever has to find them, or is told.
 
     Each forecaster has three rows, ``forecaster, way`` of `WAYS`: *without* far links, as it finds
-    them, *told* the truth. On any other data set than `STRONGEST` they are those of `ASKED`.
+    them, *told* the truth. Which are tried on a data set, `PLANTED_SETS` says.
     """
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
     ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
@@ -357,13 +360,13 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     return {
         f"{label}, {way}": [again(c, told=True) for c in row] if way == "told" else row
         for label, three in rows.items()
-        if dataset == STRONGEST or label in ASKED
+        if label in PLANTED_SETS.get(dataset, ASKED)
         for way, row in zip(WAYS, three, strict=True)
     }
 
 
 def switches(dataset: str, preset: PresetName = "laptop") -> Study:
-    """What keeps LS-NTP from using links that it is told: one seed of four networks, each thrice.
+    """What keeps LS-NTP from using links that it is told: one seed of three networks, each thrice.
 
     Rows are ``network, kernel`` of `NETWORK_KERNELS`: without a graph; told the links, with the
     paper's one kernel for a cell and its links; with one of their own.
@@ -373,7 +376,6 @@ def switches(dataset: str, preset: PresetName = "laptop") -> Study:
     (best,) = tuned(dataset, preset, 1)
     networks = {
         "LS-NTP": RunConfig(**common),
-        "… forecasts the field": RunConfig(**common, recipe=altered(residual=False)),
         "… on the whole grid": RunConfig(**(common | {"preset": whole})),
         "LS-NTP (tuned)": changed(best, tied=False),
     }
@@ -441,7 +443,7 @@ STUDIES: dict[str, Studies] = {
     "screened": lambda sets, preset, seeds: [
         {LABELS["ridge-screened"]: seeded(1, dataset=d, model="ridge-screened")} for d in sets
     ],
-    "power": _of_planted(power, PLANTED_SETS),
+    "power": _of_planted(power, tuple(PLANTED_SETS)),
     "switches": _of_planted(lambda name, preset, _: switches(name, preset), (STRONGEST,)),
     "size": _of_each(size),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Annotated
 
 import numpy as np
@@ -294,8 +295,9 @@ def differences(rows: Rows, against: str) -> pd.DataFrame:
 
 def keys(rows: Rows) -> pd.DataFrame:
     """Return the keys of the records: a line per row, a column per seed."""
-    table = {label: [r.attrs["key"] for r in group] for label, group in rows.items()}
-    return pd.DataFrame.from_dict(table, orient="index").rename_axis(index="row", columns="seed")
+    by_row = [[r.attrs["key"] for r in group] for group in rows.values()]
+    table = pd.DataFrame([*zip_longest(*by_row)], columns=[*rows])
+    return table.T.rename_axis(index="row", columns="seed")
 
 
 def best_epochs(rows: Rows) -> pd.Series:
