@@ -100,14 +100,14 @@ for d in datasets:
             if label not in own
         }
     ).T
-    table["change with size (K)"] = grown[d].apply(
+    table["change (K)"] = grown[d].apply(
         lambda c: "{} ({})".format(*tables.change(c).values()), axis=1
     )
-    shown = ["MAE (K)", "change with size (K)", "parameters", "best epoch"]
+    shown = ["MAE (K)", "change (K)", "best epoch"]
     display(table[shown].fillna("–").rename_axis(index=d))
 
 # %% [markdown]
-# *Change with size* is that from the smallest of the same kind, with its 95 % interval. *Best epoch*, one a seed, is that
+# *Change* is that from the smallest of the same kind, with its 95 % interval. *Best epoch*, one a seed, is that
 # of twelve whose weights were kept. On `ncep-na` it comes early in the large networks: they overfit after it. On `era5-uk`
 # it is among the last: a longer run might help there, and was not tried.
 #
