@@ -293,7 +293,7 @@ def run(
         check_folders(path)
     keys = sorted({config.key, *(member.key for member in config.alone)}) if first else []
     with ExitStack() as locks:
-        for key in keys:
+        for key in keys:  # of the members, too: they share checkpoints with runs of their own
             locks.enter_context(FileLock(checkpoints / f"{key}.lock"))
         if team.broadcast(first and not is_current(config, folder)):  # nor made while it waited
             record = execute(
