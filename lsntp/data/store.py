@@ -23,7 +23,6 @@ from typing import Any, Literal
 import netCDF4
 import numpy as np
 import xarray as xr
-from safetensors import SafetensorError
 
 RECORDS = Path(__file__).resolve().parents[2] / "data" / "records"
 """Folder of the book's records, in the checkout the library runs from.
@@ -143,7 +142,7 @@ def atomic_write(path: Path, size: int) -> Iterator[Path]:
             scratch.replace(path)
         finally:
             remove(scratch)
-    except (OSError, RuntimeError, SafetensorError) as error:  # libraries raise the last two
+    except (OSError, RuntimeError) as error:  # libraries raise the latter
         there = next(folder for folder in path.parents if folder.is_dir())
         free = shutil.disk_usage(there).free
         reason = "the disk is full" if free < size else error
@@ -153,11 +152,15 @@ def atomic_write(path: Path, size: int) -> Iterator[Path]:
         ) from error
 
 
-def write_text(text: str, path: Path) -> None:
-    """Write a text in UTF-8 :func:`atomic_write`."""
-    content = text.encode()
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file :func:`atomic_write`."""
     with atomic_write(path, len(content)) as scratch:
         scratch.write_bytes(content)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text in UTF-8 :func:`atomic_write`."""
+    write_bytes(text.encode(), path)
 
 
 def content_of(path: Path) -> bytes:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 import xarray as xr
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from lsntp import zoo
@@ -230,10 +230,8 @@ class Trained:
             "references": json.dumps([*self.references]),
         }
         metadata["sha256"] = training.digest(tensors, metadata)
-        path = folder / FILE
-        with store.atomic_write(path, sum(t.nbytes for t in tensors.values()) + 2**16) as scratch:
-            save_file(tensors, scratch, metadata)
-        return path
+        store.write_bytes(save(tensors, metadata), folder / FILE)
+        return folder / FILE
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from lsntp.data.checks import Count, Seed, Whole, checked
-from lsntp.data.store import RecordError, atomic_write
+from lsntp.data.store import RecordError, write_bytes
 from lsntp.data.windows import Windows
 
 if TYPE_CHECKING:
@@ -389,9 +389,7 @@ def save_checkpoint(
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
     metadata = {"history": json.dumps(vars(history)), "settings": settings}
     metadata["sha256"] = digest(tensors, metadata)
-    size = sum(value.nbytes for value in tensors.values()) + 2**16
-    with atomic_write(path, size) as scratch:
-        save_file(tensors, scratch, metadata)
+    write_bytes(save(tensors, metadata), path)
 
 
 def load_checkpoint(
