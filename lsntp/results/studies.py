@@ -266,6 +266,24 @@ def size(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
     }
 
 
+def whole_grid(preset: PresetName) -> Preset:
+    """Return a preset whose networks work on the grid as it is, not on every other cell."""
+    return PRESETS[preset].model_copy(update={"name": f"{preset}-whole-grid", "downsample": False})
+
+
+def grid(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
+    """What halving the grid before the network, and doubling it after, costs."""
+    base = PRESETS[preset]
+    halved = base.model_copy(update={"name": f"{preset}-halved-grid", "downsample": True})
+    grids = {"halved": halved, "whole": whole_grid(preset)}
+    grids["halved" if base.downsample else "whole"] = base
+    return {
+        f"{LABELS[m]}, {name}": seeded(seeds, dataset=dataset, model=m, preset=size)
+        for m in ("convlstm", LSNTP, "lsntp-untied")
+        for name, size in grids.items()
+    }
+
+
 @checked
 def epochs(
     dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3, long: Count = EPOCHS
@@ -371,7 +389,7 @@ def switches(dataset: str, preset: PresetName = "laptop") -> Study:
     Rows are ``network, kernel`` of `NETWORK_KERNELS`: without a graph; told the links, with the
     paper's one kernel for a cell and its links; with one of their own.
     """
-    whole = PRESETS[preset].model_copy(update={"name": f"{preset}-whole-grid", "downsample": False})
+    whole = whole_grid(preset)
     common: dict[str, Any] = {"dataset": dataset, "preset": preset, "model": "lsntp-untied"}
     (best,) = tuned(dataset, preset, 1)
     networks = {
@@ -449,6 +467,7 @@ STUDIES: dict[str, Studies] = {
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
+    "grid": _of_each(grid),
     "epochs": _of_each(epochs),
     "ensemble": lambda sets, preset, seeds: [ensemble(d, preset) for d in sets],
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
