@@ -37,7 +37,6 @@ STUDIES = (
     "12_paper_and_code",
     "14_recipe",
     "15_tuned",
-    "18_size_and_epochs",
 )
 
 
@@ -149,6 +148,13 @@ def test_the_main_table_trains_on_a_field_of_ones_own(own_field: Path) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_trains_on_a_field_of_ones_own(own_field: Path, name: str) -> None:
     assert_it_went_well(execute(own_field, name, "in-this-process", **own(own_field)), own_field)
+
+
+def test_larger_and_longer_trained_networks_on_a_field_of_ones_own(own_field: Path) -> None:
+    chosen = own(own_field) | {"epochs": 3}
+    notebook = execute(own_field, "18_size_and_epochs", "in-this-process", **chosen)
+    assert_it_went_well(notebook, own_field)
+    assert "LS-NTP (released), released recipe, 3 epochs" in str(notebook.cells)
 
 
 @pytest.mark.parametrize("chosen", studies.PLANTED_SETS)

@@ -259,6 +259,18 @@ def test_a_study_of_size_grows_the_hidden_channels_alone(dataset: str, channels:
             assert (config.key == small.key) == (hidden == 16)
 
 
+@pytest.mark.parametrize(("preset", "same"), [("laptop", False), ("paper", True)])
+def test_a_study_of_the_whole_grid_changes_nothing_else(preset: str, same: bool) -> None:
+    own = PRESETS[preset]
+    study, sizes = studies.grid("era5-uk", preset), studies.size("era5-uk", preset)
+    assert [*study] == [f"{m}, whole grid" for m in SIZED]
+    for model, whole in zip(SIZED, study.values(), strict=True):
+        for config, halved in zip(whole, sizes[f"{model}, {own.hidden} channels"], strict=True):
+            renamed = own.model_copy(update={"name": config.preset.name, "downsample": False})
+            assert config == studies.again(halved, preset=renamed)
+            assert (config.key == halved.key) == same
+
+
 @pytest.mark.parametrize("preset", ["smoke", "paper-era5", "paper"])
 def test_studies_of_size_and_epochs_hold_the_presets_own(preset: str) -> None:
     own = PRESETS[preset]
@@ -269,7 +281,8 @@ def test_studies_of_size_and_epochs_hold_the_presets_own(preset: str) -> None:
     for long in (own.epochs, 90):
         study = studies.epochs("era5-uk", preset, 2, long)
         assert len(study) == 2 * len({own.epochs, long})
-        assert all(c.preset == own for c in study[f"ConvLSTM, {own.epochs} epochs"])
+        least = study[f"ConvLSTM, released recipe, {own.epochs} epochs"]
+        assert all(c.preset == own for c in least)
 
 
 def test_a_study_of_ensembles_has_the_mean_of_each_row() -> None:
@@ -285,7 +298,7 @@ def test_a_study_of_epochs_lengthens_the_released_recipe_alone() -> None:
     assert len(study) == 4
     for label, row in study.items():
         model, epochs = label.rsplit(", ", 1)
-        for config, short in zip(row, main[f"{model}, released recipe"], strict=True):
+        for config, short in zip(row, main[model], strict=True):
             renamed = {"name": config.preset.name, "epochs": int(epochs.split()[0])}
             longer = short.preset.model_copy(update=renamed)
             assert config == studies.again(short, preset=longer)

@@ -94,6 +94,19 @@ def study(dataset: Datasets, preset: PresetName, seeds: Seeds, rerun: bool) -> l
 
 
 @checked
+def size_and_epochs(
+    dataset: Datasets, preset: PresetName, seeds: Seeds, epochs: Count, rerun: bool
+) -> list[str]:
+    """Check the parameters of ``18_size_and_epochs``; return the data sets as a list.
+
+    Raises
+    ------
+    ValueError
+    """
+    return study(dataset, preset, seeds, rerun)
+
+
+@checked
 def models_of_study(
     dataset: Datasets,
     preset: PresetName,
