@@ -285,12 +285,10 @@ def test_studies_of_size_and_epochs_hold_the_presets_own(preset: str) -> None:
         assert all(c.preset == own for c in least)
 
 
-def test_a_study_of_ensembles_has_the_mean_of_each_row() -> None:
-    study = studies.ensemble("era5-uk")
-    means = {k: row for k, row in study.items() if k.endswith("mean of 5")}
-    assert len(means) == 3 == len(study) - 3
-    for label, (mean,) in means.items():
-        assert mean.alone == study[label.removesuffix(", mean of 5")]
+def test_a_study_of_ensembles_has_the_seeds_of_the_other_studies() -> None:
+    study, tuned = studies.ensemble("era5-uk", members=3), studies.tuned_ablation("era5-uk")
+    rows = [*tuned.values(), studies.main("era5-uk")["ConvLSTM"]]
+    assert [mean.alone for (mean,) in study.values()] == rows
 
 
 def test_a_study_of_epochs_lengthens_the_released_recipe_alone() -> None:

@@ -20,7 +20,16 @@ from lsntp.data.datasets import open_dataset
 from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.results import field_records
 from lsntp.runs import records
-from lsntp.runs.config import PRESETS, Models, Preset, PresetName, Recipes, RunConfig, Seeds
+from lsntp.runs.config import (
+    PRESETS,
+    Members,
+    Models,
+    Preset,
+    PresetName,
+    Recipes,
+    RunConfig,
+    Seeds,
+)
 from lsntp.runs.trained import inner_cells
 from lsntp.runs.training import RECIPES, Recipe
 from lsntp.zoo import LABELS, MAIN, MODELS, NETWORKS, REFERENCES
@@ -61,8 +70,6 @@ BASELINE_KERNELS = (3, 5, 7, 9)
 BASELINES = ("convlstm", "predrnn", "sa-convlstm")
 DISTANCES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 """Distances of the cut, as shares of the largest great-circle distance between two nodes."""
-MEMBERS = 5
-"""Seeds of the study :func:`ensemble`."""
 ROTATIONS = 4
 """Test periods, the data set's own and those before it."""
 
@@ -112,19 +119,19 @@ def tuned(dataset: str, preset: str = "laptop", seeds: int = 3) -> list[RunConfi
     return seeded(seeds, dataset=dataset, model="lsntp-tuned", recipe="tuned", preset=size)
 
 
-def ensemble(dataset: str, preset: str = "laptop") -> Study:
-    """LS-NTP (tuned), its twin with a convolution, and ConvLSTM: five seeds, and their mean."""
-    with_graph, without = tuned_ablation(dataset, preset, MEMBERS).values()
-    rows = {
+@checked
+def ensemble(dataset: str, preset: PresetName = "laptop", members: Members = 5) -> Study:
+    """The mean forecast of several seeds: LS-NTP (tuned), its twin with a convolution, ConvLSTM."""
+    with_graph, twin = (row[0] for row in tuned_ablation(dataset, preset, 1).values())
+    one = {
         LABELS["lsntp-tuned"]: with_graph,
-        f"{LABELS['lsntp-tuned']}, convolution": without,
-        LABELS["convlstm"]: seeded(MEMBERS, dataset=dataset, model="convlstm", preset=preset),
+        f"{LABELS['lsntp-tuned']}, twin": twin,
+        LABELS["convlstm"]: RunConfig(dataset=dataset, model="convlstm", preset=preset),
     }
-    means = {
-        f"{label}, mean of {MEMBERS}": [again(row[0], members=MEMBERS)]
-        for label, row in rows.items()
+    return {
+        f"{label}, mean of {members}": [again(config, members=members)]
+        for label, config in one.items()
     }
-    return rows | means
 
 
 def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
