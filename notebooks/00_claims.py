@@ -73,14 +73,15 @@ for names in (datasets, ["synthetic"]):
 # ## How a claim is judged
 #
 # One object a claim, {class}`lsntp.results.claims.Claim`. The interval of a difference in errors holds both sources
-# of doubt, the weather of the test period (a bootstrap over its weeks, or days if weeks are few) and the seeds,
+# of doubt, the weather of the test period (a bootstrap over its weeks, or days if weeks are few; of several periods, over
+# these) and the seeds,
 # added in variance ({func}`lsntp.results.compare.interval`); that of a learned graph the seeds; what is
 # measured without training has none.
 #
-# - *holds*: the interval is all on the claim's side of zero; *does not hold*: all on the other, the opposite is
-#   seen, or, for a number set before, it is missed. "Best of several" holds only against each of them, and fails against any; its difference is that from
-#   the best of the others.
-# - *not shown*: the interval holds zero. It says how large a difference may yet be.
+# - *holds*: the interval is all on the claim's side of zero; *does not hold*: all on the other, or a number set before is
+#   missed. "Best of several" must beat each of them; its difference is that from the best of the others.
+# - *not shown*: the interval holds zero. It says how large a difference may yet be. *Too uncertain*: the difference is
+#   above 5 % and the interval holds zero.
 #
 # Differences are those of the first from the second. In errors (K) a negative one speaks for the claim; in
 # correlations and shares, which are held against a number, a positive one.

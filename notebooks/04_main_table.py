@@ -16,8 +16,9 @@
 # %% [markdown]
 # # The main table
 #
-# **Of networks trained alike none is seen to beat a linear model; on `era5-uk` LS-NTP is worse than it and than ConvLSTM.
-# On `ncep-na` LS-NTP (tuned) beats all of them; with a plain convolution for LS-Conv it does as well.**
+# **At laptop size, on every second row and column, no network trained alike is seen to beat a linear model; on the whole grid
+# of `ncep-na` ConvLSTM and LS-NTP do ({doc}`18_size_and_epochs`). On `era5-uk` LS-NTP is worse than it and
+# than ConvLSTM. On `ncep-na` LS-NTP (tuned) beats all of them; so does its twin with a plain convolution.**
 #
 # :::{div} page-head
 # **You will see** thirteen forecasters on two data sets. **You should know** {doc}`03_method`.
@@ -85,7 +86,7 @@ first = {
     d: {k: row for k, row in rows[d].items() if k in LABELS.values()}
     for d in datasets
 }
-twin = f"{LABELS['lsntp-tuned']}, convolution"
+twin = f"{LABELS['lsntp-tuned']}, twin"
 for d in datasets if "lsntp-tuned" in models else ():
     ablation = studies.tuned_ablation(d, preset, seeds)
     first[d] |= studies.load({twin: ablation["convolution"]}, rerun)
@@ -95,7 +96,7 @@ axes = figures.models_dots(first, highlight=[LABELS[m] for m in highlight])
 # %% [markdown]
 # Of the networks trained alike ConvLSTM has the lowest mean error on both sets. LS-NTP, the same network with LS-Conv
 # in the convolution's place, is behind it on `era5-uk`; on `ncep-na` no difference is seen. On `era5-uk` all but ConvLSTM lose to ridge, a linear model that is fitted
-# in seconds; over four weeks ConvLSTM beats it ({doc}`16_test_weeks`). CNN then LSTM, AGCRN, DAGG-ConvLSTM and
+# in seconds; over four weeks ConvLSTM leads, by too little to tell ({doc}`16_test_weeks`). CNN then LSTM, AGCRN, DAGG-ConvLSTM and
 # SimVP lose to it on both.
 #
 # ## The table
@@ -236,7 +237,8 @@ torch.testing.assert_close(line, ridge.coefficients[cell, :, lead - 1])
 # season. *Ridge 5×5* is the line above ({mod}`lsntp.zoo.ridge`).
 #
 # **Networks**, each written from its equations, all with the `laptop` preset and the recipe `modern`: small enough to train
-# in minutes on one core. None of their numbers was chosen for any of them. *CNN then LSTM*: the talk's intuitive way
+# in minutes on one core, on every second row and column. The paper's network for ERA5 halves its grid, too, that for NCEP
+# does not. None of their numbers was chosen for any of them. *CNN then LSTM*: the talk's intuitive way
 # ({mod}`lsntp.zoo.cnn_lstm`). *ConvLSTM* {cite}`shi2015convlstm`. *PredRNN* {cite}`wang2017predrnn`: a second memory
 # through the layers. *SA-ConvLSTM* {cite}`lin2020saconvlstm`: every cell attends to every other. *AGCRN*
 # {cite}`bai2020agcrn`: a learned graph. *DAGG-ConvLSTM*: AGCRN's graph convolution in LS-Conv's place. *SimVP*
@@ -316,7 +318,7 @@ if len(graphs):
 # %% [markdown]
 # ## Limits
 #
-# - Networks are small, halve the grid, and train for twelve epochs; a search for each rival might change their order. LS-NTP
+# - Networks are small and train for twelve epochs on a halved grid; a search for each rival might change their order. LS-NTP
 #   in the size of the paper was not trained.
 # - The test week of `era5-uk` is one regime of weather, and its days are not independent: intervals there are too
 #   narrow. {doc}`16_test_weeks` has three weeks more.
@@ -370,7 +372,7 @@ if printed and models == [*MAIN]:  # what the text says
         for back in range(studies.ROTATIONS)
     ]
     over = compare.over_periods(weekly, LABELS["convlstm"], LABELS["ridge"])
-    assert over["verdict"] == "lower"
+    assert over["verdict"] == "too uncertain" and over["difference"] < 0
     mean = (
         shown[shown["dataset"] == "ncep-na"]
         .groupby("model")

@@ -110,7 +110,7 @@ _ = paper_and_code.convention_dots(
 # %% [markdown]
 # On `ncep-na` the ReLU before the gates raises the error, on `era5-uk` one attention for input and state. Of the other
 # four changes no difference is seen. Two things paper and code share, and our recipe leaves out: with min-max
-# scaling the error rises on `ncep-na` and the seeds scatter on `era5-uk`; forecasting the field lowers it on
+# scaling the error rises on `ncep-na`, and on `era5-uk` it scatters too much to tell; forecasting the field lowers it on
 # `ncep-na` and raises it on `era5-uk`.
 #
 # ## What differs

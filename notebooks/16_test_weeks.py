@@ -16,8 +16,8 @@
 # %% [markdown]
 # # Other test weeks
 #
-# **Over four weeks of `era5-uk` ConvLSTM beats the linear model. So does LS-NTP (tuned), but three of these weeks hold
-# windows that it was chosen on. LS-NTP as printed errs more than ConvLSTM.**
+# **Over four weeks of `era5-uk` LS-NTP as printed errs more than ConvLSTM. ConvLSTM and LS-NTP (tuned) err less than the
+# linear model in three weeks of four, which may be chance.**
 #
 # :::{div} page-head
 # **You will see** whether the test week decides. **You should know** {doc}`04_main_table`.
@@ -74,8 +74,7 @@ for d in datasets:
 
 # %% [markdown]
 # The week of the main table is the last, and the one in which ridge does best against ConvLSTM and all forms of
-# LS-NTP. LS-NTP (equations), PredRNN and SimVP are not seen to differ from ridge; the others are worse. LS-NTP (tuned) is not
-# seen to differ from ConvLSTM.
+# LS-NTP. No network is seen to beat ridge. All but LS-NTP (tuned) err more than ConvLSTM.
 
 # %% tags=["hide-input"]
 held = claims.table({d: {"weeks": weeks[d]} for d in datasets})
@@ -96,8 +95,9 @@ by_week = (errors - errors.loc[ridge]).rename_axis(columns="week")
 by_week.round(3)
 
 # %% [markdown]
-# Over all weeks, against ridge and against ConvLSTM. The interval draws days from all four
-# ({func}`lsntp.results.tables.over_periods`):
+# Over all weeks, against ridge and against ConvLSTM. A week is one block of the interval, for its days share their
+# weather ({func}`lsntp.results.tables.over_periods`). *Too uncertain*: the interval holds zero, yet the difference is
+# above 5 %.
 
 # %% tags=["hide-input"]
 chosen = ["mean", "change (K)", "95 % interval", "verdict"]
@@ -113,8 +113,8 @@ for d in datasets:
 #
 # - The form and setting of LS-NTP (tuned) were not chosen anew for each week. The validation windows that it was judged by,
 #   and training windows beside them, lie in the first three weeks: its result over four is somewhat too good. Only the last
-#   holds none of them, and there ridge is ahead.
-# - Days are not independent: the intervals are too narrow. Four weeks of one March are one season.
+#   holds none of them, and there ridge is ahead. Its twin with a convolution ({doc}`15_tuned`) was not run on these weeks.
+# - Four weeks of one March are one season, and only four blocks.
 #
 # ## Checks
 
@@ -123,21 +123,13 @@ if (datasets, preset, seeds, rerun) == (["era5-uk"], *parameters.PRINTED[1:]) an
     models == [*MAIN]
 ):  # what the text says
     claimed = held["verdict"]["LS-NTP errs less than ridge"]
-    assert claimed["tuned, four weeks"].item() == "holds"
+    assert claimed["tuned, four weeks"].item() == "too uncertain"
     assert claimed["equations, four weeks"].item() == "not shown"
     verdicts = over["era5-uk", "ridge"]["verdict"]
-    lower = verdicts[verdicts == "lower"].index
-    assert [*lower] == [LABELS["convlstm"], LABELS["lsntp-tuned"]]
-    unseen = verdicts[
-        verdicts == "no difference seen"
-    ].index  # all others are higher
-    assert (
-        len(unseen) + len(lower) + (verdicts == "higher").sum() == len(verdicts) - 1
-    )
-    assert {*unseen} == {LABELS[m] for m in ("predrnn", "simvp", "lsntp-equations")}
-    verdicts = over["era5-uk", "convlstm"]["verdict"]
-    assert verdicts[LABELS["lsntp-tuned"]] == "no difference seen"
-    assert verdicts[LABELS["lsntp-equations"]] == "higher"
+    assert "lower" not in {*verdicts}
+    verdicts = over["era5-uk", "convlstm"]["verdict"].drop([ridge, "ConvLSTM"])
+    assert verdicts.pop(LABELS["lsntp-tuned"]) == "no difference seen"
+    assert {*verdicts} == {"higher"}
     ours = by_week.loc[[LABELS[m] for m in highlight]]
     assert (ours.idxmax(axis=1) == 4).all()
     first_weeks = ours.loc[[LABELS["convlstm"], LABELS["lsntp-tuned"]], [1, 2, 3]]

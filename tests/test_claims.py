@@ -62,7 +62,7 @@ def test_every_claim_is_measured_and_its_verdict_follows_from_its_interval() -> 
         elif c["verdict"] == "does not hold":
             assert says in best_of_several or (excluded and not true), says
         else:
-            assert c["verdict"] in ("not shown", "seeds disagree")
+            assert c["verdict"] in ("not shown", "too uncertain")
             assert says in best_of_several or not excluded, says
 
 

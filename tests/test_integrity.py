@@ -30,7 +30,7 @@ from lsntp.runs import records
 from lsntp.runs.config import PRESETS, Preset
 from lsntp.runs.training import RECIPES, History, Recipe, load_checkpoint, save_checkpoint
 
-FLIPS = int(os.environ.get("FLIPS", 200))
+FLIPS = int(os.environ.get("FLIPS", 60))
 RUNS = field_records.RECORDS.parent / "runs"
 
 

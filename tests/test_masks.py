@@ -133,6 +133,7 @@ def test_every_model_is_trained_without_them(model: str, tmp_path: Path) -> None
         again = forecasts.forecast(Trained.load(tmp_path), field, made["window"].values)
     assert made.isnull().values[..., ~there].all() and made.notnull().values[..., there].all()
     np.testing.assert_array_equal(again["t2m"], made)
+    np.testing.assert_array_equal(again["reference_time"], made["window"])
     assert np.isfinite(history.train_loss).all()
 
 

@@ -152,6 +152,26 @@ def test_without_a_difference_one_interval_in_twenty_excludes_zero(
     assert 0.02 <= wrong / trials <= 0.08  # 0.05 within three standard errors
 
 
+def test_over_several_periods_the_interval_is_students_of_their_means() -> None:
+    rng = np.random.default_rng(0)
+    changes, periods = rng.normal(-0.1, 0.05, 4), []
+    for k, mean in enumerate(changes):
+        weather = rng.normal(0, 0.01, 80)  # the mean of a period is what counts
+        later = np.timedelta64(60 * k, "D")
+        ridge, other = record("ridge", np.ones(80)), record("ridge", 1 + mean + weather)
+        periods.append(
+            {
+                label: [run.assign_coords(window=run["window"] + later)]
+                for label, run in (("theirs", ridge), ("ours", other))
+            }
+        )
+        changes[k] += weather.mean()
+    found = compare.over_periods(periods, "ours", "theirs")
+    reach = stats.t.ppf(0.975, 3) * changes.std(ddof=1) / 2
+    expected = changes.mean() + np.array([0, -reach, reach])
+    np.testing.assert_allclose(found[["difference", "low", "high"]].astype(float), expected, 0.02)
+
+
 def test_over_several_periods_one_seed_says_nothing() -> None:
     def period(seeds: int) -> dict[str, list[xr.Dataset]]:
         ours = [record("convlstm", np.full(80, 0.9 + 0.001 * s), s) for s in range(seeds)]
@@ -190,7 +210,7 @@ def test_verdicts() -> None:
 
     assert verdict(-0.1, 0.001) == "lower"
     assert verdict(+0.1, 0.001) == "higher"
-    assert verdict(-0.1, 0.1) == "seeds scatter"  # large, inside the seed spread
+    assert verdict(-0.1, 0.1) == "too uncertain"  # large, inside the seed spread
     assert verdict(-0.04, 0.1) == "no difference seen"
     assert verdict(-0.04, 0.001, wobbling=1.0) == "no difference seen"  # depends on the days
     assert verdict(-0.04, 0.0, seeds=1) == "no interval"  # one seed tells no spread

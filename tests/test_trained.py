@@ -38,19 +38,6 @@ def settings(model: str) -> dict[str, str]:
     return {"preset": "smoke"} if model in NETWORKS else {}
 
 
-@pytest.mark.parametrize("model", LABELS)
-def test_a_kept_model_forecasts_what_its_run_did(own_file: str, tmp_path: Path, model: str):
-    config = RunConfig(dataset=own_file, model=model, **settings(model))
-    field = open_dataset(own_file)
-    with experiment.one_thread():
-        trained, data, _ = fitted(config, field)
-        own = trained.predict(data, data.split.test)
-        trained.save(tmp_path / "kept")
-        again = forecasts.forecast(Trained.load(tmp_path / "kept"), field, own["window"].values)
-    np.testing.assert_array_equal(again["t2m"], own)
-    np.testing.assert_array_equal(again["reference_time"], own["window"])
-
-
 @pytest.mark.parametrize("model", ["lsntp-tuned", "convlstm", "ridge"])
 def test_a_run_keeps_the_model_that_made_its_record(own_file: str, model: str):
     config = RunConfig(dataset=own_file, model=model, **settings(model))

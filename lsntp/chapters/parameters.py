@@ -27,7 +27,7 @@ from lsntp.data.datasets import Datasets
 from lsntp.data.reanalyses import REMOTE
 from lsntp.data.sources import go_by_file
 from lsntp.results.studies import PLANTED_SETS
-from lsntp.runs.config import Members, ModelName, Models, PresetName, Recipes, Seeds
+from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
 PRINTED = (["ncep-na", "era5-uk"], "laptop", 3, False)
@@ -91,32 +91,6 @@ def study(dataset: Datasets, preset: PresetName, seeds: Seeds, rerun: bool) -> l
     ValueError
     """
     return marked(dataset, preset, seeds)
-
-
-@checked
-def tuned(
-    dataset: Datasets, preset: PresetName, seeds: Seeds, members: Members, rerun: bool
-) -> list[str]:
-    """Check the parameters of ``15_tuned``; return the data sets as a list.
-
-    Raises
-    ------
-    ValueError
-    """
-    return study(dataset, preset, seeds, rerun)
-
-
-@checked
-def size_and_epochs(
-    dataset: Datasets, preset: PresetName, seeds: Seeds, epochs: Count, rerun: bool
-) -> list[str]:
-    """Check the parameters of ``18_size_and_epochs``; return the data sets as a list.
-
-    Raises
-    ------
-    ValueError
-    """
-    return study(dataset, preset, seeds, rerun)
 
 
 @checked

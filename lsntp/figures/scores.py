@@ -48,9 +48,9 @@ def models_dots(
     Parameters
     ----------
     studies : mapping of data set -> rows
-        From :func:`lsntp.results.studies.load`, the same rows of each.
+        From :func:`lsntp.results.studies.load`; a row that one has not is marked "not run".
     against : str
-        Label of the row that the others are compared with.
+        Label of the row that the others are compared with; all have it.
     highlight : sequence of str
         Labels, or what stands before their comma, of the rows in their model's colour; the others
         are grey.
@@ -69,13 +69,14 @@ def models_dots(
         line, inside = errors.loc[against, name], []
         ax.axvline(line, color=_colour(against, [against]), linewidth=1.5, zorder=0)
         for y, label in enumerate(order):
-            colour, seeds = _colour(label, [*highlight, against]), mae_of(rows[label])
-            if errors.loc[label, name] > beyond * line:
-                text = f"{errors.loc[label, name]:.2f} →"
+            error = errors.loc[label, name]
+            if label not in rows or error > beyond * line:
+                text = f"{error:.2f} →" if label in rows else "not run"
                 ax.annotate(
                     text, (1, y), xycoords=("axes fraction", "data"), ha="right", va="center"
                 )
                 continue
+            colour, seeds = _colour(label, [*highlight, against]), mae_of(rows[label])
             inside += seeds
             if label != against:
                 change = difference(rows[label], rows[against])

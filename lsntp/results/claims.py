@@ -35,7 +35,7 @@ from lsntp.results.tables import preset_of
 from lsntp.runs.records import config_of
 from lsntp.zoo import LABELS
 
-HOLDS, FAILS, OPEN, SCATTERED = "holds", "does not hold", "not shown", "seeds disagree"
+HOLDS, FAILS, OPEN, SCATTERED = "holds", "does not hold", "not shown", SCATTER
 """The verdicts on a claim: the interval is all on its side of 0, all on the other, or holds 0,
 which `SCATTERED` says of a large difference."""
 SMALL = 0.1
@@ -324,6 +324,7 @@ CLAIMS = (
         lower("full", "w/o LAGC"),
         talk=False,
     ),
+    Claim("LAGC helps", "two kernels", "ablation", lower("two kernels", "w/o LAGC"), talk=False),
     Claim("LAGC helps", "released form", "ablation-released", lower("full", "w/o LAGC")),
     Claim("NSA and LAGC help", "equations", "ablation", lower("full", "w/o NSA & LAGC")),
     Claim(

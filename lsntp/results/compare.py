@@ -16,7 +16,7 @@ from lsntp.runs.records import config_of
 Rows = Mapping[str, Sequence[xr.Dataset]]
 """Records by the label of their row, one per seed, as :func:`lsntp.results.studies.load` gives."""
 
-LOWER, HIGHER, UNSEEN, SCATTER = "lower", "higher", "no difference seen", "seeds scatter"
+LOWER, HIGHER, UNSEEN, SCATTER = "lower", "higher", "no difference seen", "too uncertain"
 ALONE = "no interval"
 """The verdicts on a difference."""
 LARGE = 0.05
@@ -101,7 +101,10 @@ def difference(ours: Sequence[xr.Dataset], theirs: Sequence[xr.Dataset]) -> pd.S
 
 
 def interval(
-    ours: xr.DataArray, theirs: xr.DataArray, seeds: Sequence[Sequence[float]]
+    ours: xr.DataArray,
+    theirs: xr.DataArray,
+    seeds: Sequence[Sequence[float]],
+    blocks: np.ndarray | None = None,
 ) -> pd.Series:
     """Difference of two mean errors, with one 95 % interval for weather and seeds together.
 
@@ -118,6 +121,8 @@ def interval(
     seeds : sequence of sequences of float
         The error of each seed, K, for each of the two that was trained; or, where a seed's network
         is its own rival, once the differences.
+    blocks : array (window,), optional
+        Block of each window, in place of its week or day.
 
     Returns
     -------
@@ -137,7 +142,9 @@ def interval(
         raise ValueError(f"errors of different windows, {one} and {other}: compare like with like")
     change = (ours - theirs).to_series()
     mean = float(change.mean())
-    parts: list[tuple[float, float]] = [weather_variance(change)]
+    if blocks is None:
+        blocks = weeks_or_days(pd.DatetimeIndex(change.index))
+    parts: list[tuple[float, float]] = [weather_variance(change, blocks)]
     parts += [(variance(errors) / len(errors), len(errors) - 1) for errors in seeds]
     reach = half_width(parts)
     return pd.Series(
@@ -181,7 +188,8 @@ def exceeds(ours: np.ndarray, theirs: np.ndarray) -> pd.Series:
 def over_periods(periods: Sequence[Rows], ours: str, theirs: str) -> pd.Series:
     """:func:`interval` of two rows over several test periods that do not overlap.
 
-    Blocks are drawn from all periods; a seed's error is its mean over the periods.
+    Each period is a block: its days share their weather. A seed's error is its mean over the
+    periods.
     """
 
     def errors(label: str) -> xr.DataArray:
@@ -194,7 +202,8 @@ def over_periods(periods: Sequence[Rows], ours: str, theirs: str) -> pd.Series:
         for label in (ours, theirs)
         for several in zip(*(by_seed(period[label]) for period in periods), strict=True)
     ]
-    return interval(errors(ours), errors(theirs), seeds)
+    sizes = [period[ours][0].sizes["window"] for period in periods]
+    return interval(errors(ours), errors(theirs), seeds, np.repeat(np.arange(len(sizes)), sizes))
 
 
 def variance(values: Sequence[float] | np.ndarray) -> float:
@@ -202,12 +211,16 @@ def variance(values: Sequence[float] | np.ndarray) -> float:
     return float(np.var(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
-def weather_variance(change: pd.Series) -> tuple[float, int]:
-    """Variance of the mean of a series over time by a block bootstrap, and degrees of freedom."""
-    times = pd.DatetimeIndex(change.index)
+def weeks_or_days(times: pd.DatetimeIndex) -> np.ndarray:
+    """Return the week of each window, if there are `ENOUGH`, else the day."""
     weeks = times.floor("7D")
-    blocks = change.groupby(weeks if weeks.nunique() >= ENOUGH else times.normalize())
-    sums, counts = blocks.sum().to_numpy(), blocks.count().to_numpy()
+    return (weeks if weeks.nunique() >= ENOUGH else times.normalize()).to_numpy()
+
+
+def weather_variance(change: pd.Series, blocks: np.ndarray) -> tuple[float, int]:
+    """Variance of the mean of a series over time by a block bootstrap, and degrees of freedom."""
+    groups = change.groupby(blocks)
+    sums, counts = groups.sum().to_numpy(), groups.count().to_numpy()
     n = len(sums)
     if n == 1:
         return float("nan"), 0

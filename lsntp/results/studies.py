@@ -53,6 +53,7 @@ STRONGEST = "ncep-na-planted-100-lag1"
 ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
 """The forecasters of the study :func:`power`, if a data set of `PLANTED_SETS` has no others."""
 PLANTED_SETS = {
+    "ncep-na-planted-25-lag1": (LABELS["ridge"],),
     "ncep-na-planted-50-lag1": ASKED,
     STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-tuned"]),
     "era5-uk-planted-100-lag1": (LABELS["ridge"], TUNED_UNTIED),
@@ -65,6 +66,8 @@ CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 HIDDEN = (16, 64, 128)
 EPOCHS = 70
 """Those of the released code."""
+HALVED = ("era5-uk",)
+"""Data sets of which the book has no rival on the whole grid."""
 KERNELS = (1, 3, 5, 7)
 BASELINE_KERNELS = (3, 5, 7, 9)
 BASELINES = ("convlstm", "predrnn", "sa-convlstm")
@@ -121,17 +124,10 @@ def tuned(dataset: str, preset: str = "laptop", seeds: int = 3) -> list[RunConfi
 
 @checked
 def ensemble(dataset: str, preset: PresetName = "laptop", members: Members = 5) -> Study:
-    """The mean forecast of several seeds: LS-NTP (tuned), its twin with a convolution, ConvLSTM."""
-    with_graph, twin = (row[0] for row in tuned_ablation(dataset, preset, 1).values())
-    one = {
-        LABELS["lsntp-tuned"]: with_graph,
-        f"{LABELS['lsntp-tuned']}, twin": twin,
-        LABELS["convlstm"]: RunConfig(dataset=dataset, model="convlstm", preset=preset),
-    }
-    return {
-        f"{label}, mean of {members}": [again(config, members=members)]
-        for label, config in one.items()
-    }
+    """The mean forecast of several seeds: LS-NTP (tuned), and its twin with a convolution."""
+    label = LABELS["lsntp-tuned"]
+    pairs = zip((label, f"{label}, twin"), tuned_ablation(dataset, preset, 1).values(), strict=True)
+    return {f"{k}, mean of {members}": [again(c, members=members)] for k, (c,) in pairs}
 
 
 def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
@@ -173,12 +169,19 @@ def tuned_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Stud
     }
 
 
-def tuned_recipe(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
-    """What the tuned recipe, with ridge's forecast as first guess, does for two rivals."""
-    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
+def tuned_recipe(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
+    """What the tuned recipe, with ridge's forecast as first guess, does for rivals.
+
+    ConvLSTM also on the whole grid, as LS-NTP (tuned) is.
+    """
+    rivals = {LABELS[m]: (m, PRESETS[preset]) for m in ("convlstm", "simvp")}
+    if dataset not in HALVED:
+        rivals[f"{LABELS['convlstm']}, whole grid"] = ("convlstm", whole_grid(preset))
     study = {
-        f"{LABELS[m]}, {recipe} recipe": seeded(seeds, model=m, recipe=recipe, **common)
-        for m in ("convlstm", "simvp")
+        f"{label}, {recipe} recipe": seeded(
+            seeds, dataset=dataset, model=m, recipe=recipe, preset=size
+        )
+        for label, (m, size) in rivals.items()
         for recipe in ("modern", "tuned")
     }
     study[LABELS["lsntp-tuned"]] = tuned(dataset, preset, seeds)
@@ -210,11 +213,14 @@ def rotated(
 
 
 def ablation(dataset: str, preset: str = "laptop", seeds: int = 3, model: str = LSNTP) -> Study:
-    """Table 4: LS-NTP without each of its parts, and with AGCRN's DAGG in LS-Conv's place."""
+    """Table 4: LS-NTP without each of its parts, and with AGCRN's DAGG in LS-Conv's place.
+
+    LS-NTP (equations) also with two kernels, one of them for the links.
+    """
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
     full = common | {"model": model}
     neither = full | {"parts": {"nsa": False, "lagc": False}}
-    if model == "lsntp-equations":  # which is ConvLSTM
+    if model == LSNTP:  # which is ConvLSTM
         neither = common | {"model": "convlstm"}
     rows = {
         "full": full,
@@ -224,6 +230,8 @@ def ablation(dataset: str, preset: str = "laptop", seeds: int = 3, model: str = 
         "w/o LSI": full | {"preset": with_kernel(preset, 1)},
         "DAGG-ConvLSTM": common | {"model": "dagg-convlstm"},
     }
+    if model == LSNTP:
+        rows["two kernels"] = common | {"model": "lsntp-untied"}
     return {label: seeded(seeds, **settings) for label, settings in rows.items()}
 
 
@@ -469,10 +477,12 @@ STUDIES: dict[str, Studies] = {
     "power": _of_planted(power, tuple(PLANTED_SETS)),
     "switches": _of_planted(lambda name, preset, _: switches(name, preset), (STRONGEST,)),
     "size": _of_each(size),
+    "grid": lambda sets, preset, seeds: [
+        grid(d, preset, seeds) for d in sets if d not in HALVED or sets != REAL_SETS
+    ],
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
-    "grid": _of_each(grid),
     "epochs": _of_each(epochs),
     "ensemble": lambda sets, preset, seeds: [ensemble(d, preset) for d in sets],
     "paper": lambda sets, preset, seeds: paper(preset, seeds),
