@@ -36,6 +36,9 @@ def evidence(dataset: str, preset: str, seeds: int, rerun: bool = False) -> dict
             **studies.baseline_kernels(dataset, preset, seeds),
         },
     }
+    if dataset not in studies.HALVED:
+        grid = studies.grid(dataset, preset, seeds)
+        chosen["grid"] = {claims.RIDGE: main[claims.RIDGE], **grid}
     loaded: dict[str, Any] = {name: studies.load(study, rerun) for name, study in chosen.items()}
     if dataset in studies.ROTATED:
         loaded["weeks"] = [
