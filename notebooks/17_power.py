@@ -37,7 +37,7 @@ seeds = 3  # of each network
 rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
-# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned, untied) fall together from ½ on, LS-NTP (equations) is at zero at 1 and above it at ½. On era5-uk, strength 1, ridge and LS-NTP (tuned, untied) gain if told.
+# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned, untied) fall together from ½ on, LS-NTP (equations) is at zero at 1 and above it at ½. On era5-uk, strength 1, ridge and LS-NTP (tuned, untied) gain if told, LS-NTP (equations) does not.
 # | caption: "What far links bring in the cells that they are planted in: the change in MAE from the same forecaster without them. Bars are 95 % intervals; filled markers lie below zero. ({func}`lsntp.chapters.power.gains` draws it.)"
 import pandas as pd
 from IPython.display import display
@@ -87,7 +87,7 @@ power.noticed(strengths).rename_axis(index=None)
 # Strength 1; on `ncep-na` two more forecasters:
 
 # %% tags=["hide-input"]
-# | alt: Change in error of five forecasters on ncep-na and two on era5-uk, links of strength 1, to find and told.
+# | alt: Change in error of five forecasters on ncep-na and three on era5-uk, links of strength 1, to find and told.
 # | caption: "As above. Bars are 95 % intervals; filled markers exclude zero. ({func}`lsntp.figures.studies.changes` draws it.)"
 strong = [d for d in datasets if PLANTED[d].strength == 1] or datasets
 at_places = {d: power.changes(rows[d]) for d in strong}
@@ -173,7 +173,7 @@ for d in strong:
 #   seldom linear; the correlation looks for just what was planted.
 # - LS-NTP, but for the tuned one, is on the halved grid in the other comparisons of this book. On the whole grid it was told
 #   links, not left to find them.
-# - Not shown: networks at strength ¼, a lag of four steps, LS-NTP (equations) on `era5-uk`.
+# - Not shown: networks at strength ¼, a lag of four steps.
 # - A graph adds weights, which cost error elsewhere: they may hide a gain. The control, networks told wrong links, was not
 #   run.
 # - On the halved grid a node that sees a single cell of a place is told as much as one that sees all nine, and the AUC is

@@ -56,7 +56,7 @@ PLANTED_SETS = {
     "ncep-na-planted-25-lag1": (LABELS["ridge"],),
     "ncep-na-planted-50-lag1": ASKED,
     STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-tuned"]),
-    "era5-uk-planted-100-lag1": (LABELS["ridge"], TUNED_UNTIED),
+    "era5-uk-planted-100-lag1": ASKED,
 }
 """The data sets of the study :func:`power`, and the forecasters that are tried on each."""
 
