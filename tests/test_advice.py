@@ -180,11 +180,8 @@ def followed(call: str, names: dict[str, Any], grid: tuple[int, int]) -> xr.Data
     return eval(call, own | numbers | libraries)
 
 
-# each fault in memory and in one other form, each form in its turn
-TWICE = [(f, g) for k, f in enumerate(FAULTS) for g in {"da": 0, [*FORMS][k % len(FORMS)]: 0}]
-
-
-@pytest.mark.parametrize(("fault", "form"), TWICE)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_every_call_of_every_refusal_opens_the_field(folder, fault, form):
     da = FAULTS[fault]()
     if form in ("file", "archive", "two files") and fault in NOT_IN_FILES:

@@ -19,7 +19,7 @@ from lsntp.runs.config import RunConfig
 from lsntp.zoo import MODELS
 
 # SimVP is not among them: under DDP its batch norm sees the windows of its own process only
-TOGETHER = ("convlstm", "agcrn", "lsntp-equations", "lsntp-tuned")
+TOGETHER = ("convlstm", "agcrn", "lsntp-equations", "lsntp-released", "lsntp-tuned")
 EPOCHS = 3
 FAULT = "a fault in one process"
 

@@ -171,6 +171,15 @@ def test_models_dots_hold_each_seed_and_the_difference(main_rows):
             assert np.ptp(drawn["bar"][0]) > 0
 
 
+def test_models_dots_say_which_row_a_data_set_has_not(main_rows):
+    ridge, ours = LABELS["ridge"], LABELS["convlstm"]
+    both = {ridge: main_rows[ridge], ours: main_rows[ours]}
+    _, ax = figures.models_dots({"has it": both, "has it not": {ridge: both[ridge]}})
+    (dots,) = [line for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(dots.get_xdata(), [mean_mae(r) for r in both[ridge]], rtol=1e-5)
+    assert [t.get_text() for t in ax.texts] == ["not run"]
+
+
 def test_weeks_dots_hold_each_week_and_the_mean_change():
     models = ["climatology", "ridge", "convlstm"]
     weeks = [

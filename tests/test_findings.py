@@ -15,7 +15,8 @@ from lsntp.chapters import q1_distance, q2_kernel, q3_baseline_kernels
 from lsntp.chapters.q1_distance import TESTED_CUT, TRAINED_CUT
 from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.results import claims, paper, studies, tables
-from lsntp.results.claims import FAILS, HOLDS, OPEN, SCATTERED
+from lsntp.results.claims import FAILS, HOLDS, OPEN
+from lsntp.results.compare import SCATTER
 from lsntp.runs import records
 
 CUTS = (0, 100, 200, 400)
@@ -97,7 +98,7 @@ def test_lowest_looks_at_every_row_not_at_the_best_alone() -> None:
     assert claims.lowest("ours")(rows)["verdict"] == FAILS
     scattered = [record(error, s) for s, error in enumerate((0.6, 1.2, 1.8))]
     rows = {"ours": row(1.0), "best": row(1.1), "open": scattered}
-    assert claims.lowest("ours")(rows)["verdict"] == SCATTERED
+    assert claims.lowest("ours")(rows)["verdict"] == SCATTER
 
 
 def test_one_seed_separates_nothing() -> None:

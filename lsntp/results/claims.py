@@ -35,9 +35,9 @@ from lsntp.results.tables import preset_of
 from lsntp.runs.records import config_of
 from lsntp.zoo import LABELS
 
-HOLDS, FAILS, OPEN, SCATTERED = "holds", "does not hold", "not shown", SCATTER
-"""The verdicts on a claim: the interval is all on its side of 0, all on the other, or holds 0,
-which `SCATTERED` says of a large difference."""
+HOLDS, FAILS, OPEN = "holds", "does not hold", "not shown"
+"""The verdicts on a claim: the interval is all on its side of 0, all on the other, or holds 0;
+of a large difference that is :data:`~lsntp.results.compare.SCATTER`."""
 SMALL = 0.1
 """Rank correlation from which one counts (Cohen 1988: a "small" effect)."""
 
@@ -90,7 +90,7 @@ def judged(
 ) -> pd.Series:
     """Return what a claim measured, from ours and theirs and the interval of their difference."""
     said = change["verdict"]
-    verdicts = {LOWER: FAILS, HIGHER: FAILS, wanted: HOLDS, UNSEEN: OPEN, SCATTER: SCATTERED}
+    verdicts = {LOWER: FAILS, HIGHER: FAILS, wanted: HOLDS, UNSEEN: OPEN, SCATTER: SCATTER}
     return pd.Series(
         {
             "verdict": verdicts.get(said, said),

@@ -106,6 +106,7 @@ Models = Annotated[Sequence[ModelName], one_or_several, Field(min_length=1)]
 Recipes = Annotated[Sequence[RecipeName], one_or_several, Field(min_length=1)]
 # How many seeds: 0, 1, …
 Seeds = Annotated[Count, Field(le=1000)]
+# How many seeds an ensemble is the mean of.
 Members = Annotated[Count, Field(ge=2)]
 
 
