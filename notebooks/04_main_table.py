@@ -16,9 +16,9 @@
 # %% [markdown]
 # # The main table
 #
-# **At laptop size, on every second row and column, no network trained alike is seen to beat a linear model; on the whole grid
-# of `ncep-na` ConvLSTM and LS-NTP do ({doc}`18_size_and_epochs`). On `era5-uk` LS-NTP is worse than it and
-# than ConvLSTM. On `ncep-na` LS-NTP (tuned) beats all of them; so does its twin with a plain convolution.**
+# **On every second row and column no network trained alike is seen to beat a linear model; on the whole grid of `ncep-na`
+# ConvLSTM and LS-NTP do ({doc}`18_size_and_epochs`), and LS-NTP (tuned) and its twin with a plain convolution lead. On
+# `era5-uk` LS-NTP is worse than the linear model and than ConvLSTM.**
 #
 # :::{div} page-head
 # **You will see** thirteen forecasters on two data sets. **You should know** {doc}`03_method`.
@@ -53,7 +53,7 @@ rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
 # | alt: The mean absolute error of every model on both data sets, a dot a seed, sorted; most networks lie at or right of the line of ridge.
-# | caption: "Mean over six leads, to 36 h and to 6 h; a dot a seed; sorted by the error relative to ridge, mean of both sets. The upright line is ridge. A bar, drawn from that line, is the 95 % interval of the difference from ridge: one that crosses the line shows no difference, or seeds that scatter. Arrows: off the scale. ({func}`lsntp.figures.models_dots` draws it.)"
+# | caption: "Mean over six leads, to 36 h and to 6 h; a dot a seed; sorted by the error relative to ridge, mean of both sets. The upright line is ridge. A bar, drawn from that line, is the 95 % interval of the difference from ridge: one that crosses the line shows no difference, or one too uncertain. Arrows: off the scale. ({func}`lsntp.figures.models_dots` draws it.)"
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
