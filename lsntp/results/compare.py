@@ -17,8 +17,10 @@ Rows = Mapping[str, Sequence[xr.Dataset]]
 """Records by the label of their row, one per seed, as :func:`lsntp.results.studies.load` gives."""
 
 LOWER, HIGHER, UNSEEN, SCATTER = "lower", "higher", "no difference seen", "too uncertain"
+"""The verdicts on a difference: its interval is all below 0, all above, or holds 0; of a large
+difference (`LARGE`) that is `SCATTER`."""
 ALONE = "no interval"
-"""The verdicts on a difference."""
+"""The verdict where one record alone gives no interval."""
 LARGE = 0.05
 """Above this share of theirs, a difference whose interval holds 0 is no sign of equality."""
 RESAMPLES = 10_000
