@@ -27,7 +27,7 @@ from lsntp.data.datasets import Datasets
 from lsntp.data.reanalyses import REMOTE
 from lsntp.data.sources import go_by_file
 from lsntp.results.studies import PLANTED_SETS
-from lsntp.runs.config import ModelName, Models, PresetName, Recipes, Seeds
+from lsntp.runs.config import Members, ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 
 PRINTED = (["ncep-na", "era5-uk"], "laptop", 3, False)
@@ -85,6 +85,19 @@ def method(
 @checked
 def study(dataset: Datasets, preset: PresetName, seeds: Seeds, rerun: bool) -> list[str]:
     """Check the parameters of a study's notebook; return the data sets as a list.
+
+    Raises
+    ------
+    ValueError
+    """
+    return marked(dataset, preset, seeds)
+
+
+@checked
+def tuned(
+    dataset: Datasets, preset: PresetName, seeds: Seeds, members: Members, rerun: bool
+) -> list[str]:
+    """Check the parameters of ``15_tuned``; return the data sets as a list.
 
     Raises
     ------
