@@ -16,7 +16,7 @@
 # %% [markdown]
 # # The talk's claims
 #
-# **Trained alike, LS-NTP is nowhere ahead of ConvLSTM, on `era5-uk` and on the whole grid of `ncep-na` behind it. Its
+# **Trained alike, LS-NTP is nowhere ahead of ConvLSTM of its kernel, on `era5-uk` and on the whole grid of `ncep-na` behind it. Its
 # convolution (LSI) helps on `ncep-na`; its attention (NSA) is seen to help nowhere, its learned graph (LAGC) to harm on
 # `era5-uk`.**
 #

@@ -83,7 +83,7 @@ _ = study_figures.changes(change, "change in MAE (K)")
 # With the whole grid ConvLSTM errs {glue:text}`whole ConvLSTM` K less on `ncep-na`, LS-NTP {glue:text}`whole LS-NTP` K;
 # eight times the channels bring ConvLSTM {glue:text}`128 channels` K. At laptop size the recurrent networks of this book
 # work on every second row and column, as the paper's does for ERA5. For NCEP it does not: there the other pages handicap
-# LS-NTP, and its rivals more.
+# LS-NTP, and ConvLSTM more; other rivals were not tried.
 #
 # ## Does LS-NTP come ahead?
 

@@ -43,7 +43,7 @@ def evidence(dataset: str, preset: str, seeds: int, rerun: bool = False) -> dict
     if dataset in studies.ROTATED:
         loaded["weeks"] = [
             studies.load(studies.rotated(dataset, back, preset, seeds), rerun)
-            for back in range(studies.ROTATIONS)
+            for back in reversed(range(studies.ROTATIONS))
         ]
     for model in ("lsntp-equations", released):
         runs = loaded["main"][LABELS[model]]
