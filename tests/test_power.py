@@ -101,6 +101,10 @@ def test_the_smallest_strength_is_that_of_the_verdicts() -> None:
     assert [*both.columns.unique(0)] == ["ncep-na, lag 1", "era5-uk, lag 1"]
     assert (both["era5-uk, lag 1"].loc[studies.ASKED[1]] == "not tried").all()
     pd.testing.assert_frame_equal(both["ncep-na, lag 1"], smallest["ncep-na, lag 1"])
+    for gained, least in ((0.0, "0.5"), (-0.15, "1"), (-0.25, "–")):  # with no links at all
+        control = table[table["strength"] == 1].assign(strength=0.0, difference=gained)
+        smallest = power.noticed(pd.concat([table, control]))
+        assert (smallest["ncep-na, lag 1", "told"] == least).all()
     none = table.assign(verdict="higher")
     assert (power.noticed(none) == "–").all(axis=None)
 

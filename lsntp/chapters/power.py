@@ -82,6 +82,8 @@ def by_strength(rows: Mapping[str, Rows]) -> pd.DataFrame:
 def noticed(table: pd.DataFrame) -> pd.DataFrame:
     """Return the strength from which on links are seen to bring something; "–" if there is none.
 
+    That is more than what was gained, if anything, where strength 0 was tried.
+
     Parameters
     ----------
     table : DataFrame
@@ -97,8 +99,10 @@ def noticed(table: pd.DataFrame) -> pd.DataFrame:
     )
 
     def least(group: pd.DataFrame) -> str:
-        seen = group["strength"][(group["verdict"] == LOWER).cummin()]
-        return f"{seen.min():g}" if len(seen) else "–"
+        control = min([0.0, *group["difference"][group["strength"] == 0]])
+        seen = (group["verdict"] == LOWER) & (group["high"] < control) & (group["strength"] > 0)
+        strengths = group["strength"][seen.cummin()]
+        return f"{strengths.min():g}" if len(strengths) else "–"
 
     shown = pd.Series({key: least(group) for key, group in groups}).unstack([1, 2])
     tried = [label for label in ASKED if label in shown.index]
