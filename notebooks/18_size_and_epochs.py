@@ -17,7 +17,7 @@
 # # Larger networks, and the whole grid
 #
 # **On `ncep-na` the whole grid, in place of every second row and column, lowers the error far more than more channels do.
-# Nothing that was tried brings LS-NTP ahead of ConvLSTM.**
+# Neither brings LS-NTP (equations) ahead of ConvLSTM.**
 #
 # :::{div} page-head
 # **You will see** LS-NTP and ConvLSTM grow. **You should know** {doc}`04_main_table`. {sub-ref}`wordcount-minutes` min.
@@ -85,7 +85,7 @@ _ = study_figures.changes(change, "change in MAE (K)")
 # work on every second row and column, as the paper's does for ERA5. For NCEP it does not: there the other pages handicap
 # LS-NTP, and ConvLSTM more; other rivals were not tried.
 #
-# ## Does LS-NTP come ahead?
+# ## Does LS-NTP (equations) come ahead?
 
 # %% tags=["hide-input"]
 # | alt: Two panels, LS-NTP minus ConvLSTM. On ncep-na the intervals of 16, 64 and 128 channels hold zero, that of the whole grid lies right of it; on era5-uk both lie right of it.
