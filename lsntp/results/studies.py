@@ -53,6 +53,7 @@ STRONGEST = "ncep-na-planted-100-lag1"
 ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
 """The forecasters of the study :func:`power`, if a data set of `PLANTED_SETS` has no others."""
 PLANTED_SETS = {
+    "ncep-na-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),  # who is told is told nothing
     "ncep-na-planted-25-lag1": (LABELS["ridge"],),
     "ncep-na-planted-50-lag1": ASKED,
     STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-tuned"]),
