@@ -16,9 +16,9 @@
 # %% [markdown]
 # # The talk's claims
 #
-# **Trained alike, LS-NTP is nowhere ahead of ConvLSTM of its kernel, on `era5-uk` and on the whole grid of `ncep-na` behind it. Its
-# convolution (LSI) helps on `ncep-na`; its attention (NSA) is seen to help nowhere, its learned graph (LAGC) to harm on
-# `era5-uk`.**
+# **Trained alike, LS-NTP is nowhere ahead of ConvLSTM of its kernel, on `era5-uk` and on the whole grid of `ncep-na`
+# behind it. Its convolution (LSI) helps on `ncep-na`; its attention (NSA) is seen to help nowhere, its learned graph
+# (LAGC) to harm on `era5-uk`.**
 #
 # :::{div} page-head
 # **You will see** which claims of the talk hold on two real data sets. **You should know** what
@@ -54,8 +54,9 @@ talk = held[held["talk"] & (held["section"] != "02_observations")]
 HTML(figures.claims_grid(talk))
 
 # %% [markdown]
-# Right of the line speaks for the claim, left against it; the bar is the 95 % interval, an arrow goes on; a click shows the numbers.
-# *equations* is LS-NTP as printed, *released* as its code computes it. A part *helps* against the network without it.
+# Right of the line speaks for the claim, left against it; the bar is the 95 % interval, an arrow goes on; a click shows
+# the numbers. *equations* is LS-NTP as printed, *released* as its code computes it. A part *helps* against the network
+# without it.
 #
 # ## The observations behind the method
 

@@ -79,15 +79,17 @@ for d in datasets:
     display(tables.study_table(rows[d], tuned)[chosen])
 
 # %% [markdown]
-# **Much of the lead is the grid and the recipe.** On `ncep-na` LS-NTP (tuned) is {glue:text}`lead` K ahead of ConvLSTM as in
-# the main table. By the whole grid ConvLSTM gains {glue:text}`by the grid` K, by the recipe {glue:text}`by the recipe` K, by
-# both {glue:text}`by both` K. SimVP gains from the recipe, too. All stay behind. On `era5-uk` the recipe harms ConvLSTM.
-# PredFormer, a transformer, is slow, and was trained there alone: no difference from LS-NTP (tuned) is seen.
+# **Much of the lead is the grid and the recipe.** On `ncep-na` LS-NTP (tuned) is {glue:text}`lead` K ahead of ConvLSTM
+# as in the main table. By the whole grid ConvLSTM gains {glue:text}`by the grid` K, by the recipe
+# {glue:text}`by the recipe` K, by both {glue:text}`by both` K. SimVP gains from the recipe, too. All stay behind. On
+# `era5-uk` the recipe harms ConvLSTM. PredFormer, a transformer, is slow, and was trained there alone: no difference
+# from LS-NTP (tuned) is seen.
 #
 # ## The mean of five
 #
-# Five networks that differ in their seed alone, and the mean of their forecasts. *One* is
-# the mean error of the single ones; *CRPS* scores the five as an ensemble; *spread* is their standard deviation as a share of the RMSE of their mean.
+# Five networks that differ in their seed alone, and the mean of their forecasts. *One* is the mean error of the single
+# ones; *CRPS* scores the five as an ensemble; *spread* is their standard deviation as a share of the RMSE of their
+# mean.
 
 # %% tags=["hide-input"]
 for d in datasets:
@@ -101,9 +103,9 @@ for d in datasets:
     display(pd.DataFrame(table).T.round(3).rename_axis(index=d))
 
 # %% [markdown]
-# On `ncep-na` the mean of LS-NTP (tuned) gains {glue:text}`by the mean` K, that of its twin as much: {glue:text}`mean` K, the best
-# forecast of this book (no rival was averaged). On `era5-uk` the mean of LS-NTP (tuned) errs more than ridge and, by
-# {glue:text}`twins mean` K, than that of its twin; of the twin's no difference from ridge is seen. A
+# On `ncep-na` the mean of LS-NTP (tuned) gains {glue:text}`by the mean` K, that of its twin as much: {glue:text}`mean`
+# K, the best forecast of this book (no rival was averaged). On `era5-uk` the mean of LS-NTP (tuned) errs more than
+# ridge and, by {glue:text}`twins mean` K, than that of its twin; of the twin's no difference from ridge is seen. A
 # reliable ensemble of five would have a spread of {glue:text}`ideal`: seeds alone spread far too little.
 #
 # ## What it is
@@ -114,9 +116,9 @@ for d in datasets:
 # recipe see and correct ridge's forecast, too, in the size of the main table, ConvLSTM also on the whole grid
 # ({func}`lsntp.results.studies.tuned_recipe`).
 #
-# **The first guess is cross-fitted.** A fit knows the windows it has seen, and errs less there than on new ones. A network that corrects
-# such guesses would learn to trust them too much. So each training window's guess is from a
-# fit that did not see it ({meth}`lsntp.zoo.Ridge.cross_fitted`):
+# **The first guess is cross-fitted.** A fit knows the windows it has seen, and errs less there than on new ones. A
+# network that corrects such guesses would learn to trust them too much. So each training window's guess is from a fit
+# that did not see it ({meth}`lsntp.zoo.Ridge.cross_fitted`):
 
 # %%
 data = prepare(open_dataset("synthetic"), 6, 6, "anomaly", "blocked")
@@ -132,10 +134,10 @@ assert optimism < 1  # what was seen is forecast better than what was not
 # %% [markdown]
 # ## How it was found
 #
-# By hand, in some ten trial runs, not recorded, judged on **validation** windows of both sets. The
-# table is the record of what surrounds the setting: one thing altered at a time, one seed, change of the validation error
-# in per cent ({func}`lsntp.results.studies.search`). The setting was fixed before this table was made. Where a row is negative,
-# a better one is left to find.
+# By hand, in some ten trial runs, not recorded, judged on **validation** windows of both sets. The table is the record
+# of what surrounds the setting: one thing altered at a time, one seed, change of the validation error in per cent
+# ({func}`lsntp.results.studies.search`). The setting was fixed before this table was made. Where a row is negative, a
+# better one is left to find.
 
 # %% tags=["hide-input"]
 searched = {d: studies.load(studies.search(d, preset), rerun) for d in datasets}
@@ -144,8 +146,8 @@ tables.search_table(searched).round(1)
 # %% [markdown]
 # ## Limits
 #
-# - Of the rivals, only ConvLSTM was also tried on the whole grid, only ConvLSTM and SimVP by the tuned recipe. PredFormer has
-#   half of its published blocks and a quarter of its channels.
+# - Of the rivals, only ConvLSTM was also tried on the whole grid, only ConvLSTM and SimVP by the tuned recipe.
+#   PredFormer has half of its published blocks and a quarter of its channels.
 # - Only LS-NTP (tuned) had a search. That it corrects ridge's forecast was an idea from early trials whose test scores were
 #   seen.
 # - The test week of `era5-uk` is one regime of weather. {doc}`16_test_weeks` has three weeks more, which hold the

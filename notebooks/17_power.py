@@ -79,11 +79,11 @@ power.noticed(strengths).rename_axis(index=None)
 #
 # $$x_i(t) \leftarrow x_i(t) + s\,\sigma_i\,\frac{a_j(t - \mathrm{lag})}{\sigma_j}$$
 #
-# $\sigma$ is the standard deviation of a cell's own anomalies, $s$ the strength. All else is the real field. The truth is
-# not in the data set ({func}`lsntp.data.planted.plant`). Networks that are *told* have it as their graph; ridge sees 5×5
-# cells around each source. A link reaches one step: it helps the first lead most. *To find* it, ridge takes for each cell the one far cell that correlates most with what it
-# leaves ({class}`lsntp.zoo.ridge.RidgeScreened`). *Untied* LS-Conv is
-# $X \star \Theta + (A X) \star \Phi$; with $\Phi = \Theta$ it is the paper's.
+# $\sigma$ is the standard deviation of a cell's own anomalies, $s$ the strength. All else is the real field. The truth
+# is not in the data set ({func}`lsntp.data.planted.plant`). Networks that are *told* have it as their graph; ridge sees
+# 5×5 cells around each source. A link reaches one step: it helps the first lead most. *To find* it, ridge takes for
+# each cell the one far cell that correlates most with what it leaves ({class}`lsntp.zoo.ridge.RidgeScreened`). *Untied*
+# LS-Conv is $X \star \Theta + (A X) \star \Phi$; with $\Phi = \Theta$ it is the paper's.
 #
 # ## What it takes to use a link
 #
@@ -98,10 +98,10 @@ _ = study_figures.changes(at_places, "change in MAE (K)")
 
 # %% [markdown]
 # Told the links on `ncep-na`, ridge gains {glue:text}`told ridge` K and LS-NTP (tuned, untied)
-# {glue:text}`told tuned untied` K: the network makes as much of them as the linear model (its first guess, ridge, is not
-# told). With the paper's one kernel for a cell and its links, LS-NTP (tuned) gains {glue:text}`told tuned` K. LS-NTP
-# (equations) is not seen to gain; at strength ½ it loses {glue:text}`told half` K. What keeps it? One thing altered a row; strength
-# 1, one seed, MAE at the places, K, told the links but for the first column:
+# {glue:text}`told tuned untied` K: the network makes as much of them as the linear model (its first guess, ridge, is
+# not told). With the paper's one kernel for a cell and its links, LS-NTP (tuned) gains {glue:text}`told tuned` K.
+# LS-NTP (equations) is not seen to gain; at strength ½ it loses {glue:text}`told half` K. What keeps it? One thing
+# altered a row; strength 1, one seed, MAE at the places, K, told the links but for the first column:
 
 # %% tags=["hide-input"]
 for d in {studies.STRONGEST} & {*datasets}:
@@ -112,28 +112,29 @@ for d in {studies.STRONGEST} & {*datasets}:
 
 # %% [markdown]
 # **The halved grid and the one kernel**; one seed cannot rank them. On the whole grid LS-NTP gains
-# {glue:text}`whole one kernel` K, with two kernels {glue:text}`whole two kernels` K. LS-NTP that forecasts the field, not its
-# change, gains {glue:text}`field one kernel` K with one kernel, but from a worse start, and ends level. Changes below 0.05 K
-# say nothing here, seeds differ by as much. At laptop size LS-NTP computes on every second row and column, where a node
-# mixes up to nine cells ({doc}`18_size_and_epochs`).
+# {glue:text}`whole one kernel` K, with two kernels {glue:text}`whole two kernels` K. LS-NTP that forecasts the field,
+# not its change, gains {glue:text}`field one kernel` K with one kernel, but from a worse start, and ends level. Changes
+# below 0.05 K say nothing here, seeds differ by as much. At laptop size LS-NTP computes on every second row and column,
+# where a node mixes up to nine cells ({doc}`18_size_and_epochs`).
 #
 # ## Finding is another thing
 #
 # How well does what was found rank the planted links? The AUC is the chance that one of them ranks above another far
-# pair. Where none are planted (strength 0, `ncep-na`), ridge's correlation has {glue:text}`auc ridge`, LS-NTP (tuned, untied)
-# {glue:text}`auc tuned untied`: more than ½ is not yet finding. A range is over the seeds.
+# pair. Where none are planted (strength 0, `ncep-na`), ridge's correlation has {glue:text}`auc ridge`, LS-NTP (tuned,
+# untied) {glue:text}`auc tuned untied`: more than ½ is not yet finding. A range is over the seeds.
 
 # %% tags=["hide-input"]
 for d in strong:
     display(power.measured(rows[d]).rename_axis(index=d))
 
 # %% [markdown]
-# On `ncep-na`, with less than a year to learn from, the correlation ranks almost all planted links above almost all other
-# pairs. The networks rank them a little above what they rank where there are none. LS-NTP (tuned) gains {glue:text}`found tuned` K at the
-# places, which need not be by the links; no other network is seen to gain. On `era5-uk`, with less than four weeks, the correlation
-# finds nothing and harms; there the learned graph ranks the links better (no control was run), and the forecast gains
-# nothing: LS-NTP (equations) errs {glue:text}`harm uk` K more. On the real fields one far cell found so changes ridge's error
-# by {glue:text}`screened ncep-na` K on `ncep-na`, {glue:text}`screened era5-uk` K on `era5-uk`; both are seen.
+# On `ncep-na`, with less than a year to learn from, the correlation ranks almost all planted links above almost all
+# other pairs. The networks rank them a little above what they rank where there are none. LS-NTP (tuned) gains
+# {glue:text}`found tuned` K at the places, which need not be by the links; no other network is seen to gain. On
+# `era5-uk`, with less than four weeks, the correlation finds nothing and harms; there the learned graph ranks the links
+# better (no control was run), and the forecast gains nothing: LS-NTP (equations) errs {glue:text}`harm uk` K more. On
+# the real fields one far cell found so changes ridge's error by {glue:text}`screened ncep-na` K on `ncep-na`,
+# {glue:text}`screened era5-uk` K on `era5-uk`; both are seen.
 #
 # ## What could stay hidden
 #
@@ -168,15 +169,15 @@ for d in strong:
     display(pd.DataFrame(shown).rename_axis(index=d))
 
 # %% [markdown]
-# On `ncep-na` told networks err more where nothing was planted, by up to {glue:text}`price` K on the halved grid, tuned ones
-# by less than 0.01 K. So do untied ones that have to find links.
+# On `ncep-na` told networks err more where nothing was planted, by up to {glue:text}`price` K on the halved grid, tuned
+# ones by less than 0.01 K. So do untied ones that have to find links.
 #
 # ## Limits
 #
-# - Laptop size and 12 epochs; `era5-uk` is tested on one week. Ten places, one lag, in training and test alike. Real far links are weaker, slower and
-#   seldom linear; the correlation looks for just what was planted.
-# - LS-NTP, but for the tuned one, is on the halved grid in the other comparisons of this book. On the whole grid it was told
-#   links, not left to find them.
+# - Laptop size and 12 epochs; `era5-uk` is tested on one week. Ten places, one lag, in training and test alike. Real
+#   far links are weaker, slower and seldom linear; the correlation looks for just what was planted.
+# - LS-NTP, but for the tuned one, is on the halved grid in the other comparisons of this book. On the whole grid it was
+#   told links, not left to find them.
 # - Not shown: networks at strength ¼, a lag of four steps.
 # - A graph adds weights, which cost error elsewhere: they may hide a gain.
 # - On the halved grid a node that sees a single cell of a place is told as much as one that sees all nine, and the AUC is
