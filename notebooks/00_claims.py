@@ -41,14 +41,14 @@ from IPython.display import HTML, display
 from lsntp import figures
 from lsntp.chapters import claims as chapter
 from lsntp.chapters import parameters
-from lsntp.results import claims, learned_graphs, studies
+from lsntp.results import claims, learned_graphs, planted, studies
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
 evidence = {d: chapter.evidence(d, preset, seeds, rerun) for d in datasets}
-planted = studies.load(studies.planted(preset, seeds), rerun)
+links = studies.load(planted.on_synthetic(preset, seeds), rerun)
 world = evidence.setdefault("synthetic", {})
-world["planted"] = learned_graphs.recovery(planted)
+world["planted"] = learned_graphs.recovery(links)
 held = claims.table(evidence)
 talk = held[held["talk"] & (held["section"] != "02_observations")]
 HTML(figures.claims_grid(talk))

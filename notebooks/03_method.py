@@ -45,7 +45,7 @@ from lsntp.data.datasets import NAMES
 from lsntp.model.convlstm import ConvLSTMCell
 from lsntp.model.forecaster import inner_grid
 from lsntp.model.lsconv import lagc
-from lsntp.results import field_records, learned_graphs, planted, studies
+from lsntp.results import field_records, learned_graphs, studies
 from lsntp.runs import records as run_records
 from lsntp.runs.config import PRESETS
 from lsntp.runs.trained import inner_cells, nodes_there
@@ -543,13 +543,13 @@ opened.map("{:.1f}".format)
 #
 # On `synthetic` the linked cells are known: weather drifts and decays, and a few patches are pulled towards what a far patch
 # was three steps before ({func}`lsntp.data.synthetic.synthetic`). One linear LS-Conv without NSA is trained here to forecast
-# the next frame ({class}`lsntp.results.planted.NextFrame`); it never sees the truth. Its graph is scored by AUC over far
+# the next frame ({class}`lsntp.chapters.method.NextFrame`); it never sees the truth. Its graph is scored by AUC over far
 # pairs: ½ is guessing, 1 perfect ({func}`lsntp.runs.metrics.far_auc`).
 
 # %% tags=["hide-input"]
 # | alt: AUC of planted links by way of finding them, a dot a seed; the layer that forecasts the next frame and Pearson's r find them.
 # | caption: "A dot a world and its weights. *Own Θ*: the links have weights of their own, $X Θ' + A X Θ$. *Control*: a world without links. ({func}`lsntp.figures.auc_dots` draws it.)"
-study = planted.planted_links(seeds, epochs=epochs, steps=steps, links=links)
+study = method.planted_links(seeds, epochs=epochs, steps=steps, links=links)
 ax = figures.auc_dots(study.auc)
 
 # %% tags=["trained-here", "hide-input"]

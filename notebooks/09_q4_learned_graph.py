@@ -53,6 +53,7 @@ from lsntp.results import (
     field_records,
     learned_graphs,
     pearson,
+    planted,
     studies,
     tables,
 )
@@ -101,11 +102,11 @@ axes = q4_learned_graph.share_by_distance(graphs)
 # - *Planted links are found*: an AUC above those of 95 % of untrained graphs.
 
 # %% tags=["hide-input"]
-planted = learned_graphs.recovery(
-    studies.load(studies.planted(preset, seeds), rerun)
+links = learned_graphs.recovery(
+    studies.load(planted.on_synthetic(preset, seeds), rerun)
 )
 evidence = {d: {m: graphs[d][m] for m in models} for d in datasets}
-evidence.setdefault("synthetic", {})["planted"] = planted
+evidence.setdefault("synthetic", {})["planted"] = links
 held = claims.table(evidence)
 HTML(figures.claims_grid(held))
 
@@ -267,13 +268,13 @@ pd.DataFrame(agreement).T if agreement else "one seed: nothing to compare"
 # ## Are planted links found?
 #
 # In `synthetic` eight far pairs of patches are linked: a target follows its source three hours later
-# ({func}`lsntp.data.synthetic.synthetic`). Two networks are trained on it ({func}`lsntp.results.studies.planted`): one forecasts the field, the other
+# ({func}`lsntp.data.synthetic.synthetic`). Two networks are trained on it ({func}`lsntp.results.planted.on_synthetic`): one forecasts the field, the other
 # the change from the last frame, as the modern recipe does.
 
 # %% tags=["hide-input"]
 # | alt: AUC of planted links. Forecasting the field lies well above a half, forecasting the change below it; correlations at the links' lag find nearly all.
 # | caption: The chance that a linked pair of nodes has more weight than another pair at least as far apart; ½ is guessing. The last two rows, correlations at the links' lag, show that these data hold the links. ({func}`lsntp.figures.auc_dots` draws it.)
-ax = figures.auc_dots(planted["auc"])
+ax = figures.auc_dots(links["auc"])
 
 # %% [markdown]
 # **Forecasting the field, yes** (AUC {glue:text}`planted forecasts the field:.2f`). **Forecasting the change, no**: the
@@ -314,8 +315,8 @@ for d in datasets:
                 float(study["agreement"].mean()),
                 display=False,
             )
-for way in planted.attrs["rows"]:
-    glue(f"planted {way}", float(planted["auc"].sel(way=way).mean()), display=False)
+for way in links.attrs["rows"]:
+    glue(f"planted {way}", float(links["auc"].sel(way=way).mean()), display=False)
 
 # %% [markdown]
 # ## Limits

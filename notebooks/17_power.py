@@ -48,13 +48,13 @@ from lsntp import figures
 from lsntp.chapters import parameters, power
 from lsntp.data.catalogue import PLANTED
 from lsntp.figures import studies as study_figures
-from lsntp.results import compare, studies, tables
+from lsntp.results import compare, planted, studies, tables
 from lsntp.zoo import LABELS
 
 figures.style()
 datasets = parameters.power(dataset, preset, seeds, rerun)
 rows = {
-    d: studies.load(studies.power(d, preset, seeds), rerun) for d in datasets
+    d: studies.load(planted.power(d, preset, seeds), rerun) for d in datasets
 }
 strengths = power.by_strength(rows)
 _ = power.gains(strengths)
@@ -66,7 +66,7 @@ _ = power.gains(strengths)
 # bring more than strength 0, – for none:
 
 # %% tags=["hide-input"]
-power.noticed(strengths).rename_axis(index=None)
+power.noticed(strengths).rename_axis(columns=None)
 
 # %% [markdown]
 # **That the learned graph is not seen to help on the real fields says little about far links**: networks hardly gain from
@@ -104,8 +104,8 @@ _ = study_figures.changes(at_places, "change in MAE (K)")
 # altered a row; strength 1, one seed, MAE at the places, K, told the links but for the first column:
 
 # %% tags=["hide-input"]
-for d in {studies.STRONGEST} & {*datasets}:
-    one = studies.load(studies.switches(d, preset), rerun)
+for d in {planted.STRONGEST} & {*datasets}:
+    one = studies.load(planted.switches(d, preset), rerun)
     error = {tuple(k.rsplit(", ", 1)): float(r[0]["place_mae"].mean()) for k, r in one.items()}
     apart = pd.Series(error).unstack(sort=False).rename_axis(index=d)
     display(apart.round(2))
@@ -187,9 +187,9 @@ for d in strong:
 
 # %% tags=["hide-cell"]
 ridge, untied = LABELS["ridge"], LABELS["lsntp-untied"]
-tuned, tuned_untied = LABELS["lsntp-tuned"], studies.TUNED_UNTIED
-if studies.STRONGEST in datasets:
-    places, others = at_places[studies.STRONGEST], elsewhere[studies.STRONGEST]
+tuned, tuned_untied = LABELS["lsntp-tuned"], planted.TUNED_UNTIED
+if planted.STRONGEST in datasets:
+    places, others = at_places[planted.STRONGEST], elsewhere[planted.STRONGEST]
     for name, label in (
         ("told ridge", ridge),
         ("told tuned", tuned),
@@ -199,7 +199,7 @@ if studies.STRONGEST in datasets:
         glue(name, f"{gain:.2f}", display=False)
     glue("found tuned", f"{-places['to find'].loc[tuned, 'difference']:.2f}", display=False)
     whole = apart.loc["… on the whole grid"]
-    for kernels in studies.NETWORK_KERNELS[1:]:
+    for kernels in planted.NETWORK_KERNELS[1:]:
         gain = whole["no graph"] - whole[kernels]
         glue(f"whole {kernels}", f"{gain:.2f}", display=False)
     glue("price", f"{others['told']['difference'].max():.2f}", display=False)
@@ -213,10 +213,10 @@ for d in studies.REAL_SETS:
 
 # %% tags=["hide-cell"]
 if (datasets, preset, seeds, rerun) == (
-    [*studies.PLANTED_SETS],
+    [*planted.PLANTED_SETS],
     *parameters.PRINTED[1:],
 ):  # what the text says
-    found, told = (places[way]["verdict"] for way in studies.WAYS[1:])
+    found, told = (places[way]["verdict"] for way in planted.WAYS[1:])
     assert {*found[found == "lower"].index} == {ridge, tuned}
     assert {*told[told == "lower"].index} == {ridge, untied, tuned, tuned_untied}
     size = places["told"]["difference"]
@@ -236,7 +236,7 @@ if (datasets, preset, seeds, rerun) == (
     for d in datasets:  # networks that have to find them gain a trace at most
         networks = power.changes(rows[d])["to find"].drop(ridge)
         assert (networks["difference"] > -0.02).all()
-    found, told = (others[way]["verdict"] for way in studies.WAYS[1:])
+    found, told = (others[way]["verdict"] for way in planted.WAYS[1:])
     assert (told.drop(ridge) == "higher").all()
     assert {untied, tuned_untied} <= {*found[found == "higher"].index}
     auc = {
@@ -267,11 +267,11 @@ if (datasets, preset, seeds, rerun) == (
     harm = at_places[strong[1]]["to find"].loc[LABELS[studies.LSNTP]]
     assert harm["verdict"] == "higher"
     glue("harm uk", f"{harm['difference']:.2f}", display=False)
-    least = power.noticed(strengths)["ncep-na, lag 1", "to find"]
+    least = power.noticed(strengths).loc["ncep-na, lag 1", "to find"]
     assert least[ridge] == "0.5"
     unlinked = rows["ncep-na-planted-0-lag1"][f"{tuned_untied}, to find"]
     highest = max(float(r["link_auc"]) for r in unlinked)
-    assert highest < min(auc[studies.STRONGEST, tuned_untied])
+    assert highest < min(auc[planted.STRONGEST, tuned_untied])
 
 # %% tags=["hide-output", "hide-input"]
 pd.concat({d: tables.keys(rows[d]) for d in datasets}, names=["dataset"])

@@ -50,7 +50,7 @@ from lsntp.data.windows import MinMax, StandardisedAnomaly, prepare
 from lsntp.model.convlstm import ConvLSTMCell, ConvLSTMLayer
 from lsntp.model.graph import adaptive_adjacency
 from lsntp.model.lsconv import lagc
-from lsntp.results import field_records, studies, tables
+from lsntp.results import campaigns, field_records, studies, tables
 from lsntp.runs import metrics, records, training
 from lsntp.runs.config import PRESETS
 from lsntp.runs.training import RECIPES
@@ -607,7 +607,7 @@ arguments("study", studies.with_kernel, {"preset": "smoke", "kernel": 3}, {"kern
 arguments("study", partial(studies.rotated, "era5-uk"), {"rotation": 1}, {"rotation": (-1, "1")})
 arguments(
     "study",
-    studies.configs,
+    campaigns.configs,
     {"name": "cases", "preset": "smoke", "seeds": 1},
     {"name": NO_NAMES, "preset": ("huge",), "seeds": (0,)},
 )

@@ -19,7 +19,7 @@ from lsntp.cli import app
 from lsntp.data import china, download, windows
 from lsntp.data.datasets import NAMES, DataError, DataUnavailable, fetch, open_dataset
 from lsntp.data.reanalyses import REMOTE
-from lsntp.results import studies
+from lsntp.results import campaigns
 from lsntp.runs import records
 from lsntp.runs.config import PRESETS, RunConfig
 from lsntp.runs.training import RECIPES
@@ -443,7 +443,7 @@ def test_records_of_them_do_not_mix_with_the_book_s(fetched, monkeypatch, tmp_pa
 
 
 def test_the_study_of_the_paper():
-    configs = studies.configs("paper", "laptop", 2)
+    configs = campaigns.configs("paper", "laptop", 2)
     networks = [c for c in configs if c.recipe]
     assert len(networks) == 2 * 2 * 3
     assert {c.model for c in networks} == {"convlstm", "lsntp-equations", "lsntp-released"}
@@ -453,6 +453,6 @@ def test_the_study_of_the_paper():
     for config in networks:
         assert config.recipe == RECIPES["released"]
         assert config.preset == sizes[config.dataset]
-    small = studies.configs("paper", "smoke", 1)
+    small = campaigns.configs("paper", "smoke", 1)
     assert {c.preset for c in small if c.preset} == {PRESETS["smoke"]}
-    assert not {c.key for c in configs} & {c.key for c in studies.configs("all", "laptop", 2)}
+    assert not {c.key for c in configs} & {c.key for c in campaigns.configs("all", "laptop", 2)}

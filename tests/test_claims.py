@@ -12,7 +12,7 @@ import pytest
 from lsntp import figures
 from lsntp.chapters import claims as chapter
 from lsntp.chapters import q3_baseline_kernels
-from lsntp.results import claims, compare, field_records, learned_graphs, studies
+from lsntp.results import claims, compare, field_records, learned_graphs, planted, studies
 from lsntp.results.studies import RELEASED_TOO
 from lsntp.runs import records
 from lsntp.zoo import LABELS, MAIN, NETWORKS
@@ -37,8 +37,8 @@ def runs() -> list:
 
 def test_every_claim_is_measured_and_its_verdict_follows_from_its_interval() -> None:
     evidence = {d: chapter.evidence(d, "laptop", 3) for d in DATASETS}
-    planted = learned_graphs.recovery(studies.load(studies.planted()))
-    table = claims.table({**evidence, "synthetic": {"planted": planted}})
+    links = learned_graphs.recovery(studies.load(planted.on_synthetic()))
+    table = claims.table({**evidence, "synthetic": {"planted": links}})
     measured = {(says, form) for says, form, _ in table.index}
     assert measured == {(c.says, c.form) for c in claims.CLAIMS}
     page = figures.claims_grid(table)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from lsntp import RunConfig, load_records, open_dataset, run, score
 from lsntp.cli import app
-from lsntp.results import compare, studies, tables
+from lsntp.results import campaigns, compare, tables
 from lsntp.runs import records, training
 from lsntp.runs.config import PRESETS
 from lsntp.runs.experiment import execute, one_thread
@@ -48,7 +48,7 @@ def smoke(dataset: str, model: str = "lsntp-equations", **kw: object) -> RunConf
 
 
 def test_keys_name_every_choice_and_survive_a_round_trip() -> None:
-    configs = studies.configs("all", "laptop", 3)
+    configs = campaigns.configs("all", "laptop", 3)
     assert len({c.key for c in configs}) == len(configs)
     for config in configs:
         again = RunConfig.model_validate_json(config.model_dump_json())

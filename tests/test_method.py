@@ -18,7 +18,7 @@ from lsntp.chapters.method import loop_nsa
 from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.synthetic import synthetic
 from lsntp.model.lsconv import lagc
-from lsntp.results import planted
+from lsntp.results import pearson
 from lsntp.runs import metrics
 from lsntp.zoo import MODELS
 
@@ -202,7 +202,7 @@ def test_far_auc_ignores_direction_and_near_pairs(world: xr.Dataset) -> None:
 
 def test_lagged_correlation_is_pearsons() -> None:
     series = np.random.default_rng(4).standard_normal((50, 3))
-    r = planted.lagged_correlation(series, 2)
+    r = pearson.lagged_correlation(series, 2)
     assert r[0, 1] == pytest.approx(np.corrcoef(series[2:, 0], series[:-2, 1])[0, 1])
     assert r[2, 2] == pytest.approx(np.corrcoef(series[2:, 2], series[:-2, 2])[0, 1])
 
@@ -210,7 +210,7 @@ def test_lagged_correlation_is_pearsons() -> None:
 def test_own_weights_for_links_contain_the_shared_ones() -> None:
     """X Θ' + A X Θ with Θ' = Θ is LS-Conv, (I + A) X Θ."""
     torch.manual_seed(5)
-    shared, own = (planted.NextFrame(4, 5, 3, 6, shared=s) for s in (True, False))
+    shared, own = (method.NextFrame(4, 5, 3, 6, shared=s) for s in (True, False))
     own.load_state_dict(shared.state_dict(), strict=False)
     own.own.weight.data = shared.operator.lsi.weight.data
     x = torch.randn(2, 3, 1, 4, 5)
@@ -221,16 +221,16 @@ def test_own_weights_for_links_contain_the_shared_ones() -> None:
 def test_learning_is_seeded_and_leaves_the_callers_seed_alone(world: xr.Dataset) -> None:
     torch.manual_seed(9)
     before = torch.get_rng_state()
-    one, two = (planted.learn_graph(world, seed=3, epochs=1) for _ in range(2))
+    one, two = (method.learn_graph(world, seed=3, epochs=1) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(one.graph(), two.graph())
-    untrained = planted.learn_graph(world, seed=3, epochs=0)
+    untrained = method.learn_graph(world, seed=3, epochs=0)
     assert not torch.allclose(untrained.graph(), one.graph())
 
 
 @pytest.fixture(scope="module")
 def study() -> xr.Dataset:
-    return planted.planted_links([0], epochs=8, steps=600, links=4)
+    return method.planted_links([0], epochs=8, steps=600, links=4)
 
 
 def test_planted_links_are_found(study: xr.Dataset) -> None:

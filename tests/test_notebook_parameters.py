@@ -22,7 +22,7 @@ from nbformat.v4 import new_output
 from traitlets.config import Config
 
 from lsntp.data.synthetic import synthetic
-from lsntp.results import studies
+from lsntp.results import planted
 from lsntp.zoo import LABELS, MAIN
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -153,7 +153,7 @@ def test_a_study_trains_on_a_field_of_ones_own(own_field: Path, name: str) -> No
     assert_it_went_well(execute(own_field, name, "in-this-process", **chosen), own_field)
 
 
-@pytest.mark.parametrize("chosen", studies.PLANTED_SETS)
+@pytest.mark.parametrize("chosen", planted.PLANTED_SETS)
 def test_the_power_of_one_planted_set(tmp_path: Path, chosen: str) -> None:
     notebook = execute(tmp_path, "17_power", "in-this-process", dataset=chosen)
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]

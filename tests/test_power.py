@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from lsntp.chapters import parameters, power
-from lsntp.results import studies
+from lsntp.results import planted
 from lsntp.results.compare import LOWER, interval
 from lsntp.runs.config import RunConfig
 
@@ -81,30 +81,30 @@ def test_the_smallest_strength_is_that_of_the_verdicts() -> None:
     rows = {
         f"ncep-na-planted-{percent}-lag1": {
             f"{label}, {way}": runs(level, 3, 0.5)
-            for label in studies.ASKED
-            for way, level in zip(studies.WAYS, (2.0, *of_way), strict=True)
+            for label in planted.ASKED
+            for way, level in zip(planted.WAYS, (2.0, *of_way), strict=True)
         }
         for percent, of_way in levels.items()
     }
     table = power.by_strength(rows)
-    assert len(table) == len(levels) * 2 * len(studies.ASKED)
-    told = table[(table["way"] == "told") & (table["forecaster"] == studies.ASKED[0])]
+    assert len(table) == len(levels) * 2 * len(planted.ASKED)
+    told = table[(table["way"] == "told") & (table["forecaster"] == planted.ASKED[0])]
     assert [*told["strength"]] == [0.25, 0.5, 1]
     assert [*told["difference"]] == pytest.approx([0, -0.1, -0.2], abs=5e-3)
     smallest = power.noticed(table)
-    assert (smallest["ncep-na, lag 1", "to find"] == "1").all()
-    assert (smallest["ncep-na, lag 1", "told"] == "0.5").all()
+    assert (smallest.loc["ncep-na, lag 1", "to find"] == "1").all()
+    assert (smallest.loc["ncep-na, lag 1", "told"] == "0.5").all()
     weak_only = table.assign(verdict=np.where(table["strength"] < 1, LOWER, "higher"))
     assert (power.noticed(weak_only) == "–").all(axis=None)
-    elsewhere = table.assign(links="era5-uk, lag 1")[table["forecaster"] != studies.ASKED[1]]
+    elsewhere = table.assign(links="era5-uk, lag 1")[table["forecaster"] != planted.ASKED[1]]
     both = power.noticed(pd.concat([table, elsewhere]))
-    assert [*both.columns.unique(0)] == ["ncep-na, lag 1", "era5-uk, lag 1"]
-    assert (both["era5-uk, lag 1"].loc[studies.ASKED[1]] == "not tried").all()
-    pd.testing.assert_frame_equal(both["ncep-na, lag 1"], smallest["ncep-na, lag 1"])
+    assert [*both.index.unique(0)] == ["ncep-na, lag 1", "era5-uk, lag 1"]
+    assert (both.loc["era5-uk, lag 1"][planted.ASKED[1]] == "not tried").all()
+    pd.testing.assert_frame_equal(both.loc["ncep-na, lag 1"], smallest.loc["ncep-na, lag 1"])
     for gained, least in ((0.0, "0.5"), (-0.15, "1"), (-0.25, "–")):  # with no links at all
         control = table[table["strength"] == 1].assign(strength=0.0, difference=gained)
         smallest = power.noticed(pd.concat([table, control]))
-        assert (smallest["ncep-na, lag 1", "told"] == least).all()
+        assert (smallest.loc["ncep-na, lag 1", "told"] == least).all()
     none = table.assign(verdict="higher")
     assert (power.noticed(none) == "–").all(axis=None)
 
@@ -113,8 +113,8 @@ def test_gains_are_drawn_where_they_are() -> None:
     rows = {
         f"{base}-planted-{percent}-lag1": {
             f"{label}, {way}": runs(2 - k * percent / 1000 * (way == "told"), 3)
-            for k, label in enumerate(studies.ASKED, start=shift)
-            for way in studies.WAYS
+            for k, label in enumerate(planted.ASKED, start=shift)
+            for way in planted.WAYS
         }
         for base, shift in (("ncep-na", 0), ("era5-uk", 3))
         for percent in (50, 100)
@@ -123,12 +123,12 @@ def test_gains_are_drawn_where_they_are() -> None:
     axes = power.gains(table)
     assert axes.shape == (2, 2)
     for row, links in zip(axes, ("ncep-na, lag 1", "era5-uk, lag 1"), strict=True):
-        for ax, way in zip(row, studies.WAYS[1:], strict=True):
+        for ax, way in zip(row, planted.WAYS[1:], strict=True):
             assert ax.get_title() == f"{links}, {way}"
             bars = iter(ax.collections)
             lines = {line.get_label(): line for line in ax.lines}
             here = table[(table["links"] == links) & (table["way"] == way)]
-            for label in studies.ASKED:
+            for label in planted.ASKED:
                 own = here[here["forecaster"] == label]
                 np.testing.assert_allclose(lines[label].get_xdata(), [0.5, 1], atol=0.05)
                 np.testing.assert_allclose(lines[label].get_ydata(), own["difference"])
@@ -146,8 +146,8 @@ def test_what_links_are_worth_over_all_cells() -> None:
             f"{label}, {way}": [
                 record.assign(mae=record["mae"] - gain * (way == "told")) for record in runs(2, 3)
             ]
-            for label, gain in zip(studies.ASKED, of_each, strict=True)
-            for way in studies.WAYS
+            for label, gain in zip(planted.ASKED, of_each, strict=True)
+            for way in planted.WAYS
         }
         for base, of_each in (("ncep-na", (0.4, 0.3, -0.2)), ("era5-uk", (0.2, 0.0, 0.1)))
     }
@@ -165,11 +165,11 @@ def altered(one: RunConfig, other: RunConfig) -> dict[str, object]:
 
 
 def test_rows_differ_from_their_twins_in_the_graph_alone() -> None:
-    rows = studies.power(studies.STRONGEST)
+    rows = planted.power(planted.STRONGEST)
     labels = [label.removesuffix(", told") for label in rows if label.endswith(", told")]
-    assert len(rows) == 3 * len(labels) == 15
+    assert len(rows) == 3 * len(labels) == 18
     for label in labels:
-        without, found, told = (rows[f"{label}, {way}"] for way in studies.WAYS)
+        without, found, told = (rows[f"{label}, {way}"] for way in planted.WAYS)
         for one, two, three in zip(without, found, told, strict=True):
             assert not one.linked and not one.told and not two.told
             if one.model == "ridge":

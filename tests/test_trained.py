@@ -15,7 +15,7 @@ from lsntp.data import store
 from lsntp.data.fields import DataError
 from lsntp.data.store import RecordError
 from lsntp.data.synthetic import synthetic
-from lsntp.results import studies
+from lsntp.results import campaigns, studies
 from lsntp.runs import experiment, forecasts, metrics, records
 from lsntp.runs.trained import FILE, Trained, fitted
 from lsntp.zoo import LABELS, NETWORKS
@@ -253,8 +253,8 @@ def test_a_rerun_of_a_named_data_set_leaves_the_committed_records(monkeypatch: p
 
 
 def test_a_campaign_is_made_on_the_data_sets_given(own_file: str):
-    book = studies.configs("kernel", "smoke", 1)
-    own = studies.configs("kernel", "smoke", 1, [own_file])
+    book = campaigns.configs("kernel", "smoke", 1)
+    own = campaigns.configs("kernel", "smoke", 1, [own_file])
     assert {c.dataset for c in own} == {own_file} and 2 * len(own) == len(book)
     assert [c.model_copy(update={"dataset": "ncep-na"}) for c in own] == book[: len(own)]
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from lsntp import RunConfig
 from lsntp.cli import app
 from lsntp.data.synthetic import synthetic
-from lsntp.results import studies
+from lsntp.results import planted
 from lsntp.runs import records, verification
 from lsntp.runs.verification import verify
 
@@ -44,7 +44,7 @@ def moved(record: xr.Dataset, by: float) -> xr.Dataset:
 def test_a_record_of_planted_links_agrees_when_made_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = studies.power(studies.STRONGEST)["LS-NTP (equations), to find"][0]
+    config = planted.power(planted.STRONGEST)["LS-NTP (equations), to find"][0]
     record = records.find(config)
     for by, answer in ((0.5, "agrees"), (2, "differs")):
         monkeypatch.setattr(verification, "execute", lambda _, by=by: moved(record, by))

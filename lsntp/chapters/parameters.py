@@ -26,7 +26,7 @@ from lsntp.data.checks import (
 from lsntp.data.datasets import Datasets
 from lsntp.data.reanalyses import REMOTE
 from lsntp.data.sources import go_by_file
-from lsntp.results.studies import PLANTED_SETS
+from lsntp.results.planted import PLANTED_SETS
 from lsntp.runs.config import Members, ModelName, Models, PresetName, Recipes, Seeds
 from lsntp.zoo import LABELS
 

@@ -17,7 +17,7 @@ from lsntp.data.catalogue import PLANTED
 from lsntp.figures.studies import MARKERS
 from lsntp.figures.style import WIDTH, label_colours
 from lsntp.results.compare import LOWER, Rows, difference, mae_of
-from lsntp.results.studies import ASKED, TUNED_UNTIED, WAYS
+from lsntp.results.planted import ASKED, TUNED_UNTIED, WAYS
 from lsntp.zoo import LABELS
 
 Where = Literal["place", "other"]
@@ -29,7 +29,7 @@ def changes(rows: Rows, where: Where = "place") -> dict[str, pd.DataFrame]:
     Parameters
     ----------
     rows : mapping of label -> records
-        Of :func:`lsntp.results.studies.power`.
+        Of :func:`lsntp.results.planted.power`.
     where : str
         "place" or "other": the cells that links are planted in, or all others.
 
@@ -59,7 +59,7 @@ def by_strength(rows: Mapping[str, Rows]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A line a data set, way and forecaster of :data:`lsntp.results.studies.ASKED`: ``links``
+        A line a data set, way and forecaster of :data:`lsntp.results.planted.ASKED`: ``links``
         (field and lag in steps), ``strength``, ``way``, ``forecaster``, those of
         :func:`~lsntp.results.compare.difference` at the places, and the change in MAE ``over all
         cells``, K.
@@ -92,10 +92,10 @@ def noticed(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A line a forecaster; columns (links, way).
+        A line a field and lag, and way; a column a forecaster.
     """
     groups = table.sort_values("strength", ascending=False).groupby(
-        ["forecaster", "links", "way"], sort=False
+        ["links", "way", "forecaster"], sort=False
     )
 
     def least(group: pd.DataFrame) -> str:
@@ -104,10 +104,10 @@ def noticed(table: pd.DataFrame) -> pd.DataFrame:
         strengths = group["strength"][seen.cummin()]
         return f"{strengths.min():g}" if len(strengths) else "–"
 
-    shown = pd.Series({key: least(group) for key, group in groups}).unstack([1, 2])
-    tried = [label for label in ASKED if label in shown.index]
-    columns = [*dict.fromkeys(zip(table["links"], table["way"], strict=True))]
-    return shown.loc[tried, columns].fillna("not tried")
+    shown = pd.Series({key: least(group) for key, group in groups}).unstack()
+    tried = [label for label in ASKED if label in shown]
+    lines = [*dict.fromkeys(zip(table["links"], table["way"], strict=True))]
+    return shown.loc[lines, tried].fillna("not tried")
 
 
 def over_all_cells(table: pd.DataFrame, ablations: Mapping[str, pd.Series]) -> pd.DataFrame:

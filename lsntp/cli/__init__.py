@@ -250,8 +250,8 @@ def campaign(
     device: Device = "cpu",
 ) -> None:
     """Make all records of a study that are missing. Safe to kill and start again."""
-    from lsntp.results import studies
-    from lsntp.runs import campaign as campaigns
+    from lsntp.results import campaigns, studies
+    from lsntp.runs import campaign as scheduling
     from lsntp.runs import records
     from lsntp.runs.training import processes
 
@@ -260,21 +260,21 @@ def campaign(
             raise ValueError("a campaign shares out its runs itself: start it without torchrun")
         if scheduler == "":
             raise ValueError('--scheduler "": expected an address, e.g. tcp://host:8786')
-        if name not in studies.NAMES:
+        if name not in campaigns.NAMES:
             raise ValueError(
-                f"study {name!r}: expected one of {', '.join(studies.NAMES)}; a data set is named "
-                "by --dataset: lsntp campaign main --dataset FILE"
+                f"study {name!r}: expected one of {', '.join(campaigns.NAMES)}; a data set is "
+                "named by --dataset: lsntp campaign main --dataset FILE"
             )
-        configs = studies.configs(name, preset, seeds, dataset or studies.REAL_SETS)
+        configs = campaigns.configs(name, preset, seeds, dataset or studies.REAL_SETS)
     with told():
         now = {name: records.fingerprint_now(name) for name in {c.dataset for c in configs}}
         todo = [c for c in configs if not records.is_current(c, fingerprint=now[c.dataset])]
         if not scheduler:
-            campaigns.check(todo, device)
+            scheduling.check(todo, device)
     typer.echo(f"{len(configs)} runs, {len(todo)} without a record")
     failed = 0
     try:
-        runs = campaigns.run_all(todo, jobs, scheduler, device)
+        runs = scheduling.run_all(todo, jobs, scheduler, device)
         for done, (config, failure) in enumerate(runs, start=1):
             failed += failure is not None
             outcome = f"FAILED: {failure}" if failure else str(records.path_of(config))

@@ -183,7 +183,7 @@ def auc_dots(auc: xr.DataArray, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     auc : DataArray (way, seed)
-        As in :func:`lsntp.results.planted.planted_links`.
+        As in :func:`lsntp.chapters.method.planted_links`.
     """
     ax = ax or plt.subplots(figsize=(WIDTH, 0.5 * auc.sizes["way"] + 1.2))[1]
     rows = np.arange(auc.sizes["way"])

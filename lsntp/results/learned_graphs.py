@@ -20,7 +20,7 @@ from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.data.synthetic import LAG_STEPS, synthetic
 from lsntp.data.windows import StandardisedAnomaly
 from lsntp.model.graph import AdaptiveGraph, adaptive_adjacency
-from lsntp.results.planted import lagged_correlation
+from lsntp.results.pearson import lagged_correlation
 from lsntp.runs.config import RunConfig
 from lsntp.runs.metrics import far_auc
 from lsntp.runs.records import config_of
@@ -302,8 +302,8 @@ def recovery(rows: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     Parameters
     ----------
     rows : mapping
-        Loaded from :func:`lsntp.results.studies.planted`. Rows whose records keep no ``embedding``
-        are left out and named in the attribute ``without_graph``.
+        Loaded from :func:`lsntp.results.planted.on_synthetic`. Rows whose records keep no
+        ``embedding`` are left out and named in the attribute ``without_graph``.
 
     Returns
     -------

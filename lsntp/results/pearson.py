@@ -151,3 +151,9 @@ def of_nodes(name: str, nodes: xr.DataArray) -> xr.Dataset:
         if all(np.array_equal(kept[c].values, nodes[c].values) for c in ("lat", "lon")):
             return kept
     return matrix(open_dataset(name).sel(lat=nodes["lat"], lon=nodes["lon"]))
+
+
+def lagged_correlation(series: np.ndarray, lag: int) -> np.ndarray:
+    """Pearson's r of node n (row) with node m (column) ``lag`` steps before: (T, N) -> (N, N)."""
+    now, before = (part - part.mean(0) for part in (series[lag:], series[: len(series) - lag]))
+    return (now / now.std(0)).T @ (before / before.std(0)) / len(now)

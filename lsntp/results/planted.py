@@ -1,138 +1,109 @@
-"""Are planted long-range links found? The smallest network with a graph, trained and scored.
+"""Studies on data sets with planted links, whether they are found and used.
 
-Shown in the notebook ``03_method``.
+Their notebooks are ``09_q4_learned_graph`` and ``17_power``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
-import pandas as pd
-import torch
-import xarray as xr
-from torch import Tensor, nn
+from lsntp.results.studies import (
+    LSNTP,
+    TUNED_UNTIED,
+    Study,
+    again,
+    altered,
+    changed,
+    seeded,
+    tuned,
+    whole_grid,
+)
+from lsntp.runs.config import PresetName, RunConfig, Seeds
+from lsntp.zoo import LABELS
 
-from lsntp.data.synthetic import LAG_STEPS, synthetic
-from lsntp.data.windows import StandardisedAnomaly, prepare
-from lsntp.model.graph import AdaptiveGraph
-from lsntp.model.lsconv import LSConv, convolution, lagc
-from lsntp.runs import training
-from lsntp.runs.metrics import far_auc
+NETWORK_KERNELS = ("no graph", "one kernel", "two kernels")
+"""Rows of each network in the study :func:`switches`."""
+WAYS = ("without", "to find", "told")
+"""Rows of each forecaster in the study :func:`power`."""
 
-
-class NextFrame(nn.Module):
-    """The smallest network with a graph: one linear LS-Conv, without NSA, gives the next frame.
-
-    The T input frames are its channels: (B, T, 1, H, W) -> (B, 1, 1, H, W).
-
-    Parameters
-    ----------
-    height, width, input_steps, embedding : int
-        H, W, T and E.
-    shared : bool
-        True: LS-Conv, ``(I + A) X Θ``, the same weights for a cell and for its links.
-        False: ``X Θ' + A X Θ``, weights of their own for each.
-    """
-
-    def __init__(
-        self, height: int, width: int, input_steps: int, embedding: int, shared: bool = True
-    ) -> None:
-        super().__init__()
-        self.graph = AdaptiveGraph(height * width, embedding)
-        self.operator = LSConv(input_steps, 1, kernel=3, nsa=False)
-        self.own = None if shared else convolution(input_steps, 1, kernel=3, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Forecast one frame."""
-        x = x[:, :, 0]
-        if self.own is None:
-            return self.operator(x, self.graph())[:, :, None]
-        linked = lagc(x, self.graph()) - x  # A X
-        return (self.own(x) + self.operator.lsi(linked))[:, :, None]
-
-
-def lagged_correlation(series: np.ndarray, lag: int) -> np.ndarray:
-    """Pearson's r of node n (row) with node m (column) ``lag`` steps before: (T, N) -> (N, N)."""
-    now, before = (part - part.mean(0) for part in (series[lag:], series[: len(series) - lag]))
-    return (now / now.std(0)).T @ (before / before.std(0)) / len(now)
-
-
-def learn_graph(
-    world: xr.Dataset,
-    *,
-    seed: int,
-    epochs: int,
-    residual: bool = False,
-    shared: bool = True,
-    input_steps: int = 6,
-    embedding: int = 32,
-) -> NextFrame:
-    """Train a :class:`NextFrame` on a synthetic world, by :func:`lsntp.runs.training.fit`.
-
-    The recipe is "modern" with MSE, a peak learning rate of 0.01, no clipping, no weight decay,
-    and ``residual`` as given: forecast the next frame, or (True) its change from the last.
-    """
-    changes = {
-        "residual": residual,
-        "loss": "mse",
-        "learning_rate": 1e-2,
-        "clip_norm": None,
-        "weight_decay": 0.0,
-    }
-    recipe = training.RECIPES["modern"].model_copy(update=changes)
-    data = prepare(world["t2m"], input_steps, 1, recipe.scaler, recipe.validation)
-    height, width = world["t2m"].shape[1:]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = NextFrame(height, width, input_steps, embedding, shared)
-    training.fit(model, data, recipe, epochs=epochs, batch_size=32, seed=seed)
-    return model
-
-
-SETUPS: Mapping[str, dict[str, bool]] = {
-    "LS-Conv, next frame": {},
-    "LS-Conv, change": {"residual": True},
-    "own Θ for links, change": {"residual": True, "shared": False},
+STRONGEST = "ncep-na-planted-100-lag1"
+ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
+"""The forecasters of the study :func:`power`, if a data set of `PLANTED_SETS` has no others."""
+PLANTED_SETS = {
+    "ncep-na-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),  # who is told is told nothing
+    "ncep-na-planted-25-lag1": (LABELS["ridge"],),
+    "ncep-na-planted-50-lag1": ASKED,
+    STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-released"], LABELS["lsntp-tuned"]),
+    "ncep-na-planted-50-lag4": (LABELS["ridge"],),
+    "ncep-na-planted-100-lag4": (LABELS["ridge"], TUNED_UNTIED),
+    "era5-uk-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),
+    "era5-uk-planted-50-lag1": (LABELS["ridge"],),
+    "era5-uk-planted-100-lag1": ASKED,
 }
+"""The data sets of the study :func:`power`, and the forecasters that are tried on each."""
 
 
-def planted_links(seeds: Sequence[int], epochs: int, steps: int, links: int) -> xr.Dataset:
-    """Train on synthetic worlds and score what is learned against the planted links.
+def on_synthetic(preset: str = "laptop", seeds: int = 3) -> Study:
+    """Q4's made world: LS-NTP that forecasts the change, and the field."""
+    common: dict[str, Any] = {"dataset": "synthetic", "model": LSNTP, "preset": preset}
+    return {
+        "forecasts the change": seeded(seeds, **common),
+        "forecasts the field": seeded(seeds, recipe=altered(residual=False), **common),
+    }
 
-    Parameters
-    ----------
-    seeds : sequence of int
-        One world, with links of its own, and one set of first weights for each.
-    epochs, steps, links : int
-        Of each training; of each world.
 
-    Returns
-    -------
-    Dataset
-        ``auc`` (way, seed), by :func:`~lsntp.runs.metrics.far_auc`; ``adjacency``, ``links``
-        (seed, node, node_from): what "LS-Conv, next frame" learned, and the truth; ``source``,
-        ``target`` (seed, link): the patches' middle nodes; coordinates lat, lon of the grid.
+def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
+    """What links planted in a data set bring to whoever has to find them, or is told.
+
+    Each forecaster has three rows, ``forecaster, way`` of `WAYS`: *without* far links, as it finds
+    them, *told* the truth. Which are tried on a data set, `PLANTED_SETS` says.
     """
-    worlds = []
-    for seed in seeds:
-        world = synthetic(steps=steps, links=links, seed=seed)
-        bare = synthetic(steps=steps, links=0, seed=seed)
-        field = world["t2m"]
-        anomaly = StandardisedAnomaly().fit(field).transform(field)
-        learned = {
-            name: learn_graph(world, seed=seed, epochs=epochs, **setup)
-            for name, setup in SETUPS.items()
-        }
-        learned["control: no links"] = learn_graph(bare, seed=seed, epochs=epochs)
-        learned["untrained graph"] = learn_graph(world, seed=seed, epochs=0)
-        matrices = {name: model.graph().detach().numpy() for name, model in learned.items()}
-        for name, values in (("fields", field.to_numpy()), ("anomalies", anomaly)):
-            flat = values.reshape(steps, -1).astype(float)
-            matrices[f"Pearson at lag, {name}"] = lagged_correlation(flat, LAG_STEPS)
-        scores = [far_auc(matrix, world) for matrix in matrices.values()]
-        out = world[["links", "source", "target"]].assign_coords(lat=field.lat, lon=field.lon)
-        out["auc"] = xr.DataArray(scores, {"way": list(matrices)}, ("way",))
-        out["adjacency"] = (("node", "node_from"), matrices["LS-Conv, next frame"])
-        worlds.append(out)
-    return xr.concat(worlds, pd.Index(list(seeds), name="seed"))
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
+    ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
+    equations, untied, released = (
+        seeded(seeds, model=m, **common) for m in (LSNTP, "lsntp-untied", "lsntp-released")
+    )
+    best = tuned(dataset, preset, seeds)
+    best_untied = [changed(c, tied=False) for c in best]
+    # without a graph nothing is left to tie
+    without, released_without, best_without = (
+        [changed(c, lagc=False) for c in row] for row in (equations, released, best_untied)
+    )
+    rows = {
+        LABELS["ridge"]: (ridge, found, ridge),
+        LABELS[LSNTP]: (without, equations, equations),
+        LABELS["lsntp-untied"]: (without, untied, untied),
+        LABELS["lsntp-released"]: (released_without, released, released),
+        LABELS["lsntp-tuned"]: (best_without, best, best),
+        TUNED_UNTIED: (best_without, best_untied, best_untied),
+    }
+    return {
+        f"{label}, {way}": [again(c, told=True) for c in row] if way == "told" else row
+        for label, three in rows.items()
+        if label in PLANTED_SETS.get(dataset, ASKED)
+        for way, row in zip(WAYS, three, strict=True)
+    }
+
+
+def switches(dataset: str, preset: PresetName = "laptop") -> Study:
+    """What keeps LS-NTP from using links that it is told: one seed of four networks, each thrice.
+
+    Rows are ``network, kernel`` of `NETWORK_KERNELS`: without a graph; told the links, with the
+    paper's one kernel for a cell and its links; with one of their own.
+    """
+    whole = whole_grid(preset)
+    common: dict[str, Any] = {"dataset": dataset, "preset": preset, "model": "lsntp-untied"}
+    (best,) = tuned(dataset, preset, 1)
+    networks = {
+        "LS-NTP": RunConfig(**common),
+        "… that forecasts the field": RunConfig(**common, recipe=altered(residual=False)),
+        "… on the whole grid": RunConfig(**(common | {"preset": whole})),
+        "LS-NTP (tuned)": changed(best, tied=False),
+    }
+    study: Study = {}
+    for label, config in networks.items():
+        own = again(config, told=True)
+        one = changed(own, tied=True) if config.model == best.model else again(own, model=LSNTP)
+        three = (changed(config, lagc=False), one, own)
+        study |= {f"{label}, {k}": [c] for k, c in zip(NETWORK_KERNELS, three, strict=True)}
+    return study

@@ -7,15 +7,15 @@ it, one per seed. Its notebook shows their records (:func:`load`), ``lsntp campa
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from lsntp.data.catalogue import PLANTED, REAL
-from lsntp.data.checks import Count, Odd, checked, one_of
+from lsntp.data.catalogue import REAL
+from lsntp.data.checks import Count, Odd, checked
 from lsntp.data.datasets import open_dataset
 from lsntp.data.distances import great_circle_km, grid_nodes
 from lsntp.results import field_records
@@ -44,23 +44,6 @@ WITH_GRAPH = tuple(m for m in MAIN if MODELS[m].graph)
 
 TUNED_UNTIED = "LS-NTP (tuned, untied)"
 """Label of LS-NTP (tuned) with a kernel of its own for the links."""
-NETWORK_KERNELS = ("no graph", "one kernel", "two kernels")
-"""Rows of each network in the study :func:`switches`."""
-WAYS = ("without", "to find", "told")
-"""Rows of each forecaster in the study :func:`power`."""
-
-STRONGEST = "ncep-na-planted-100-lag1"
-ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
-"""The forecasters of the study :func:`power`, if a data set of `PLANTED_SETS` has no others."""
-PLANTED_SETS = {
-    "ncep-na-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),  # who is told is told nothing
-    "ncep-na-planted-25-lag1": (LABELS["ridge"],),
-    "ncep-na-planted-50-lag1": ASKED,
-    STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-tuned"]),
-    "era5-uk-planted-100-lag1": ASKED,
-}
-"""The data sets of the study :func:`power`, and the forecasters that are tried on each."""
-
 CASE_MODELS = ("ridge", "convlstm", LSNTP, "lsntp-tuned")
 """The models of the study :func:`cases`."""
 
@@ -192,6 +175,21 @@ def tuned_recipe(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) 
         study[f"{LABELS['predformer']}, modern recipe"] = seeded(seeds, **settings)
     study[LABELS["lsntp-tuned"]] = tuned(dataset, preset, seeds)
     return study
+
+
+def five_seeds(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 5) -> Study:
+    """The networks that the book's claims on LS-NTP compare, with more seeds than the others."""
+    parts = ablation(dataset, preset, seeds)
+    networks = main(dataset, preset, seeds, ("convlstm", LSNTP, "lsntp-released"), ("modern",))
+    best = tuned_ablation(dataset, preset, seeds)
+    label = LABELS["lsntp-tuned"]
+    return networks | {
+        f"{LABELS[LSNTP]} w/o LAGC": parts["w/o LAGC"],
+        LABELS["lsntp-untied"]: parts["two kernels"],
+        label: best["LS-Conv"],
+        f"{label}, convolution": best["convolution"],
+        TUNED_UNTIED: [changed(c, tied=False) for c in best["LS-Conv"]],
+    }
 
 
 def cases(dataset: str, preset: str = "laptop") -> Study:
@@ -362,69 +360,6 @@ def field_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Stud
     }
 
 
-def planted(preset: str = "laptop", seeds: int = 3) -> Study:
-    """Q4's world with planted links: LS-NTP that forecasts the change, and the field."""
-    common: dict[str, Any] = {"dataset": "synthetic", "model": LSNTP, "preset": preset}
-    return {
-        "forecasts the change": seeded(seeds, **common),
-        "forecasts the field": seeded(seeds, recipe=altered(residual=False), **common),
-    }
-
-
-def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
-    """What links planted in a data set bring to whoever has to find them, or is told.
-
-    Each forecaster has three rows, ``forecaster, way`` of `WAYS`: *without* far links, as it finds
-    them, *told* the truth. Which are tried on a data set, `PLANTED_SETS` says.
-    """
-    common: dict[str, Any] = {"dataset": dataset, "preset": preset}
-    ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
-    equations, untied = (seeded(seeds, model=m, **common) for m in (LSNTP, "lsntp-untied"))
-    best = tuned(dataset, preset, seeds)
-    best_untied = [changed(c, tied=False) for c in best]
-    # without a graph nothing is left to tie
-    without, best_without = (
-        [changed(c, lagc=False) for c in row] for row in (equations, best_untied)
-    )
-    rows = {
-        LABELS["ridge"]: (ridge, found, ridge),
-        LABELS[LSNTP]: (without, equations, equations),
-        LABELS["lsntp-untied"]: (without, untied, untied),
-        LABELS["lsntp-tuned"]: (best_without, best, best),
-        TUNED_UNTIED: (best_without, best_untied, best_untied),
-    }
-    return {
-        f"{label}, {way}": [again(c, told=True) for c in row] if way == "told" else row
-        for label, three in rows.items()
-        if label in PLANTED_SETS.get(dataset, ASKED)
-        for way, row in zip(WAYS, three, strict=True)
-    }
-
-
-def switches(dataset: str, preset: PresetName = "laptop") -> Study:
-    """What keeps LS-NTP from using links that it is told: one seed of four networks, each thrice.
-
-    Rows are ``network, kernel`` of `NETWORK_KERNELS`: without a graph; told the links, with the
-    paper's one kernel for a cell and its links; with one of their own.
-    """
-    whole = whole_grid(preset)
-    common: dict[str, Any] = {"dataset": dataset, "preset": preset, "model": "lsntp-untied"}
-    (best,) = tuned(dataset, preset, 1)
-    networks = {
-        "LS-NTP": RunConfig(**common),
-        "… that forecasts the field": RunConfig(**common, recipe=altered(residual=False)),
-        "… on the whole grid": RunConfig(**(common | {"preset": whole})),
-        "LS-NTP (tuned)": changed(best, tied=False),
-    }
-    study: Study = {}
-    for label, config in networks.items():
-        own = again(config, told=True)
-        one = changed(own, tied=True) if config.model == best.model else again(own, model=LSNTP)
-        three = (changed(config, lagc=False), one, own)
-        study |= {f"{label}, {k}": [c] for k, c in zip(NETWORK_KERNELS, three, strict=True)}
-    return study
-
-
 def paper(preset: str = "laptop", seeds: int = 3) -> list[Study]:
     """LS-NTP and ConvLSTM on the paper's own data, by its recipe, at its size or another preset's.
 
@@ -441,83 +376,6 @@ REAL_SETS = ("ncep-na", "era5-uk")
 """The data sets that the book's studies are made on."""
 ROTATED = ("era5-uk",)
 """Those whose test period is rotated."""
-
-Studies = Callable[[Sequence[str], str, int], list[Study]]
-
-
-def _of_each(build: Callable[..., Study], **settings: Any) -> Studies:
-    return lambda sets, preset, seeds: [build(d, preset, seeds, **settings) for d in sets]
-
-
-def _of_planted(build: Callable[..., Study], ours: Sequence[str]) -> Studies:
-    return lambda sets, preset, seeds: [
-        build(name, preset, seeds)
-        for name in (*PLANTED, "synthetic")
-        if name in (ours if sets == REAL_SETS else sets)
-    ]
-
-
-STUDIES: dict[str, Studies] = {
-    "main": _of_each(main),
-    "ablation": _of_each(ablation),
-    "search": lambda sets, preset, seeds: [search(d, preset) for d in sets],
-    "tuned": _of_each(tuned_ablation),
-    "tuned-recipe": _of_each(tuned_recipe),
-    "cases": lambda sets, preset, seeds: [cases(d, preset) for d in sets],
-    "kernel": _of_each(kernel),
-    "distance": _of_each(distance),
-    "planted": lambda sets, preset, seeds: [planted(preset, seeds)],
-    "paper-and-code": _of_each(paper_and_code),
-    "ablation-field": _of_each(field_ablation),
-    "ablation-released": _of_each(ablation, model="lsntp-released"),
-    "weeks": lambda sets, preset, seeds: [
-        rotated(d, r, preset, seeds)
-        for d in sets
-        if d in ROTATED or d not in REAL_SETS
-        for r in range(1, ROTATIONS)
-    ],
-    "baseline-kernels": _of_each(baseline_kernels),
-    "screened": lambda sets, preset, seeds: [
-        {LABELS["ridge-screened"]: seeded(1, dataset=d, model="ridge-screened")} for d in sets
-    ],
-    "ensemble": lambda sets, preset, seeds: [ensemble(d, preset) for d in sets],
-    "power": _of_planted(power, tuple(PLANTED_SETS)),
-    "switches": _of_planted(lambda name, preset, _: switches(name, preset), (STRONGEST,)),
-    "size": _of_each(size),
-    "grid": lambda sets, preset, seeds: [
-        grid(d, preset, seeds) for d in sets if d not in HALVED or sets != REAL_SETS
-    ],
-}
-"""By name, in the order to run them; each gives its study of every data set it is made on."""
-OTHERS: dict[str, Studies] = {
-    "epochs": _of_each(epochs),
-    "paper": lambda sets, preset, seeds: paper(preset, seeds),
-}
-"""Likewise, studies of which the book has no records."""
-
-
-NAMES = (*STUDIES, *OTHERS, "all")
-
-
-@checked
-def configs(
-    name: Annotated[str, one_of(NAMES)],
-    preset: PresetName,
-    seeds: Seeds,
-    datasets: Sequence[str] = REAL_SETS,
-) -> list[RunConfig]:
-    """Return the configs of a study, or of "all" the book's, each once, in the order to run them.
-
-    Raises
-    ------
-    ValueError
-        If there is no such study or preset, or no seed.
-    """
-    chosen = STUDIES.values() if name == "all" else [{**STUDIES, **OTHERS}[name]]
-    rows = [
-        row for make in chosen for study in make(datasets, preset, seeds) for row in study.values()
-    ]
-    return list({config.key: config for row in rows for config in row}.values())
 
 
 @checked
