@@ -301,7 +301,7 @@ graphs = pd.DataFrame(
         for r in recipes
         for m in ("lsntp-equations", "lsntp-released")
         if m in models
-        for run in compare.pick(runs, d, m, r)
+        for run in rows[d][LABELS[m] + f", {r} recipe" * (r != recipes[0])]
     ]
 )
 heads = {

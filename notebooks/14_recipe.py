@@ -90,15 +90,21 @@ both[both["modern"] != both["released"]].drop("name").fillna("–")
 # Does every seed stay below persistence at every lead?
 
 # %% tags=["hide-input"]
-flat = [run for study in rows.values() for row in study.values() for run in row]
+by_recipe = {
+    d: {
+        "modern": {m: rows[d][LABELS[m]] for m in names},
+        "released": {m: rows[d][f"{LABELS[m]}, released recipe"] for m in names},
+    }
+    for d in datasets
+}
 at_every_lead = pd.DataFrame(
     {
         (d, r): {
-            LABELS[m]: compare.beats_at_every_lead(flat, d, m, "persistence", r)
-            for m in names
+            LABELS[m]: all((run["mae"] < rows[d][still][0]["mae"]).all() for run in row)
+            for m, row in of_recipe.items()
         }
         for d in datasets
-        for r in recipes
+        for r, of_recipe in by_recipe[d].items()
     }
 )
 at_every_lead.replace({True: "yes", False: "no"})
@@ -111,11 +117,7 @@ at_every_lead.replace({True: "yes", False: "no"})
 # %% tags=["hide-input"]
 # | alt: Loss on training and validation windows by epoch, a row a data set, a column a recipe.
 # | caption: Loss by epoch, mean over seeds. ({func}`lsntp.figures.training_curves` draws it.)
-histories = {
-    d: {r: {m: compare.pick(flat, d, m, r) for m in names} for r in recipes}
-    for d in datasets
-}
-axes = figures.training_curves(histories, LABELS)
+axes = figures.training_curves(by_recipe)
 
 # %% [markdown]
 # ## Limits

@@ -11,7 +11,6 @@ from scipy import signal, stats
 from lsntp import RunConfig
 from lsntp.results import compare, learned_graphs, tables
 from lsntp.runs import records
-from lsntp.runs.training import RECIPES
 from lsntp.zoo import NETWORKS
 
 DAYS, A_DAY = 20, 4
@@ -214,30 +213,6 @@ def test_verdicts() -> None:
     assert verdict(-0.04, 0.1) == "no difference seen"
     assert verdict(-0.04, 0.001, wobbling=1.0) == "no difference seen"  # depends on the days
     assert verdict(-0.04, 0.0, seeds=1) == "no interval"  # one seed tells no spread
-
-
-def test_every_lead_means_every_lead_and_every_seed() -> None:
-    better = record("convlstm", np.full(80, 0.9), 0)
-    worse_once = record("convlstm", np.full(80, 0.9), 1)
-    worse_once["mae"] = worse_once["mae"].copy(data=[0.9, 0.9, 0.9, 1.1, 0.9, 0.9])
-    base = record("persistence", np.ones(80))
-    arguments = ("era5-uk", "convlstm", "persistence", "modern")
-    assert compare.beats_at_every_lead([base, better], *arguments)
-    assert not compare.beats_at_every_lead([base, better, worse_once], *arguments)
-
-
-def test_picking_keeps_recipes_apart() -> None:
-    several = [record("convlstm", np.ones(80), recipe=r) for r in RECIPES]
-    several.append(record("ridge", np.ones(80)))
-    assert compare.pick(several, "era5-uk", "convlstm", "released") == [several[1]]
-    assert compare.pick(several, "era5-uk", "ridge", "released") == [several[-1]]
-    variant = record("convlstm", np.ones(80))
-    config = records.config_of(variant).model_copy(update={"rotation": 1})
-    variant.attrs["config"] = config.model_dump_json()
-    with pytest.raises(ValueError, match="several variants, , rotation1"):
-        compare.pick([*several, variant], "era5-uk", "convlstm", "modern")
-    with pytest.raises(ValueError, match="no records of convlstm on ncep-na"):
-        compare.pick(several, "ncep-na", "convlstm", "modern")
 
 
 def test_learned_graph_of_a_uniform_and_of_a_selfish_embedding() -> None:

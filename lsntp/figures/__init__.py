@@ -14,7 +14,7 @@ from lsntp.figures.maps import (
     maps_row,
     mark,
 )
-from lsntp.figures.scores import SCORES, models_dots, scores_by_lead, training_curves, weeks_dots
+from lsntp.figures.scores import models_dots, scores_by_lead, training_curves, weeks_dots
 from lsntp.figures.studies import auc_dots
 from lsntp.figures.style import (
     COLOURS,
@@ -29,7 +29,6 @@ from lsntp.figures.style import (
 __all__ = [
     "COLOURS",
     "DIVERGING",
-    "SCORES",
     "SEQUENTIAL",
     "WIDTH",
     "auc_dots",

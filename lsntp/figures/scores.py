@@ -18,16 +18,6 @@ from lsntp.results.compare import Rows, difference, mae_of, over_periods
 from lsntp.results.tables import mean_errors
 from lsntp.zoo import LABELS
 
-SCORES = {
-    "mae": "MAE (K)",
-    "rmse": "RMSE (K)",
-    "rmse_per_cell": "RMSE per cell, mean (K)",
-    "ssim": "SSIM",
-    "psnr": "PSNR (dB)",
-    "ssim_released": "SSIM, released protocol",
-    "psnr_released": "PSNR, released protocol (dB)",
-}
-
 GREY = "#777777"
 """Of what is not highlighted."""
 
@@ -91,23 +81,19 @@ def models_dots(
 
 def weeks_dots(
     periods: Sequence[Rows],
-    against: str = LABELS["ridge"],
-    *,
     highlight: Sequence[str] = (),
-    beyond: float = 0.3,
 ) -> Axes:
-    """One row per model: its difference from one row in each test period, and over all of them.
+    """One row per model: its difference from ridge in each test period, and over all of them.
 
     Parameters
     ----------
     periods : sequence of mappings
         As of :func:`lsntp.results.tables.over_periods`.
-    against, highlight
-        As of :func:`models_dots`.
-    beyond : float
-        A row that is over all periods worse by more than this share of the error of `against` is an
-        arrow at the edge, with its number.
+    highlight
+        As of :func:`models_dots`. A row that is over all periods worse than ridge by more than
+        0.3 of its error is an arrow at the edge, with its number.
     """
+    against = LABELS["ridge"]
     errors = pd.DataFrame({k: mean_errors(rows) for k, rows in enumerate(periods)})
     changes = errors - errors.loc[against]
     order = [m for m in changes.mean(axis=1).sort_values().index if m != against]
@@ -115,7 +101,7 @@ def weeks_dots(
     ax.axvline(0, color=_colour(against, [against]), linewidth=1.5, zorder=0)
     for y, label in enumerate(order):
         colour, change = _colour(label, highlight), changes.loc[label]
-        if change.mean() > beyond * errors.loc[against].mean():
+        if change.mean() > 0.3 * errors.loc[against].mean():
             text = f"{change.mean():+.2f} →"
             ax.annotate(text, (1, y), xycoords=("axes fraction", "data"), ha="right", va="center")
             continue
@@ -155,7 +141,6 @@ def _colour(label: str, highlight: Sequence[str]) -> str:
 
 def scores_by_lead(
     table: pd.DataFrame,
-    metric: str = "mae",
     *,
     step_hours: float | None = None,
     labels: Mapping[str, str] | None = None,
@@ -163,14 +148,12 @@ def scores_by_lead(
     highlight: Collection[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """One line per model: its score at each lead, with the spread of its seeds.
+    """One line per model: its MAE at each lead, with the spread of its seeds.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`lsntp.load_records`: columns `model` and ``<metric>_lead_1`` ….
-    metric : str
-        A key of `SCORES`.
+        Rows of :func:`lsntp.load_records`: columns `model` and ``mae_lead_1`` ….
     step_hours : float, optional
         Gives the horizontal axis in hours rather than steps.
     labels : mapping of model -> str, optional
@@ -184,11 +167,9 @@ def scores_by_lead(
     -----
     The line is the mean over seeds, the band ± 1 standard deviation. Names stand at the line ends.
     """
-    if metric not in SCORES:
-        raise ValueError(f"metric {metric!r}: expected one of {', '.join(SCORES)}")
     ax = ax or plt.subplots(figsize=(WIDTH, 4.5))[1]
     columns = sorted(
-        (c for c in table.columns if c.startswith(f"{metric}_lead_")),
+        (c for c in table.columns if c.startswith("mae_lead_")),
         key=lambda c: int(c.rsplit("_", 1)[1]),
     )
     leads = np.arange(1, 1 + len(columns)) * (step_hours or 1)
@@ -209,8 +190,8 @@ def scores_by_lead(
         )
         ends[model] = mean[-1]
     unit = "h" if step_hours else "steps"
-    less = f"{SCORES[metric]}, less {(labels or {}).get(minus, minus)}" if minus else None
-    ax.set(xlabel=f"lead time ({unit})", ylabel=less or SCORES[metric], xticks=leads)
+    less = f"{'MAE (K)'}, less {(labels or {}).get(minus, minus)}" if minus else None
+    ax.set(xlabel=f"lead time ({unit})", ylabel=less or "MAE (K)", xticks=leads)
     low, high = ax.get_ylim()
     places = _spread_apart(list(ends.values()), 0.065 * (high - low))
     for model, y in zip(ends, places, strict=True):
@@ -236,7 +217,6 @@ def scores_by_lead(
 
 def training_curves(
     runs: Mapping[str, Mapping[str, Mapping[str, Sequence[xr.Dataset]]]],
-    labels: Mapping[str, str] | None = None,
 ) -> np.ndarray:
     """Loss by epoch, a panel a data set and recipe: validation drawn, training dashed.
 
@@ -244,8 +224,6 @@ def training_curves(
     ----------
     runs : mapping of data set -> recipe -> model -> records
         Records hold `train_loss` and `validation_loss` (epoch); their mean over seeds is shown.
-    labels : mapping of model -> str, optional
-        Names to show.
 
     Returns
     -------
@@ -260,7 +238,7 @@ def training_curves(
             for name, line in (("validation_loss", "-"), ("train_loss", "--")):
                 loss = np.mean([record[name].to_numpy() for record in records], axis=0)
                 epochs = np.arange(1, 1 + len(loss))
-                label = (labels or {}).get(model, model) if line == "-" else None
+                label = LABELS[model] if line == "-" else None
                 ax.plot(epochs, loss, line, color=colours[model], linewidth=2, label=label)
         ax.set(title=f"{dataset}, {recipe}", yscale="log")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -177,7 +177,7 @@ def curve_colours(curves: list[str]) -> dict[str, str]:
     return dict(zip(curves, cycle(CURVES), strict=False))
 
 
-def auc_dots(auc: xr.DataArray, ax: Axes | None = None) -> Axes:
+def auc_dots(auc: xr.DataArray) -> Axes:
     """Draw one row per way, one dot per seed, against the ½ of guessing.
 
     Parameters
@@ -185,7 +185,7 @@ def auc_dots(auc: xr.DataArray, ax: Axes | None = None) -> Axes:
     auc : DataArray (way, seed)
         As in :func:`lsntp.chapters.method.planted_links`.
     """
-    ax = ax or plt.subplots(figsize=(WIDTH, 0.5 * auc.sizes["way"] + 1.2))[1]
+    ax = plt.subplots(figsize=(WIDTH, 0.5 * auc.sizes["way"] + 1.2))[1]
     rows = np.arange(auc.sizes["way"])
     values = auc.transpose("way", "seed").to_numpy()
     ax.axvline(0.5, color="grey", linewidth=1)

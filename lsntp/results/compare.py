@@ -9,10 +9,6 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from lsntp.data.sources import short_name
-from lsntp.results.studies import TRAINED_ALIKE
-from lsntp.runs.records import config_of
-
 Rows = Mapping[str, Sequence[xr.Dataset]]
 """Records by the label of their row, one per seed, as :func:`lsntp.results.studies.load` gives."""
 
@@ -26,33 +22,6 @@ LARGE = 0.05
 RESAMPLES = 10_000
 ENOUGH = 15
 """Blocks that a bootstrap over weeks needs; with fewer it is over days."""
-
-
-def pick(
-    runs: Sequence[xr.Dataset], dataset: str, model: str, recipe: str | None = None
-) -> list[xr.Dataset]:
-    """Return the records of one data set and model (and recipe, if it was trained by several).
-
-    Raises
-    ------
-    ValueError
-        If there is none, or if they differ by more than their seed.
-    """
-    chosen = []
-    for record in runs:
-        config = config_of(record)
-        same = short_name(config.dataset) == short_name(dataset) and config.model == model
-        trained = config.recipe.name if config.recipe else None
-        if same and (trained in (None, recipe) or model not in TRAINED_ALIKE):
-            chosen.append(record)
-    if not chosen:
-        raise ValueError(f"no records of {model} on {dataset} with recipe {recipe} among these")
-    if len(variants := {config_of(record).variant for record in chosen}) > 1:
-        raise ValueError(
-            f"records of {model} on {dataset} of several variants, {', '.join(sorted(variants))}: "
-            "give those of one study's row"
-        )
-    return chosen
 
 
 def seed_mean(runs: Sequence[xr.Dataset], name: str) -> xr.DataArray:
@@ -238,14 +207,6 @@ def half_width(parts: Sequence[tuple[float, float]]) -> float:
         return float(total)  # 0, or nan: not known
     freedom = total**2 / sum(v**2 / df for v, df in parts)
     return float(stats.t.ppf(0.975, freedom) * np.sqrt(total))
-
-
-def beats_at_every_lead(
-    runs: Sequence[xr.Dataset], dataset: str, model: str, rival: str, recipe: str
-) -> bool:
-    """Tell whether every seed of a model has a lower MAE than the rival at each lead."""
-    bar = seed_mean(pick(runs, dataset, rival, recipe), "mae")
-    return all(bool((r["mae"] < bar).all()) for r in pick(runs, dataset, model, recipe))
 
 
 def between(low: float, high: float) -> str:

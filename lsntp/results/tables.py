@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lsntp.data.checks import checked, one_of
+from lsntp.data.checks import checked
 from lsntp.results import compare, paper
 from lsntp.results.compare import Rows, between, by_seed, difference, mae_of, signed
 from lsntp.runs.config import Preset
@@ -58,16 +57,14 @@ def main_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @checked
-def by_lead(runs: pd.DataFrame, score: Annotated[str, one_of(COLUMNS)] = "mae") -> pd.DataFrame:
-    """One row per model, one column per lead: mean ± standard deviation over seeds of one score.
+def by_lead(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per model, one column per lead: MAE, mean ± standard deviation over seeds.
 
     Parameters
     ----------
     runs : DataFrame
         Rows of :func:`lsntp.load_records`: one data set, one preset, one recipe and references,
         no variants.
-    score : str
-        One of `COLUMNS`.
 
     Raises
     ------
@@ -82,8 +79,8 @@ def by_lead(runs: pd.DataFrame, score: Annotated[str, one_of(COLUMNS)] = "mae") 
             f"runs of recipes {', '.join(sorted(runs['recipe'].unique()))} cannot share a row: "
             'choose one, and "none" for the references'
         )
-    digits = COLUMNS[score][1]
-    leads = [c for c in runs.columns if c.startswith(f"{score}_lead_")]
+    digits = COLUMNS["mae"][1]
+    leads = [c for c in runs.columns if c.startswith("mae_lead_")]
     rows = {
         LABELS[str(model)]: {
             int(lead.rsplit("_", 1)[1]): mean_and_spread(group[lead], digits) for lead in leads
