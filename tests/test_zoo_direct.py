@@ -293,6 +293,27 @@ def test_simvp_forecasts_each_sample_by_itself_once_trained() -> None:
     torch.testing.assert_close(model(x), model(x))
 
 
+def test_simvp_leaves_out_branches_of_some_samples_in_training() -> None:
+    torch.manual_seed(6)
+    model = SimVP(6, 6, 4, 0, lead_steps=2, stochastic_depth=True)
+    blocks = [m for m in model.translator if isinstance(m, AttentionBlock)]
+    np.testing.assert_allclose([b.depth.dropped for b in blocks], [0.01, 0.04, 0.07, 0.1])
+    block = AttentionBlock(2, 0.5)
+    x = torch.randn(64, 2, 4, 4)
+    with torch.no_grad():
+        block.scale_mlp.zero_()
+        branch = block.scale_attention * block.attention(x)
+        share = ((block(x) - x) / branch).mean((1, 2, 3))  # 0, or what is kept scaled up
+    assert {*share.round().tolist()} == {0, 2}
+    assert 16 < int((share < 1).sum()) < 48
+    plain = SimVP(6, 6, 4, 0, lead_steps=2)
+    plain.load_state_dict(model.state_dict())
+    frames = torch.randn(2, 2, 1, 6, 6)
+    assert torch.equal(plain.eval()(frames), model.eval()(frames))
+    depths = [m.depth for m in plain.train().translator if isinstance(m, AttentionBlock)]
+    assert all(depth(frames) is frames for depth in depths)
+
+
 def test_simvp_tells_what_it_cannot_do() -> None:
     with pytest.raises(ValueError, match="kernel=4"):
         SimVP(6, 6, 4, 0, kernel=4)

@@ -158,7 +158,8 @@ def tuned_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Stud
 def tuned_recipe(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Study:
     """What the tuned recipe, with ridge's forecast as first guess, does for rivals.
 
-    ConvLSTM also on the whole grid, as LS-NTP (tuned) is; PredFormer by the modern recipe alone.
+    ConvLSTM also on the whole grid, as LS-NTP (tuned) is; by the modern recipe alone SimVP with
+    stochastic depth, and PredFormer.
     """
     rivals = {LABELS[m]: (m, PRESETS[preset]) for m in ("convlstm", "simvp")}
     if dataset not in HALVED:
@@ -170,6 +171,10 @@ def tuned_recipe(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) 
         for label, (m, size) in rivals.items()
         for recipe in ("modern", "tuned")
     }
+    depth = {"parts": {"stochastic_depth": True}, "preset": preset}
+    study[f"{LABELS['simvp']}, stochastic depth"] = seeded(
+        seeds, dataset=dataset, model="simvp", **depth
+    )
     if dataset in PREDFORMER:
         settings = {"dataset": dataset, "model": "predformer", "preset": preset}
         study[f"{LABELS['predformer']}, modern recipe"] = seeded(seeds, **settings)

@@ -60,7 +60,7 @@ MODELS = {
     "sa-convlstm": Model(sa_convlstm, "SA-ConvLSTM", "#88ccee"),
     "agcrn": Model(AGCRN, "AGCRN", "#aa4499", graph=True),
     "dagg-convlstm": Model(dagg_convlstm, "DAGG-ConvLSTM", "#332288", graph=True),
-    "simvp": Model(SimVP, "SimVP (gSTA)", "#117733", "stacked"),
+    "simvp": Model(SimVP, "SimVP (gSTA)", "#117733", "stacked", parts={"stochastic_depth": False}),
     "predformer": Model(PredFormer, "PredFormer", "#661100", "stacked", in_main=False),
     "lsntp-equations": Model(
         LSNTP.equations,

@@ -30,7 +30,7 @@ DROPOUT, DROPPED_PATHS = 0.1, 0.25
 
 
 class StochasticDepth(nn.Module):
-    """Leave out a branch, for a share of the sequences, in training; the others are scaled up.
+    """Leave out a branch, for a share of the samples, in training; the others are scaled up.
 
     Parameters
     ----------
@@ -43,11 +43,12 @@ class StochasticDepth(nn.Module):
         self.dropped = dropped
 
     def forward(self, branch: Tensor) -> Tensor:
-        """From ``branch`` (S, N, D) to the same shape."""
-        if not self.training:
+        """From ``branch`` (S, …) to the same shape."""
+        if not self.training or not self.dropped:
             return branch
         kept = 1 - self.dropped
-        return branch * torch.empty(len(branch), 1, 1, device=branch.device).bernoulli_(kept) / kept
+        shape = len(branch), *[1] * (branch.ndim - 1)
+        return branch * torch.empty(shape, device=branch.device).bernoulli_(kept) / kept
 
 
 class SelfAttention(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lsntp.data.checks import Count, Odd, Whole, checked
 from lsntp.model.forecaster import GridForecaster, over_time
 from lsntp.model.lsconv import convolution
+from lsntp.zoo.predformer import StochasticDepth
 
 BLOCKS = 4
 """N_T, the blocks of the translator."""
@@ -21,6 +22,9 @@ WIDTH = 4
 
 MLP_RATIO = 4
 """Hidden channels of a block's MLP, as a multiple of the block's; published 8, halved for speed."""
+
+DROPPED_PATHS = 0.01, 0.1
+"""With stochastic depth: shares left out in training in the first block and the last."""
 
 
 class ConvSC(nn.Sequential):
@@ -73,15 +77,17 @@ class GatedAttention(nn.Module):
 class AttentionBlock(nn.Module):
     """The MetaFormer block: ``X + s₁∘gSTA(BN(X))``, then ``X + s₂∘MLP(BN(X))``.
 
-    The MLP has a depthwise 3×3 convolution behind its first layer. Without stochastic depth.
+    The MLP has a depthwise 3×3 convolution behind its first layer.
 
     Parameters
     ----------
     channels : int
         C.
+    dropped : float
+        Share of the samples without one of the sums' second terms, in training.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dropped: float = 0.0) -> None:
         super().__init__()
         inside = MLP_RATIO * channels
         self.attention = nn.Sequential(nn.BatchNorm2d(channels), GatedAttention(channels))
@@ -94,11 +100,12 @@ class AttentionBlock(nn.Module):
         )
         self.scale_attention = nn.Parameter(torch.full((channels, 1, 1), 0.01))
         self.scale_mlp = nn.Parameter(torch.full((channels, 1, 1), 0.01))
+        self.depth = StochasticDepth(dropped)
 
     def forward(self, x: Tensor) -> Tensor:
         """From ``x`` (B, C, H, W) to the same shape."""
-        x = torch.addcmul(x, self.scale_attention, self.attention(x))
-        return torch.addcmul(x, self.scale_mlp, self.mlp(x))
+        x = torch.addcmul(x, self.scale_attention, self.depth(self.attention(x)))
+        return torch.addcmul(x, self.scale_mlp, self.depth(self.mlp(x)))
 
 
 class SimVP(GridForecaster):
@@ -122,6 +129,8 @@ class SimVP(GridForecaster):
         Odd size of the encoder's and the decoder's kernels.
     input_steps : int, optional
         T, which this network cannot leave open; L if not given.
+    stochastic_depth : bool
+        Whether training leaves out parts of the translator at random.
 
     Raises
     ------
@@ -140,6 +149,7 @@ class SimVP(GridForecaster):
         downsample: bool = False,
         lead_steps: Count = 6,
         input_steps: Count | None = None,
+        stochastic_depth: bool = False,
     ) -> None:
         super().__init__(height, width, downsample, lead_steps)
         if hidden % 2:
@@ -154,8 +164,9 @@ class SimVP(GridForecaster):
             lead_steps * hidden,
         ]
         self.translator = nn.Sequential()
-        for channels, to in pairwise(widths):
-            self.translator.append(AttentionBlock(channels))
+        shares = torch.linspace(*DROPPED_PATHS, BLOCKS) * stochastic_depth
+        for dropped, (channels, to) in zip(shares.tolist(), pairwise(widths), strict=True):
+            self.translator.append(AttentionBlock(channels, dropped))
             if channels != to:
                 self.translator.append(nn.Conv2d(channels, to, kernel_size=1))
         self.decoder = nn.ModuleList(ConvSC(hidden, hidden, kernel) for _ in range(2))
