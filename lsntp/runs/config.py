@@ -142,7 +142,7 @@ class RunConfig(BaseModel):
     lead_steps: Count = Field(default=6, description="frames forecast")
     rotation: Whole = Field(default=0, description="lengths the test period is moved back by")
     parts: dict[str, bool] = Field(
-        default={}, description="those unlike its form, e.g. of LS-NTP: lsntp.model.forecaster.EQUATIONS"
+        default={}, description="those unlike the model's own: the parts in lsntp.zoo.MODELS"
     )
     cut_km: Kilometres | None = Field(default=None, description="no longer links, from the start")
     told: bool = Field(
