@@ -57,7 +57,8 @@ for d in datasets:
     parts[d] = studies.load(studies.tuned_ablation(d, preset, seeds), rerun)
     others = studies.tuned_recipe(d, preset, seeds)
     others |= {ridge: studies.main(d, models=["ridge"])[ridge]}
-    rows[d] = {twin: parts[d]["convolution"]} | studies.load(others, rerun) | means[d]
+    forms = {twin: parts[d]["convolution"], studies.TUNED_UNTIED: parts[d]["two kernels"]}
+    rows[d] = forms | studies.load(others, rerun) | means[d]
 axes = figures.models_dots(
     rows, tuned, highlight=[tuned, ridge, LABELS["convlstm"]]
 )

@@ -153,7 +153,9 @@ def test_a_study_trains_on_a_field_of_ones_own(own_field: Path, name: str) -> No
     assert_it_went_well(execute(own_field, name, "in-this-process", **chosen), own_field)
 
 
-@pytest.mark.parametrize("chosen", planted.PLANTED_SETS)
+@pytest.mark.parametrize(
+    "chosen", ["ncep-na-planted-0-lag1", planted.STRONGEST, "ncep-na-planted-100-lag4"]
+)
 def test_the_power_of_one_planted_set(tmp_path: Path, chosen: str) -> None:
     notebook = execute(tmp_path, "17_power", "in-this-process", dataset=chosen)
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from lsntp.data.catalogue import PLANTED
 from lsntp.data.checks import checked, one_of
 from lsntp.results import planted, studies
-from lsntp.results.studies import HALVED, REAL_SETS, ROTATED, ROTATIONS, Study, seeded
+from lsntp.results.studies import HALVED, REAL_SETS, ROTATED, ROTATIONS, Study
 from lsntp.runs.config import PresetName, RunConfig, Seeds
-from lsntp.zoo import LABELS
 
 Studies = Callable[[Sequence[str], str, int], list[Study]]
 
@@ -48,9 +47,7 @@ STUDIES: dict[str, Studies] = {
         for r in range(1, ROTATIONS)
     ],
     "baseline-kernels": _of_each(studies.baseline_kernels),
-    "screened": lambda sets, preset, seeds: [
-        {LABELS["ridge-screened"]: seeded(1, dataset=d, model="ridge-screened")} for d in sets
-    ],
+    "far-ridge": lambda sets, preset, seeds: [studies.far_ridge(d) for d in sets],
     "ensemble": lambda sets, preset, seeds: [studies.ensemble(d, preset) for d in sets],
     "power": _of_planted(planted.power, tuple(planted.PLANTED_SETS)),
     "switches": _of_planted(

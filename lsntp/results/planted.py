@@ -33,7 +33,7 @@ PLANTED_SETS = {
     "ncep-na-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),  # who is told is told nothing
     "ncep-na-planted-25-lag1": (LABELS["ridge"],),
     "ncep-na-planted-50-lag1": ASKED,
-    STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-released"], LABELS["lsntp-tuned"]),
+    STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-tuned"]),
     "ncep-na-planted-50-lag4": (LABELS["ridge"],),
     "ncep-na-planted-100-lag4": (LABELS["ridge"], TUNED_UNTIED),
     "era5-uk-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),

@@ -112,8 +112,9 @@ def tuned(dataset: str, preset: str = "laptop", seeds: int = 3) -> list[RunConfi
 def ensemble(dataset: str, preset: PresetName = "laptop", members: Members = 5) -> Study:
     """The mean forecast of several seeds: LS-NTP (tuned), and its twin with a convolution."""
     label = LABELS["lsntp-tuned"]
-    pairs = zip((label, f"{label}, twin"), tuned_ablation(dataset, preset, 1).values(), strict=True)
-    return {f"{k}, mean of {members}": [again(c, members=members)] for k, (c,) in pairs}
+    rows = tuned_ablation(dataset, preset, 1)
+    pair = {label: rows["LS-Conv"], f"{label}, twin": rows["convolution"]}
+    return {f"{k}, mean of {members}": [again(c, members=members)] for k, (c,) in pair.items()}
 
 
 def search(dataset: str, preset: str = "laptop", seeds: int = 1) -> Study:
@@ -147,8 +148,15 @@ def changed(config: RunConfig, **parts: bool) -> RunConfig:
 
 
 def tuned_ablation(dataset: str, preset: str = "laptop", seeds: int = 3) -> Study:
-    """What LS-Conv does for LS-NTP (tuned), and what a convolution in its place."""
-    rows = {"LS-Conv": {}, "convolution": {"nsa": False, "lagc": False}}
+    """What LS-Conv does for LS-NTP (tuned), and what a convolution in its place.
+
+    *Two kernels*: LS-Conv with one of its own for the links.
+    """
+    rows: dict[str, dict[str, bool]] = {
+        "LS-Conv": {},
+        "convolution": {"nsa": False, "lagc": False},
+        "two kernels": {"tied": False},
+    }
     return {
         label: [changed(config, **parts) for config in tuned(dataset, preset, seeds)]
         for label, parts in rows.items()
@@ -182,6 +190,12 @@ def tuned_recipe(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) 
     return study
 
 
+def far_ridge(dataset: str) -> Study:
+    """Ridge, and two linear models that see farther: one more cell for each, leading components."""
+    models = ("ridge", "ridge-screened", "ridge-eof")
+    return {LABELS[m]: seeded(1, dataset=dataset, model=m) for m in models}
+
+
 def five_seeds(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 5) -> Study:
     """The networks that the book's claims on LS-NTP compare, with more seeds than the others."""
     parts = ablation(dataset, preset, seeds)
@@ -189,11 +203,11 @@ def five_seeds(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 5) ->
     best = tuned_ablation(dataset, preset, seeds)
     label = LABELS["lsntp-tuned"]
     return networks | {
-        f"{LABELS[LSNTP]} w/o LAGC": parts["w/o LAGC"],
+        "w/o LAGC": parts["w/o LAGC"],
         LABELS["lsntp-untied"]: parts["two kernels"],
         label: best["LS-Conv"],
-        f"{label}, convolution": best["convolution"],
-        TUNED_UNTIED: [changed(c, tied=False) for c in best["LS-Conv"]],
+        f"{label}, twin": best["convolution"],
+        TUNED_UNTIED: best["two kernels"],
     }
 
 

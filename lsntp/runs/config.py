@@ -48,52 +48,19 @@ class Preset(BaseModel):
     batch_size: Count = Field(description="windows a gradient step")
 
 
+# fmt: off
+_SIZES = (
+    # name,        hidden, embedding, kernel, downsample, epochs, batch_size
+    ("smoke",           4,         8,      3,       True,      1,         32),
+    ("laptop",         16,        64,      3,       True,     12,          8),
+    ("tuned",          32,        32,      3,      False,     12,         16),  # of LS-NTP (tuned)
+    ("paper",         256,       512,      3,      False,     70,          8),  # NCEP, 21×35
+    ("paper-era5",    128,       512,      3,       True,     70,          8),  # ERA5, 77×125
+)
+# fmt: on
 PRESETS = {
-    "smoke": Preset(
-        name="smoke",
-        hidden=4,
-        embedding=8,
-        kernel=3,
-        downsample=True,
-        epochs=1,
-        batch_size=32,
-    ),
-    "laptop": Preset(
-        name="laptop",
-        hidden=16,
-        embedding=64,
-        kernel=3,
-        downsample=True,
-        epochs=12,
-        batch_size=8,
-    ),
-    "tuned": Preset(  # of LS-NTP (tuned)
-        name="tuned",
-        hidden=32,
-        embedding=32,
-        kernel=3,
-        downsample=False,
-        epochs=12,
-        batch_size=16,
-    ),
-    "paper": Preset(  # the released configuration for NCEP, 21×35
-        name="paper",
-        hidden=256,
-        embedding=512,
-        kernel=3,
-        downsample=False,
-        epochs=70,
-        batch_size=8,
-    ),
-    "paper-era5": Preset(  # and for ERA5, 77×125
-        name="paper-era5",
-        hidden=128,
-        embedding=512,
-        kernel=3,
-        downsample=True,
-        epochs=70,
-        batch_size=8,
-    ),
+    row[0]: Preset.model_validate(dict(zip(Preset.model_fields, row, strict=True)))
+    for row in _SIZES
 }
 """The sizes, by name; ``paper`` and ``paper-era5`` are the released configurations."""
 

@@ -110,11 +110,7 @@ def execute(
             "parameters": size,
             "wall_s": wall_s,
             "peak_memory_mib": peak_memory_mib(),
-            "device": describe(device),
-            "processor": describe_processor(),
-            "commit": commit(),
-            "versions": json.dumps(versions()),
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            **made_by(device),
         }
         return record
 
@@ -155,6 +151,13 @@ def provenance(data: Windows, device: str) -> dict[str, str]:
     times = ("first", "last", "test_start", "test_end")
     return {key: str(field.attrs.get(key, "")) for key in PROVENANCE} | {
         **dict(zip(times, np.datetime_as_string(ends, "s").tolist(), strict=True)),
+        **made_by(device),
+    }
+
+
+def made_by(device: str) -> dict[str, str]:
+    """Say what computed something, and when."""
+    return {
         "device": describe(device),
         "processor": describe_processor(),
         "commit": commit(),
