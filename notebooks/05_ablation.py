@@ -132,7 +132,7 @@ assert all([*rows["ablation"]] == [*without] for rows in evidence.values())
 # *Forecasts the field*: the other networks forecast the change since the last frame, and far cells may say
 # little about that. In a synthetic world only a network that forecasts the field finds planted links
 # ({doc}`09_q4_learned_graph`); {doc}`17_power` plants them in real fields.
-
+# %% [markdown]
 # ## More seeds
 #
 # Do verdicts hang on the number of seeds? Of the networks that the claims on LS-NTP compare two more were trained:
@@ -151,7 +151,7 @@ PAIRS = (
 )
 by_number = {}
 for d in datasets:
-    more = studies.load(studies.five_seeds(d, preset, seeds + 2), rerun)
+    more = studies.load(studies.more_seeds(d, preset, seeds), rerun)
     by_number[d] = {
         f"{n} seeds": pd.DataFrame(
             {
@@ -159,7 +159,7 @@ for d in datasets:
                 for ours, theirs in PAIRS
             }
         ).T
-        for n in (seeds, seeds + 2)
+        for n in (seeds, seeds + studies.MORE)
     }
 _ = study_figures.changes(by_number, "MAE minus theirs (K)")
 

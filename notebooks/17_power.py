@@ -16,7 +16,7 @@
 # %% [markdown]
 # # When does LS-Conv help?
 #
-# **Told strong far links on `ncep-na`, LS-NTP (tuned, untied) gains as much as ridge; LS-NTP (equations) does not. Left to
+# **Told strong far links on `ncep-na`, LS-NTP (tuned), untied gains as much as ridge; LS-NTP (equations) does not. Left to
 # find them, networks gain next to nothing, ridge with a correlation does.**
 #
 # :::{div} page-head
@@ -42,7 +42,7 @@ seeds = 3  # of each network
 rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
-# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned, untied) lie above zero at 0 and gain alike at ½ and 1, LS-NTP (equations) is at zero at 1 and above it at ½. On era5-uk, strength 1, ridge and LS-NTP (tuned, untied) gain if told, LS-NTP (equations) does not.
+# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned), untied lie above zero at 0 and gain alike at ½ and 1, LS-NTP (equations) is at zero at 1 and above it at ½. On era5-uk, strength 1, ridge and LS-NTP (tuned), untied gain if told, LS-NTP (equations) does not.
 # | caption: "The change in MAE, in the cells with planted links, of a forecaster that looks for far links, or is told them, from itself with neither, on the same field. Ridge finds by correlation. Bars are 95 % intervals; filled markers lie below zero. ({func}`lsntp.chapters.power.gains` draws it.)"
 import pandas as pd
 from IPython.display import display
@@ -65,7 +65,7 @@ _ = power.gains(strengths)
 
 # %% [markdown]
 # Strength 1 is a link that varies as much as a place's own weather. Strength 0 is the control: the field as it is, and
-# who is told is told links that carry nothing. That costs ridge {glue:text}`wrong ridge` K and LS-NTP (tuned, untied)
+# who is told is told links that carry nothing. That costs ridge {glue:text}`wrong ridge` K and LS-NTP (tuned), untied
 # {glue:text}`wrong tuned untied` K: it is not the telling that helps. The smallest strength tried that is seen to
 # bring more than strength 0, – for none:
 
@@ -102,7 +102,7 @@ at_places = {d: power.changes(rows[d]) for d in strong}
 _ = study_figures.changes(at_places, "change in MAE (K)")
 
 # %% [markdown]
-# Told the links on `ncep-na`, ridge gains {glue:text}`told ridge` K and LS-NTP (tuned, untied)
+# Told the links on `ncep-na`, ridge gains {glue:text}`told ridge` K and LS-NTP (tuned), untied
 # {glue:text}`told tuned untied` K: the network makes as much of them as the linear model (its first guess, ridge, is
 # not told). With the paper's one kernel for a cell and its links, LS-NTP (tuned) gains {glue:text}`told tuned` K.
 # LS-NTP (equations) is not seen to gain; at strength ½ it loses {glue:text}`told half` K. What keeps it? One thing
@@ -125,8 +125,8 @@ for d in {planted.STRONGEST} & {*datasets}:
 # ## Finding is another thing
 #
 # How well does what was found rank the planted links? The AUC is the chance that one of them ranks above another far
-# pair. Where none are planted (strength 0, `ncep-na`), ridge's correlation has {glue:text}`auc ridge`, LS-NTP (tuned,
-# untied) {glue:text}`auc tuned untied`: more than ½ is not yet finding. A range is over the seeds.
+# pair. Where none are planted (strength 0, `ncep-na`), ridge's correlation has {glue:text}`auc ridge`, LS-NTP (tuned),
+# untied {glue:text}`auc tuned untied`: more than ½ is not yet finding. A range is over the seeds.
 
 # %% tags=["hide-input"]
 for d in strong:
@@ -192,7 +192,7 @@ for d in strong:
 
 # %% tags=["hide-cell"]
 ridge, untied = LABELS["ridge"], LABELS["lsntp-untied"]
-tuned, tuned_untied = LABELS["lsntp-tuned"], planted.TUNED_UNTIED
+tuned, tuned_untied = LABELS["lsntp-tuned"], studies.TUNED_UNTIED
 if planted.STRONGEST in datasets:
     places, others = at_places[planted.STRONGEST], elsewhere[planted.STRONGEST]
     for name, label in (
@@ -213,7 +213,6 @@ for d in studies.REAL_SETS:
     for m in ("screened", "eof"):
         change = compare.difference(linear[LABELS[f"ridge-{m}"]], linear[ridge])
         glue(f"{m} {d}", tables.signed(change["difference"]), display=False)
-        print(d, m, *change)
 
 # %% tags=["hide-cell"]
 if (datasets, preset, seeds, rerun) == (

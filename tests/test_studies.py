@@ -132,6 +132,9 @@ def test_parts_reach_the_network(data: Windows) -> None:
     ):
         assert torch.equal(ours, theirs)
     assert network("lsntp-tuned", lagc=False).graph is None
+    for part in (False, True):
+        blocks = network("simvp", stochastic_depth=part).translator
+        assert (blocks[-2].depth.dropped > 0) == part
     assert network("lsntp-tuned", places=False).places is None
 
 
@@ -287,7 +290,50 @@ def test_studies_of_size_and_epochs_hold_the_presets_own(preset: str) -> None:
 
 def test_a_study_of_ensembles_has_the_seeds_of_the_other_studies() -> None:
     study, tuned = studies.ensemble("era5-uk", members=3), studies.tuned_ablation("era5-uk")
-    assert [mean.alone for (mean,) in study.values()] == [*tuned.values()]
+    assert [mean.alone for (mean,) in study.values()] == [tuned["LS-Conv"], tuned["convolution"]]
+
+
+@pytest.mark.parametrize("dataset", studies.REAL_SETS)
+def test_more_seeds_begin_with_those_of_the_other_studies(dataset: str) -> None:
+    main, tuned = studies.main(dataset), studies.tuned_ablation(dataset)
+    parts, label = studies.ablation(dataset), LABELS["lsntp-tuned"]
+    others = {
+        **{LABELS[m]: main[LABELS[m]] for m in ("convlstm", studies.LSNTP, "lsntp-released")},
+        "w/o LAGC": parts["w/o LAGC"],
+        LABELS["lsntp-untied"]: parts["two kernels"],
+        label: tuned["LS-Conv"],
+        f"{label}, twin": tuned["convolution"],
+        studies.TUNED_UNTIED: tuned["two kernels"],
+    }
+    more = studies.more_seeds(dataset)
+    assert {k: row[:3] for k, row in more.items()} == others
+    assert all([c.seed for c in row] == [0, 1, 2, 3, 4] for row in more.values())
+
+
+def differing(one: RunConfig, other: RunConfig) -> set[str]:
+    """Fields of two configs, and of their recipes and presets, that differ."""
+    one_, other_ = (c.model_dump() for c in (one, other))
+    for field in ("recipe", "preset"):
+        one_ |= {f"{field}.{k}": v for k, v in (one_.pop(field) or {}).items()}
+        other_ |= {f"{field}.{k}": v for k, v in (other_.pop(field) or {}).items()}
+    return {k for k in one_ | other_ if one_.get(k) != other_.get(k)}
+
+
+def test_rows_of_the_tuned_studies_differ_in_what_they_say() -> None:
+    rivals, tuned = studies.tuned_recipe("ncep-na"), studies.tuned_ablation("ncep-na")
+    simvp = "SimVP (gSTA)"
+    modern, own = (rivals[f"{simvp}, {r} recipe"][0] for r in ("modern", "tuned"))
+    assert differing(rivals[f"{simvp}, stochastic depth, modern recipe"][0], modern) == {"parts"}
+    whole = rivals[f"{simvp}, whole grid, tuned recipe"][0]
+    assert differing(whole, own) == {"preset.name", "preset.downsample"}
+    assert {k.split(".")[0] for k in differing(own, modern)} == {"recipe"}
+    (two, *_), (full, *_) = tuned["two kernels"], tuned["LS-Conv"]
+    assert differing(two, full) == {"parts"} and two.parts == {"tied": False}
+    assert [m for row in studies.far_ridge("ncep-na").values() for m in [row[0].model]] == [
+        "ridge",
+        "ridge-screened",
+        "ridge-eof",
+    ]
 
 
 def test_a_study_of_epochs_lengthens_the_released_recipe_alone() -> None:

@@ -300,12 +300,17 @@ def test_simvp_leaves_out_branches_of_some_samples_in_training() -> None:
     np.testing.assert_allclose([b.depth.dropped for b in blocks], [0.01, 0.04, 0.07, 0.1])
     block = AttentionBlock(2, 0.5)
     x = torch.randn(64, 2, 4, 4)
-    with torch.no_grad():
-        block.scale_mlp.zero_()
-        branch = block.scale_attention * block.attention(x)
-        share = ((block(x) - x) / branch).mean((1, 2, 3))  # 0, or what is kept scaled up
-    assert {*share.round().tolist()} == {0, 2}
-    assert 16 < int((share < 1).sum()) < 48
+    for scale, branch in (
+        (block.scale_mlp, block.attention),
+        (block.scale_attention, block.mlp),
+    ):
+        with torch.no_grad():
+            scale.zero_()  # so that the other branch is alone
+            whole = 0.01 * branch(x)
+            share = ((block(x) - x) / whole).mean((1, 2, 3))  # 0, or what is kept scaled up
+            scale.fill_(0.01)
+        assert {*share.round().tolist()} == {0, 2}
+        assert 16 < int((share < 1).sum()) < 48
     plain = SimVP(6, 6, 4, 0, lead_steps=2)
     plain.load_state_dict(model.state_dict())
     frames = torch.randn(2, 2, 1, 6, 6)

@@ -1,4 +1,4 @@
-"""What the notebook ``03_method`` takes LS-NTP apart with: loops, parts removed, a look inside."""
+"""What the notebook ``03_method`` takes LS-NTP apart with: loops, parts removed, links."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from lsntp.data.catalogue import PLANTED
 from lsntp.figures.studies import MARKERS
 from lsntp.figures.style import WIDTH, label_colours
 from lsntp.results.compare import LOWER, Rows, difference, mae_of
-from lsntp.results.planted import ASKED, TUNED_UNTIED, WAYS
+from lsntp.results.planted import ASKED, WAYS
+from lsntp.results.studies import TUNED_UNTIED
 from lsntp.zoo import LABELS
 
 Where = Literal["place", "other"]
@@ -167,7 +168,8 @@ def gains(table: pd.DataFrame) -> np.ndarray:
         ax.set(title=f"{links}, {way}", xticks=sorted(table["strength"].unique()))
     figure.supxlabel("strength of the links", fontsize=12)
     figure.supylabel("change in MAE at the places (K)", fontsize=12)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend = {h.get_label(): h for ax in axes.flat for h in ax.get_legend_handles_labels()[0]}
+    figure.legend(handles=legend.values(), loc="outside upper center", ncols=3)
     return axes
 
 

@@ -229,7 +229,7 @@ def evaluate(
 @app.command()
 def campaign(
     name: Annotated[
-        str, typer.Argument(help="A study of lsntp.results.studies, e.g. main; or all.")
+        str, typer.Argument(help="A study of lsntp.results.campaigns, e.g. main; or all.")
     ],
     preset: Annotated[
         str, typer.Option(help="smoke, laptop or paper: how large and how long.")

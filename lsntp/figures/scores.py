@@ -20,6 +20,8 @@ from lsntp.zoo import LABELS
 
 GREY = "#777777"
 """Of what is not highlighted."""
+BEYOND = 0.3
+"""Shares of the error that a row is worse by and still drawn."""
 
 
 def models_dots(
@@ -81,17 +83,20 @@ def models_dots(
 
 def weeks_dots(
     periods: Sequence[Rows],
+    *,
     highlight: Sequence[str] = (),
 ) -> Axes:
     """One row per model: its difference from ridge in each test period, and over all of them.
+
+    A row that is over all periods worse than ridge by more than `BEYOND` of its error is an arrow
+    at the edge, with its number.
 
     Parameters
     ----------
     periods : sequence of mappings
         As of :func:`lsntp.results.tables.over_periods`.
     highlight
-        As of :func:`models_dots`. A row that is over all periods worse than ridge by more than
-        0.3 of its error is an arrow at the edge, with its number.
+        As of :func:`models_dots`.
     """
     against = LABELS["ridge"]
     errors = pd.DataFrame({k: mean_errors(rows) for k, rows in enumerate(periods)})
@@ -101,7 +106,7 @@ def weeks_dots(
     ax.axvline(0, color=_colour(against, [against]), linewidth=1.5, zorder=0)
     for y, label in enumerate(order):
         colour, change = _colour(label, highlight), changes.loc[label]
-        if change.mean() > 0.3 * errors.loc[against].mean():
+        if change.mean() > BEYOND * errors.loc[against].mean():
             text = f"{change.mean():+.2f} →"
             ax.annotate(text, (1, y), xycoords=("axes fraction", "data"), ha="right", va="center")
             continue
@@ -190,8 +195,8 @@ def scores_by_lead(
         )
         ends[model] = mean[-1]
     unit = "h" if step_hours else "steps"
-    less = f"{'MAE (K)'}, less {(labels or {}).get(minus, minus)}" if minus else None
-    ax.set(xlabel=f"lead time ({unit})", ylabel=less or "MAE (K)", xticks=leads)
+    less = f", less {(labels or {}).get(minus, minus)}" if minus else ""
+    ax.set(xlabel=f"lead time ({unit})", ylabel=f"MAE (K){less}", xticks=leads)
     low, high = ax.get_ylim()
     places = _spread_apart(list(ends.values()), 0.065 * (high - low))
     for model, y in zip(ends, places, strict=True):

@@ -29,7 +29,7 @@ def _of_planted(build: Callable[..., Study], ours: Sequence[str]) -> Studies:
 STUDIES: dict[str, Studies] = {
     "main": _of_each(studies.main),
     "ablation": _of_each(studies.ablation),
-    "five-seeds": lambda sets, preset, seeds: [studies.five_seeds(d, preset) for d in sets],
+    "more-seeds": _of_each(studies.more_seeds),
     "search": lambda sets, preset, seeds: [studies.search(d, preset) for d in sets],
     "tuned": _of_each(studies.tuned_ablation),
     "tuned-recipe": _of_each(studies.tuned_recipe),

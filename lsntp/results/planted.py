@@ -28,7 +28,7 @@ WAYS = ("without", "to find", "told")
 
 STRONGEST = "ncep-na-planted-100-lag1"
 ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
-"""The forecasters of the study :func:`power`, if a data set of `PLANTED_SETS` has no others."""
+"""The forecasters of the study :func:`power` on a data set that `PLANTED_SETS` does not name."""
 PLANTED_SETS = {
     "ncep-na-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),  # who is told is told nothing
     "ncep-na-planted-25-lag1": (LABELS["ridge"],),

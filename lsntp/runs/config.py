@@ -50,19 +50,19 @@ class Preset(BaseModel):
 
 # fmt: off
 _SIZES = (
-    # name,        hidden, embedding, kernel, downsample, epochs, batch_size
-    ("smoke",           4,         8,      3,       True,      1,         32),
-    ("laptop",         16,        64,      3,       True,     12,          8),
-    ("tuned",          32,        32,      3,      False,     12,         16),  # of LS-NTP (tuned)
-    ("paper",         256,       512,      3,      False,     70,          8),  # NCEP, 21×35
-    ("paper-era5",    128,       512,      3,       True,     70,          8),  # ERA5, 77×125
+    ("name",       "hidden", "embedding", "kernel", "downsample", "epochs", "batch_size"),
+    ("smoke",              4,           8,        3,         True,        1,           32),
+    ("laptop",            16,          64,        3,         True,       12,            8),
+    ("tuned",             32,          32,        3,        False,       12,           16),
+    ("paper",            256,         512,        3,        False,       70,            8),
+    ("paper-era5",       128,         512,        3,         True,       70,            8),
 )
 # fmt: on
 PRESETS = {
-    row[0]: Preset.model_validate(dict(zip(Preset.model_fields, row, strict=True)))
-    for row in _SIZES
+    row[0]: Preset.model_validate(dict(zip(_SIZES[0], row, strict=True))) for row in _SIZES[1:]
 }
-"""The sizes, by name; ``paper`` and ``paper-era5`` are the released configurations."""
+"""The sizes, by name; ``tuned`` is that of LS-NTP (tuned), ``paper`` and ``paper-era5`` are the
+released configurations, for NCEP's 21×35 cells and ERA5's 77×125."""
 
 
 PresetName = Annotated[str, one_of(PRESETS)]
