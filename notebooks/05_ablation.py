@@ -44,8 +44,7 @@ from lsntp import AdaptiveGraph, LSConv, figures
 from lsntp.chapters import parameters
 from lsntp.figures import studies as study_figures
 from lsntp.model.lsconv import lagc, linked
-from lsntp.results import claims, compare, studies, tables
-from lsntp.zoo import LABELS
+from lsntp.results import claims, studies, tables
 
 figures.style()
 datasets = parameters.study(dataset, preset, seeds, rerun)
@@ -132,36 +131,6 @@ assert all([*rows["ablation"]] == [*without] for rows in evidence.values())
 # *Forecasts the field*: the other networks forecast the change since the last frame, and far cells may say
 # little about that. In a synthetic world only a network that forecasts the field finds planted links
 # ({doc}`09_q4_learned_graph`); {doc}`17_power` plants them in real fields.
-# %% [markdown]
-# ## More seeds
-#
-# Do verdicts hang on the number of seeds? Of the networks that the claims on LS-NTP compare two more were trained:
-
-# %% tags=["hide-input"]
-# | alt: Six comparisons on each data set, each with three seeds and with five; the intervals lie on the same side of zero, or hold it, in both.
-# | caption: "Difference in MAE, ours less theirs, with 95 % intervals; filled where they exclude zero. *Twin*: the same network with a convolution. ({func}`lsntp.figures.studies.changes` draws it.)"
-plain, tuned = LABELS["convlstm"], LABELS["lsntp-tuned"]
-PAIRS = (
-    (LABELS["lsntp-equations"], plain),
-    (LABELS["lsntp-released"], plain),
-    (LABELS["lsntp-equations"], "w/o LAGC"),
-    (LABELS["lsntp-untied"], "w/o LAGC"),
-    (tuned, f"{tuned}, twin"),
-    (studies.TUNED_UNTIED, f"{tuned}, twin"),
-)
-by_number = {}
-for d in datasets:
-    more = studies.load(studies.more_seeds(d, preset, seeds), rerun)
-    by_number[d] = {
-        f"{n} seeds": pd.DataFrame(
-            {
-                f"{ours}\nv. {theirs}": compare.difference(more[ours][:n], more[theirs][:n])
-                for ours, theirs in PAIRS
-            }
-        ).T
-        for n in (seeds, seeds + studies.MORE)
-    }
-_ = study_figures.changes(by_number, "MAE minus theirs (K)")
 
 # %% tags=["hide-cell"]
 # | prompt: The numbers

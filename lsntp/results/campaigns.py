@@ -29,7 +29,6 @@ def _of_planted(build: Callable[..., Study], ours: Sequence[str]) -> Studies:
 STUDIES: dict[str, Studies] = {
     "main": _of_each(studies.main),
     "ablation": _of_each(studies.ablation),
-    "more-seeds": _of_each(studies.more_seeds),
     "search": lambda sets, preset, seeds: [studies.search(d, preset) for d in sets],
     "tuned": _of_each(studies.tuned_ablation),
     "tuned-recipe": _of_each(studies.tuned_recipe),
@@ -61,6 +60,7 @@ STUDIES: dict[str, Studies] = {
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
     "epochs": _of_each(studies.epochs),
+    "more-seeds": _of_each(studies.more_seeds),
     "paper": lambda sets, preset, seeds: studies.paper(preset, seeds),
 }
 """Likewise, studies of which the book has no records."""
