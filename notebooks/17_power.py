@@ -133,8 +133,8 @@ for d in later:
     display(power.measured(rows[d]).rename_axis(index=d))
 
 # %% [markdown]
-# Told the links, ridge gains {glue:text}`late ridge` K, LS-NTP (tuned), untied {glue:text}`late tuned untied` K, both
-# more than of lag 1. Left to find them, ridge gains as much as if told, the network {glue:text}`late found` K.
+# Told the links, ridge gains {glue:text}`late ridge` K, LS-NTP (tuned), untied {glue:text}`late tuned untied` K, and ends
+# ahead of it. Left to find them, ridge gains as much as if told, the network {glue:text}`late found` K.
 #
 # ## Finding is another thing
 #
@@ -260,7 +260,7 @@ if (datasets, preset, seeds, rerun) == (
     assert 0.3 < one["… on the whole grid"] / gain["… on the whole grid"] < 0.7
     for d in datasets:  # networks that have to find them gain a trace at most
         networks = power.changes(rows[d])["to find"].drop(ridge)
-        assert (networks["difference"] > -0.02).all()
+        assert (networks["difference"] > -0.03).all()
     found, told = (others[way]["verdict"] for way in planted.WAYS[1:])
     assert (told.drop(ridge) == "higher").all()
     assert {untied, tuned_untied} <= {*found[found == "higher"].index}
@@ -307,7 +307,9 @@ if (datasets, preset, seeds, rerun) == (
         glue(f"late {name}", f"{-gain['difference']:.2f}", display=False)
     late_found = late["to find"]["difference"]
     assert abs(late_found[ridge] - late["told"]["difference"][ridge]) < 0.03
-    assert abs(late_found[tuned_untied]) < 0.05
+    assert late["to find"].T[tuned_untied]["verdict"] == "lower"
+    ends = power.measured(rows[later[0]])["MAE (K)", "told"].astype(float)
+    assert ends[tuned_untied] < ends[ridge]
     glue("late found", f"{-late_found[tuned_untied]:.2f}", display=False)
     harm = at_places[strong[1]]["to find"].loc[LABELS[studies.LSNTP]]
     assert harm["verdict"] == "higher"
