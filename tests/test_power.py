@@ -101,10 +101,14 @@ def test_the_smallest_strength_is_that_of_the_verdicts() -> None:
     assert [*both.index.unique(0)] == ["ncep-na, lag 1", "era5-uk, lag 1"]
     assert (both.loc["era5-uk, lag 1"][planted.ASKED[1]] == "not tried").all()
     pd.testing.assert_frame_equal(both.loc["ncep-na, lag 1"], smallest.loc["ncep-na, lag 1"])
+    late = table.assign(links="ncep-na, lag 4")
     for gained, least in ((0.0, "0.5"), (-0.15, "1"), (-0.25, "–")):  # with no links at all
         control = table[table["strength"] == 1].assign(strength=0.0, difference=gained)
-        smallest = power.noticed(pd.concat([table, control]))
-        assert (smallest.loc["ncep-na, lag 1", "told"] == least).all()
+        smallest = power.noticed(pd.concat([table, control, late]))
+        for links in ("ncep-na, lag 1", "ncep-na, lag 4"):  # strength 0 is the same field
+            assert (smallest.loc[links, "told"] == least).all()
+    strong = power.noticed(table[table["strength"] > 0.25])
+    assert (strong.loc["ncep-na, lag 1", "told"] == "≤ 0.5").all()
     none = table.assign(verdict="higher")
     assert (power.noticed(none) == "–").all(axis=None)
 

@@ -81,9 +81,10 @@ def by_strength(rows: Mapping[str, Rows]) -> pd.DataFrame:
 
 
 def noticed(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the strength from which on links are seen to bring something; "–" if there is none.
+    """Return the strength from which on links are seen to lower the error; "–" if there is none.
 
-    That is more than what was gained, if anything, where strength 0 was tried.
+    That is by more than strength 0 does on the same field, where that was tried. "≤": no smaller
+    strength was tried.
 
     Parameters
     ----------
@@ -99,13 +100,20 @@ def noticed(table: pd.DataFrame) -> pd.DataFrame:
         ["links", "way", "forecaster"], sort=False
     )
 
-    def least(group: pd.DataFrame) -> str:
-        control = min([0.0, *group["difference"][group["strength"] == 0]])
-        seen = (group["verdict"] == LOWER) & (group["high"] < control) & (group["strength"] > 0)
-        strengths = group["strength"][seen.cummin()]
-        return f"{strengths.min():g}" if len(strengths) else "–"
+    by_field = [table["links"].str.split(",").str[0], table["way"], table["forecaster"]]
+    controls = table.set_index(by_field).query("strength == 0")["difference"]
 
-    shown = pd.Series({key: least(group) for key, group in groups}).unstack()
+    def least(group: pd.DataFrame, links: str, way: str, forecaster: str) -> str:
+        control = controls.get((links.split(",")[0], way, forecaster), 0.0)
+        tried = group[group["strength"] > 0]
+        seen = (tried["verdict"] == LOWER) & (tried["high"] < min(control, 0.0))
+        strengths = tried["strength"][seen.cummin()]
+        if not len(strengths):
+            return "–"
+        first = strengths.min() == tried["strength"].min()
+        return f"{'≤ ' if first else ''}{strengths.min():g}"
+
+    shown = pd.Series({key: least(group, *key) for key, group in groups}).unstack()
     tried = [label for label in ASKED if label in shown]
     lines = [*dict.fromkeys(zip(table["links"], table["way"], strict=True))]
     return shown.loc[lines, tried].fillna("not tried")
