@@ -248,7 +248,7 @@ torch.testing.assert_close(line, ridge.coefficients[cell, :, lead - 1])
 # :::{dropdown} What the rivals lack here
 # All: a search of their own, and their papers' size. PredRNN: its authors' layer normalisation and forget bias.
 # SA-ConvLSTM: nothing known to us. Its paper and PredRNN's were not at hand in full: their equations were checked
-# against the authors' code and public reimplementations. SimVP: stochastic depth and half the width of its MLP; it overfits here, as
+# against the authors' code and public reimplementations. SimVP: stochastic depth ({doc}`15_tuned` adds it) and half the width of its MLP; it overfits here, as
 # its best epochs show. DAGG-ConvLSTM: how the paper's authors built it is not public.
 # :::
 #

@@ -335,6 +335,13 @@ CLAIMS = (
         lower("LS-Conv", "convolution"),
         talk=False,
     ),
+    Claim(
+        "LS-Conv errs less than a convolution",
+        "tuned, two kernels",
+        "tuned",
+        lower("two kernels", "convolution"),
+        talk=False,
+    ),
     # the parts
     Claim("NSA helps", "equations", "ablation", lower("full", "w/o NSA")),
     Claim("NSA helps", "released form", "ablation-released", lower("full", "w/o NSA")),
