@@ -16,13 +16,14 @@
 # %% [markdown]
 # # When does LS-Conv help?
 #
-# **Told strong far links on `ncep-na`, LS-NTP (tuned), untied gains nearly as much as ridge; LS-NTP (equations), on its
-# halved grid, does not. Left to find them, LS-NTP gains next to nothing; ridge with a correlation does, there alone.**
+# **Told of strong far links on `ncep-na`, LS-NTP (tuned) with a kernel of its own for them gains nearly what ridge does,
+# LS-NTP (equations) nothing. Left to find them, no network gains more than a trace; ridge does.**
 #
 # :::{div} page-head
 # **You will see** far links of known strength planted in real fields. *Told*: a forecaster is given them. *To find*: it has
-# to learn them. *Untied*: LS-Conv with a kernel of its own for the links. **You should know** {doc}`05_ablation` and {doc}`09_q4_learned_graph`. {sub-ref}`wordcount-minutes` min. Of
-# another strength: `papermill notebooks/17_power.ipynb mine.ipynb -p dataset era5-uk-planted-25-lag1 -p rerun True`
+# to learn them. *Untied*: LS-Conv with a kernel of its own for the links. **You should know** {doc}`05_ablation`,
+# {doc}`09_q4_learned_graph` and {doc}`15_tuned`. {sub-ref}`wordcount-minutes` min. Of another strength:
+# `papermill notebooks/17_power.ipynb mine.ipynb -p dataset era5-uk-planted-25-lag1 -p rerun True`
 # :::
 
 # %% tags=["parameters", "hide-input"]
@@ -42,8 +43,9 @@ seeds = 3  # of each network
 rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
-# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned), untied lie above zero at 0 and gain alike at ½ and 1, LS-NTP (equations) is at zero at 1 and above it at ½. With links four steps late ridge gains threefold, to find as told, and LS-NTP (tuned), untied nearly as much, but only told. On era5-uk ridge and LS-NTP (tuned), untied gain a little at strength 1 if told, nobody to find.
-# | caption: "The change in MAE, in the cells with planted links, of a forecaster that looks for far links, or is told them, from itself with neither, on the same field. Ridge finds by correlation. Bars are 95 % intervals; filled markers lie below zero. ({func}`lsntp.chapters.power.gains` draws it.)"
+# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned), untied lie above zero at 0 and gain alike at ½ and 1, LS-NTP (equations) is at zero at 1 and above it at ½. With links four steps late ridge gains three times as much, to find as told, and LS-NTP (tuned), untied nearly as much if told, a trace to find. On era5-uk, to find, ridge errs more with strength and the networks do not gain; told, ridge gains a little from ½ on, LS-NTP (tuned), untied at 1.
+# | caption: "The change in MAE, in the cells with planted links, of a forecaster that looks for far links, or is told them, from itself with neither, on the same field. Ridge finds by correlation. *Lag*: steps after which a link arrives. Bars are 95 % intervals; filled markers lie below zero. ({func}`lsntp.chapters.power.gains` draws it.)"
+import numpy as np
 import pandas as pd
 from IPython.display import display
 from myst_nb import glue
@@ -67,20 +69,20 @@ _ = power.gains(strengths)
 # Strength 1 is a link that varies as much as a place's own weather. Strength 0 is the control: the field as it is, and
 # who is told is told links that carry nothing. On `ncep-na` that costs ridge {glue:text}`wrong ridge` K and LS-NTP
 # (tuned), untied {glue:text}`wrong tuned untied` K, on `era5-uk` no difference is seen: it is not the telling that
-# helps. The smallest strength that is seen to lower the error, and by more than strength 0 does; – for none tried, ≤ if
-# no smaller one was:
+# helps. The smallest strength that is seen to lower the error, and by more than strength 0 does (LS-NTP (equations) has
+# no such control); –: none of those tried; ≤: no smaller one was tried:
 
 # %% tags=["hide-input"]
 power.noticed(strengths).rename_axis(columns=None)
 
 # %% [markdown]
-# **That the learned graph is not seen to help on the real fields says little about far links**: LS-NTP hardly gains from
-# even these.
+# **That the learned graph is not seen to help on the real fields says little about far links**: left to find even these,
+# LS-NTP hardly gains.
 #
 # ## What was planted
 #
-# In ten places of 3×3 cells the anomaly $a$ of a cell $j$ more than 3000 km away (`era5-uk`: 400 km) is added a step
-# later (lag 1; 6 h on `ncep-na`, 1 h on `era5-uk`), or four:
+# To every cell $i$ of ten places of 3×3 cells the anomaly $a$ of a cell $j$ more than 3000 km away (`era5-uk`: 400 km) is
+# added, a step later (lag 1; 6 h on `ncep-na`, 1 h on `era5-uk`), or four:
 #
 # $$x_i(t) \leftarrow x_i(t) + s\,\sigma_i\,\frac{a_j(t - \mathrm{lag})}{\sigma_j}$$
 #
@@ -88,16 +90,16 @@ power.noticed(strengths).rename_axis(columns=None)
 # is not in the data set ({func}`lsntp.data.planted.plant`). Networks that are *told* have it as their graph; ridge sees
 # 5×5 cells around each source. A link of lag 1 helps the first lead most, of lag 4 the first four. *To find* it, ridge
 # takes for each cell the one far cell that correlates most with what it leaves
-# ({class}`lsntp.zoo.ridge.RidgeScreened`). *Untied*
-# LS-Conv is $X \star \Theta + (A X) \star \Phi$; with $\Phi = \Theta$ it is the paper's.
+# ({class}`lsntp.zoo.ridge.RidgeScreened`). *Untied* LS-Conv is $X \star \Theta + (A X) \star \Phi$; with
+# $\Phi = \Theta$ it is the paper's.
 #
 # ## What it takes to use a link
 #
 # Strength 1, lag 1; on `ncep-na` two more forecasters:
 
 # %% tags=["hide-input"]
-# | alt: Change in error of five forecasters on ncep-na and three on era5-uk, links of strength 1, to find and told.
-# | caption: "As above. Bars are 95 % intervals; filled markers exclude zero. ({func}`lsntp.figures.studies.changes` draws it.)"
+# | alt: Change in error of five forecasters on ncep-na and three on era5-uk. Told, on ncep-na, ridge and LS-NTP (tuned), untied gain most, LS-NTP (tuned) over half of that, LS-NTP (untied) little; to find, ridge, and LS-NTP (tuned) a trace. On era5-uk, to find, ridge and LS-NTP (equations) lose.
+# | caption: "The change in MAE as above; here filled markers exclude zero. *LS-NTP (untied)* is LS-NTP (equations) with two kernels. ({func}`lsntp.figures.studies.changes` draws it.)"
 strong = [d for d in datasets if (PLANTED[d].strength, PLANTED[d].lag) == (1, 1)]
 strong = strong or datasets
 at_places = {d: power.changes(rows[d]) for d in strong}
@@ -107,8 +109,9 @@ _ = study_figures.changes(at_places, "change in MAE (K)")
 # Told the links on `ncep-na`, ridge gains {glue:text}`told ridge` K and LS-NTP (tuned), untied
 # {glue:text}`told tuned untied` K: the network makes as much of them as the linear model (its first guess, ridge, is
 # not told). With the paper's one kernel for a cell and its links, LS-NTP (tuned) gains {glue:text}`told tuned` K.
-# LS-NTP (equations) is not seen to gain; at strength ½ it loses {glue:text}`told half` K. What keeps it? One thing
-# altered a row; strength 1, one seed, MAE at the places, K, told the links but for the first column:
+# LS-NTP (equations) is not seen to gain, with two kernels it gains {glue:text}`told untied` K; at strength ½ it loses
+# {glue:text}`told half` K. What keeps it? Two rows with one thing altered, and LS-NTP (tuned); strength 1, one seed, MAE
+# at the places, K, told the links but for the first column:
 
 # %% tags=["hide-input"]
 for d in {planted.STRONGEST} & {*datasets}:
@@ -118,25 +121,11 @@ for d in {planted.STRONGEST} & {*datasets}:
     display(apart.round(2))
 
 # %% [markdown]
-# **The halved grid and the one kernel**; one seed cannot rank them. On the whole grid LS-NTP gains
+# **Mostly the halved grid**; a second kernel adds to it. On the whole grid LS-NTP gains
 # {glue:text}`whole one kernel` K, with two kernels {glue:text}`whole two kernels` K. LS-NTP that forecasts the field,
 # not its change, gains {glue:text}`field one kernel` K with one kernel, but from a worse start, and ends level. Changes
 # below 0.05 K say nothing here, seeds differ by as much. At laptop size LS-NTP computes on every second row and column,
 # where a node mixes up to nine cells ({doc}`18_size_and_epochs`).
-#
-# ## Links four steps late
-#
-# A link of lag 4 serves four leads, not one. MAE at the places, K; the AUC is explained below:
-
-# %% tags=["hide-input"]
-later = [d for d in datasets if (PLANTED[d].strength, PLANTED[d].lag) == (1, 4)]
-for d in later:
-    display(power.measured(rows[d]).rename_axis(index=d))
-
-# %% [markdown]
-# Told the links, ridge gains {glue:text}`late ridge` K, LS-NTP (tuned), untied {glue:text}`late tuned untied` K; of the
-# {glue:text}`late ahead` K that it is ahead without them it keeps {glue:text}`late kept` K. Left to find them, ridge
-# gains as much as if told, the network {glue:text}`late found` K, no more than it might without links.
 #
 # ## Finding is another thing
 #
@@ -151,19 +140,35 @@ for d in strong:
 
 # %% [markdown]
 # On `ncep-na`, with less than a year to learn from, the correlation ranks almost all planted links above almost all
-# other pairs. LS-NTP (tuned), untied ranks them a little higher than where there are none; LS-NTP (untied) does not;
-# the others have no control. LS-NTP (tuned) gains {glue:text}`found tuned` K, just seen, one comparison of several,
+# other pairs. LS-NTP (tuned), untied ranks them a little higher than where there are none; the
+# others have no control. LS-NTP (tuned) gains {glue:text}`found tuned` K, just seen, one comparison of several,
 # and not by the links for certain.
 #
-# On `era5-uk`, with less than four weeks, the screen does not find them, and harms, with no links planted, too
-# ({glue:text}`screen uk` K). The graph of LS-NTP (tuned), untied ranks linked pairs higher than without links:
-# {glue:text}`auc uk links`, against {glue:text}`auc uk`. A link makes two cells alike, and a graph that joins like
-# cells would do so. The forecast gains nothing over no graph, and LS-NTP (equations) errs {glue:text}`harm uk` K more.
+# On `era5-uk`, with less than four weeks, the correlation does not find them, and harms. So it does with no links planted
+# ({glue:text}`screen uk` K), as does the graph of LS-NTP (tuned), untied ({glue:text}`graph uk` K). That graph ranks
+# linked pairs higher than without links: {glue:text}`auc uk links`, against {glue:text}`auc uk`. A link makes two cells
+# alike, and a graph that joins like cells would do so without helping a forecast. It gains nothing over no graph;
+# LS-NTP (equations) errs {glue:text}`harm uk` K more.
 #
 # **On the real fields**, one cell at least five rows or columns away, found by correlation, changes ridge's error by
 # {glue:text}`screened ncep-na` K on `ncep-na` and {glue:text}`screened era5-uk` K on `era5-uk`, both seen. The leading
 # principal components of the field ({class}`lsntp.zoo.ridge.RidgeEOF`), which see all of it, change it by
-# {glue:text}`eof ncep-na` K, not seen, and {glue:text}`eof era5-uk` K, seen. Neither may choose to do without.
+# {glue:text}`eof ncep-na` K, not seen, and {glue:text}`eof era5-uk` K, seen. Neither can choose to do without.
+#
+# ## Links four steps late
+#
+# They serve four leads, not one. MAE at the places, K:
+
+# %% tags=["hide-input"]
+later = [d for d in datasets if (PLANTED[d].strength, PLANTED[d].lag) == (1, 4)]
+for d in later:
+    display(power.measured(rows[d]).rename_axis(index=d))
+
+# %% [markdown]
+# Told the links, ridge gains {glue:text}`late ridge` K, LS-NTP (tuned), untied {glue:text}`late tuned untied` K: without
+# them it is {glue:text}`late ahead` K ahead of ridge, told {glue:text}`late kept` K. Left to find them, ridge gains as
+# much as if told. The network's graph ranks them higher than those of lag 1, but it gains {glue:text}`late found` K, just
+# seen, and not seen to differ from what it gains without links.
 #
 # ## What could stay hidden
 #
@@ -182,8 +187,9 @@ worth.round(3).astype(object).fillna("–")
 
 # %% [markdown]
 # Links end in {glue:text}`share ncep-na` % of the cells of `ncep-na`, {glue:text}`share era5-uk` % of those of `era5-uk`.
-# So told, LS-NTP (tuned), untied would have shown those of strength 1 on `ncep-na`, not those of ½, and none on
-# `era5-uk`. LS-NTP (equations) would have shown none: on `ncep-na` it errs more.
+# By that interval LS-NTP (tuned), untied, if told, would have shown those of strength 1 on `ncep-na`, not those of ½, and
+# none on `era5-uk`; its own is narrower, {glue:text}`own half` K on `ncep-na` ({doc}`15_tuned`). LS-NTP (equations)
+# would have shown none: on `ncep-na` it errs more.
 #
 # ## Elsewhere
 #
@@ -201,7 +207,7 @@ for d in strong:
 # %% [markdown]
 # On `ncep-na` told networks err more where nothing was planted, by up to {glue:text}`price` K on the halved grid, tuned
 # ones by less than 0.01 K. Untied ones that have to find links do, too, by {glue:text}`price untied` K and
-# {glue:text}`price tuned untied` K.
+# {glue:text}`price tuned untied` K. On `era5-uk`, to find, ridge and LS-NTP (equations) do.
 #
 # ## Limits
 #
@@ -209,8 +215,8 @@ for d in strong:
 #   are weaker, slower and seldom linear; the correlation looks for just what was planted.
 # - LS-NTP, but for the tuned one, is on the halved grid in the other comparisons of this book. On the whole grid it was
 #   told links, not left to find them.
-# - Not shown: networks at strength ¼, at ½ on `era5-uk` and of lag 4; LS-NTP (released), LS-NTP (equations) at lag 4 and
-#   at strength 0; links planted in `synthetic`.
+# - Not shown: networks at strength ¼, at ½ on `era5-uk`, at ½ of lag 4; LS-NTP (released), LS-NTP (equations) at lag 4
+#   and at strength 0; links planted in `synthetic`.
 # - Told ridge has 25 cells a source to weigh where one would do: it is no ceiling.
 # - A graph adds weights, which cost error elsewhere: they may hide a gain.
 # - On the halved grid a node that sees a single cell of a place is told as much as one that sees all nine, and the AUC is
@@ -225,6 +231,7 @@ if planted.STRONGEST in datasets:
     places, others = at_places[planted.STRONGEST], elsewhere[planted.STRONGEST]
     for name, label in (
         ("told ridge", ridge),
+        ("told untied", untied),
         ("told tuned", tuned),
         ("told tuned untied", tuned_untied),
     ):
@@ -330,10 +337,21 @@ if (datasets, preset, seeds, rerun) == (
     screen = power.changes(in_uk)["to find"].T[ridge]
     assert screen["verdict"] == "higher"
     glue("screen uk", tables.signed(screen["difference"]), display=False)
-    own = max(float(r["link_auc"]) for r in rows[planted.STRONGEST][f"{untied}, to find"])
+    graph = power.changes(in_uk)["to find"].T[tuned_untied]
+    assert graph["verdict"] == "higher"
+    glue("graph uk", tables.signed(graph["difference"]), display=False)
+    lost = elsewhere[strong[1]]["to find"]["verdict"]
+    assert {*lost[lost == "higher"].index} == {ridge, LABELS[studies.LSNTP]}
+    pair = studies.tuned_ablation("ncep-na", preset, seeds)
+    pair = studies.load({k: pair[k] for k in ("two kernels", "convolution")}, rerun)
+    own = compare.difference(*pair.values())
+    glue("own half", f"{(own['high'] - own['low']) / 2:.3f}", display=False)
     unlinked = rows["ncep-na-planted-0-lag1"][f"{tuned_untied}, to find"]
     highest = max(float(r["link_auc"]) for r in unlinked)
-    assert own < highest < min(auc[planted.STRONGEST, tuned_untied])
+    found_then = auc[planted.STRONGEST, tuned_untied]
+    assert highest < min(found_then)
+    found_late = [float(r["link_auc"]) for r in rows[later[0]][f"{tuned_untied}, to find"]]
+    assert np.mean(found_late) > np.mean(found_then)
     shown = -worth[tuned_untied] > worth["half the ablation's interval"]
     assert [*worth[shown].index] == [("ncep-na, lag 1", 1), ("ncep-na, lag 4", 1)]
     assert worth.loc["ncep-na, lag 1", LABELS[studies.LSNTP]].max() > 0
