@@ -80,7 +80,7 @@ HTML(figures.claims_grid(held))
 chosen = ["MAE (K)", "change (K)", "95 % interval", "verdict"]
 for d in datasets:
     display(Markdown(f"**{d}**, against {tuned}"))
-    display(tables.study_table(rows[d], tuned)[chosen])
+    display(tables.study_table(rows[d], tuned)[chosen].sort_values("MAE (K)"))
 
 # %% [markdown]
 # **Much of the lead is the grid and the recipe.** On `ncep-na` LS-NTP (tuned) is {glue:text}`lead` K ahead of ConvLSTM
