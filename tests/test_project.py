@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lsntp.chapters import parameters
-from lsntp.results import studies, tables
+from lsntp.results import planted, studies, tables
 from lsntp.zoo import MAIN
 from tools import book_extension
 
@@ -164,7 +164,7 @@ def test_the_sentences_of_a_printed_notebook_are_checked(path: Path) -> None:
 
 def evaluated(expression: ast.expr, given: dict[str, object]) -> object:
     """What it is with these parameters, a list of data sets for each ``dataset``."""
-    names = {"parameters": parameters, "studies": studies, "MAIN": MAIN}
+    names = {"parameters": parameters, "planted": planted, "studies": studies, "MAIN": MAIN}
     names |= given | {"datasets": given.get("dataset")}
     return eval(compile(ast.Expression(expression), "a condition", "eval"), names)
 
