@@ -53,6 +53,7 @@ from myst_nb import glue
 from lsntp import figures
 from lsntp.chapters import parameters, power
 from lsntp.data.catalogue import PLANTED
+from lsntp.data.planted import PLACES
 from lsntp.figures import studies as study_figures
 from lsntp.results import compare, field_records, planted, studies, tables
 from lsntp.zoo import LABELS
@@ -359,7 +360,7 @@ if (datasets, preset, seeds, rerun) == (
         glue(name, f"{others['to find'].loc[label, 'difference']:.2f}", display=False)
     for d in studies.REAL_SETS:
         cells = field_records.load(d)["case"][0].size
-        glue(f"share {d}", f"{100 * 10 * 9 / cells:.0f}", display=False)
+        glue(f"share {d}", f"{100 * 9 * PLACES / cells:.0f}", display=False)
 
 # %% tags=["hide-output", "hide-input"]
 pd.concat({d: tables.keys(rows[d]) for d in datasets}, names=["dataset"])

@@ -60,20 +60,17 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     """
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
     ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
-    equations, untied, released = (
-        seeded(seeds, model=m, **common) for m in (LSNTP, "lsntp-untied", "lsntp-released")
-    )
+    equations, untied = (seeded(seeds, model=m, **common) for m in (LSNTP, "lsntp-untied"))
     best = tuned(dataset, preset, seeds)
     best_untied = [changed(c, tied=False) for c in best]
     # without a graph nothing is left to tie
-    without, released_without, best_without = (
-        [changed(c, lagc=False) for c in row] for row in (equations, released, best_untied)
+    without, best_without = (
+        [changed(c, lagc=False) for c in row] for row in (equations, best_untied)
     )
     rows = {
         LABELS["ridge"]: (ridge, found, ridge),
         LABELS[LSNTP]: (without, equations, equations),
         LABELS["lsntp-untied"]: (without, untied, untied),
-        LABELS["lsntp-released"]: (released_without, released, released),
         LABELS["lsntp-tuned"]: (best_without, best, best),
         TUNED_UNTIED: (best_without, best_untied, best_untied),
     }
