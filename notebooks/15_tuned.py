@@ -41,8 +41,9 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from myst_nb import glue
 
-from lsntp import figures, open_dataset
+from lsntp import figures
 from lsntp.chapters import parameters
+from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import prepare
 from lsntp.results import claims, studies, tables
 from lsntp.zoo import LABELS, Ridge
@@ -125,7 +126,8 @@ for d in datasets:
 # that did not see it ({meth}`lsntp.zoo.Ridge.cross_fitted`):
 
 # %%
-data = prepare(open_dataset("synthetic"), 6, 6, "anomaly", "blocked")
+field = synthetic(height=10, width=12, steps=600, links=1)["t2m"]
+data = prepare(field, 6, 6, "anomaly", "blocked")
 linear, starts = Ridge(), data.split.train
 unseen = linear.cross_fitted(data)[starts].squeeze(2).numpy()
 unseen = data.to_kelvin(unseen, starts)

@@ -23,7 +23,7 @@ from lsntp.runs.config import PRESETS
 from lsntp.runs.experiment import execute
 from lsntp.runs.trained import FILE
 
-KILLS = int(os.environ.get("KILLS", 3))
+KILLS = int(os.environ.get("KILLS", 2))
 SCRIPTS = {
     "run": "from lsntp import RunConfig, run\nrun(RunConfig.model_validate_json(sys.argv[1]))",
     "campaign": "from lsntp import RunConfig\nfrom lsntp.runs import campaign\n"
@@ -32,8 +32,8 @@ SCRIPTS = {
 }
 MOMENTS = (  # what is started, what is killed, once what is there, within seconds from then
     ("campaign", "parent", "*.safetensors", 0.3),  # while its children train
-    ("campaign", "a child", "*.safetensors", 0.3),
     ("run", "itself", "*.safetensors", 0.5),
+    ("campaign", "a child", "*.safetensors", 0.3),
     ("campaign", "parent", "child", 3.0),  # while its children import
     ("run", "itself", ".*.part", 0.0),  # while it saves
 )
