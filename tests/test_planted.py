@@ -258,3 +258,14 @@ def test_the_number_of_components_is_chosen_on_validation_windows(
     monkeypatch.setattr(RidgeEOF, "penalty", 10.0, raising=False)
     small = field[:, :6, :6]
     assert RidgeEOF().fit(prepare(small, 6, 6, "anomaly", "blocked")).modes.shape == (36, count)
+
+
+def test_a_record_on_synthetic_has_errors_at_its_patches() -> None:
+    record = experiment.execute(
+        RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
+    )
+    truth = planted.links("synthetic").any("node_from").to_numpy()
+    of_cells = record["mae_map"].to_numpy().reshape(6, -1)
+    assert np.allclose(record["place_mae"], of_cells[:, truth].mean(1), atol=1e-5)
+    assert truth.sum() == 8 * 9
+    assert 0 < record["link_auc"] < 1

@@ -85,6 +85,8 @@ PLANTED = {
     for percent in (0, 25, 50, 100)  # 0: told links that carry nothing, a control
     for lag in (1, 4)
 }
+LINKED = ("synthetic", *PLANTED)
+"""Data sets whose far links are known."""
 OURS = (*NAMES, *PLANTED)
 """Those of which the book may have records."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lsntp.data import datasets
-from lsntp.data.catalogue import PLANTED, Planting
+from lsntp.data.catalogue import LINKED, PLANTED, Planting
 from lsntp.data.checks import DataError, shown
 from lsntp.data.climatology import Climatology
 from lsntp.data.distances import great_circle_km, grid_nodes
@@ -121,8 +121,7 @@ def links(name: str) -> xr.DataArray:
         return synthetic()["links"]
     if name not in PLANTED:
         raise DataError(
-            f"dataset={shown(name)}: expected one with planted links, synthetic or "
-            f"{', '.join(PLANTED)}"
+            f"dataset={shown(name)}: expected one with planted links, {', '.join(LINKED)}"
         )
     planting = PLANTED[name]
     field = datasets.open_dataset(planting.base)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from lsntp.data.catalogue import PLANTED
+from lsntp.data.catalogue import LINKED
 from lsntp.data.checks import checked, one_of
 from lsntp.results import planted, studies
 from lsntp.results.studies import HALVED, REAL_SETS, ROTATED, ROTATIONS, Study
@@ -21,7 +21,7 @@ def _of_each(build: Callable[..., Study], **settings: Any) -> Studies:
 def _of_planted(build: Callable[..., Study], ours: Sequence[str]) -> Studies:
     return lambda sets, preset, seeds: [
         build(name, preset, seeds)
-        for name in (*PLANTED, "synthetic")
+        for name in LINKED
         if name in (ours if sets == REAL_SETS else sets)
     ]
 
@@ -48,7 +48,7 @@ STUDIES: dict[str, Studies] = {
     "baseline-kernels": _of_each(studies.baseline_kernels),
     "far-ridge": lambda sets, preset, seeds: [studies.far_ridge(d) for d in sets],
     "ensemble": lambda sets, preset, seeds: [studies.ensemble(d, preset) for d in sets],
-    "power": _of_planted(planted.power, tuple(planted.PLANTED_SETS)),
+    "power": _of_planted(planted.power, (*planted.PLANTED_SETS, "synthetic")),
     "switches": _of_planted(
         lambda name, preset, _: planted.switches(name, preset), (planted.STRONGEST,)
     ),

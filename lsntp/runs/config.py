@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from lsntp import zoo
-from lsntp.data.catalogue import OURS, PLANTED, REAL
+from lsntp.data.catalogue import LINKED, OURS, PLANTED, REAL
 from lsntp.data.checks import (
     Count,
     DataError,
@@ -179,11 +179,11 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _told_of_planted_links(self) -> Self:
-        planted = self.dataset == "synthetic" or self.dataset in PLANTED
-        if self.told and not (planted and (self.linked or self.model == "ridge")):
+        known = self.dataset in LINKED
+        if self.told and not (known and (self.linked or self.model == "ridge")):
             raise ValueError(
                 f"told=True, {self.model} on {self.dataset}: expected a network with a graph, or "
-                f"ridge, on synthetic or one of {', '.join(PLANTED)}; leave it out"
+                f"ridge, on one of {', '.join(LINKED)}; leave it out"
             )
         return self
 

@@ -19,7 +19,7 @@ import xarray as xr
 from torch import nn
 
 from lsntp.data import planted
-from lsntp.data.catalogue import PLANTED
+from lsntp.data.catalogue import LINKED
 from lsntp.data.datasets import open_dataset
 from lsntp.data.windows import Windows, split
 from lsntp.model import product
@@ -69,9 +69,10 @@ def execute(
         ``_released`` forms. ``mae_map``, ``bias_map`` (lead, lat, lon), K. ``window_mae``,
         ``window_mse`` (window, lead). ``case_prediction`` (lead, lat, lon), K: the forecast of the
         case shown in the book. Networks: ``train_loss``, ``validation_loss`` (epoch), and with a
-        graph ``embedding`` (node, feature). With ``test_cuts_km``: ``cut_mae`` (cut, lead) and its
-        parts ``cut_window_mae`` (cut, window), K. With ``cases``: as of :func:`three_cases`. With
-        ``members`` no losses and no embedding, but as of :func:`lsntp.runs.metrics.ensemble`.
+        graph ``embedding`` (node, feature). Where links are known, as of :func:`at_places`. With
+        ``test_cuts_km``: ``cut_mae`` (cut, lead) and its parts ``cut_window_mae`` (cut, window), K.
+        With ``cases``: as of :func:`three_cases`. With ``members`` no losses and no embedding, but
+        as of :func:`lsntp.runs.metrics.ensemble`.
         Attributes: config, key, fingerprint, versions, device, processor, parameters, wall time,
         peak memory, commit.
     """
@@ -94,13 +95,13 @@ def execute(
         if config.members == 1:
             prediction = forecasts[0]
             record = scores(prediction, target).merge(extras(trained, data, history))
+            if config.dataset in LINKED:
+                record = record.merge(at_places(trained, prediction, data))
         else:
             seeds = pd.Index([member.seed for member in config.alone], name="member")
             members = xr.concat(forecasts, seeds)
             prediction = members.mean("member", skipna=False, keep_attrs=True)
             record = scores(prediction, target).merge(metrics.ensemble(members, target))
-        if config.dataset in PLANTED:
-            record = record.merge(at_places(trained, prediction, data))
         if config.cases:
             record = record.merge(three_cases(prediction, data))
         record.attrs = {
