@@ -52,6 +52,7 @@ STUDIES: dict[str, Studies] = {
     "switches": _of_planted(
         lambda name, preset, _: planted.switches(name, preset), (planted.STRONGEST,)
     ),
+    "more-seeds": _of_each(studies.more_seeds),
     "size": _of_each(studies.size),
     "grid": lambda sets, preset, seeds: [
         studies.grid(d, preset, seeds) for d in sets if d not in HALVED or sets != REAL_SETS
@@ -60,7 +61,6 @@ STUDIES: dict[str, Studies] = {
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {
     "epochs": _of_each(studies.epochs),
-    "more-seeds": _of_each(studies.more_seeds),
     "paper": lambda sets, preset, seeds: studies.paper(preset, seeds),
 }
 """Likewise, studies of which the book has no records."""
