@@ -279,7 +279,7 @@ ax = figures.auc_dots(links["auc"])
 # %% [markdown]
 # **Forecasting the field, yes** (AUC {glue:text}`planted forecasts the field:.2f`). **Forecasting the change, no**: the
 # graph does worse than guessing ({glue:text}`planted forecasts the change:.2f`). LS-NTP (tuned) with two kernels, which
-# corrects ridge, finds them, too, and errs less by them ({doc}`17_power`).
+# corrects ridge, finds them, too, and errs less where they end ({doc}`17_power`).
 
 # %% tags=["hide-cell"]
 for d in datasets:

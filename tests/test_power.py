@@ -45,6 +45,15 @@ def rows() -> dict[str, list[xr.Dataset]]:
     }
 
 
+def test_every_day_counts_beside_errors_by_window() -> None:
+    """Of a record that also keeps them, as those on `synthetic` do, none beginning at midnight."""
+    hours = pd.date_range("2014-01-01 05:00", periods=300, freq="7h")
+    (record,) = runs(2.0, 1)
+    both = record.assign(window_mae=("window", np.ones(300))).assign_coords(window=hours)
+    one, other = (power.at([r], "place")[0]["window_mae"] for r in (record, both))
+    xr.testing.assert_identical(one, other)
+
+
 def test_changes_are_those_of_the_one_interval(rows: dict[str, list[xr.Dataset]]) -> None:
     changes = power.changes(rows)
     assert [*changes] == ["to find", "told"]

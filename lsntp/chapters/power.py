@@ -192,7 +192,7 @@ def at(records: Sequence[xr.Dataset], where: Where) -> list[xr.Dataset]:
     of_some = []
     for record in records:
         errors = record[f"{where}_day_mae"].rename(day="window").expand_dims(lead=1)
-        kept = record.drop_dims(["day", "lead"])
+        kept = record.drop_dims(["day", "lead", "window"], errors="ignore")
         of_some.append(kept.assign(window_mae=errors, mae=errors.mean("window")))
     return of_some
 
