@@ -44,7 +44,7 @@ SCORES_ONLY = (
 )
 """What the record of a study's variant keeps."""
 AT_PLACES = ("place_mae", "place_day_mae", "other_day_mae", "link_auc")
-"""What it keeps where links are known: on a real field with planted ones in place of `window_mae`."""
+"""What it keeps where links are known; if planted in a real field, in place of `window_mae`."""
 
 # 4 significant digits, of forecasts in K that is 1/16 K; the scores keep every digit
 COARSE = {"dtype": "float32", "significant_digits": 4, "quantize_mode": "GranularBitRound"}
