@@ -131,7 +131,7 @@ assert all([*rows["ablation"]] == [*without] for rows in evidence.values())
 # local. *w/o NSA & LAGC* is a ConvLSTM with a ReLU before its gates.
 #
 # *Forecasts the field*: the other networks forecast the change since the last frame, and far cells may say
-# little about that. In a synthetic world LS-NTP finds planted links only if it forecasts the field
+# little about that. In a synthetic world LS-NTP (equations) finds planted links only if it forecasts the field
 # ({doc}`09_q4_learned_graph`), LS-NTP (tuned) with two kernels without that ({doc}`17_power`).
 
 # %% tags=["hide-cell"]
@@ -182,7 +182,8 @@ _ = study_figures.changes(by_number, "MAE of the first minus the second (K)")
 # %% [markdown]
 # ## Limits
 #
-# - Few seeds (five in part) and many comparisons: of twenty intervals, one excludes zero by chance. Nothing corrects for that.
+# - Few seeds (five in part) and many comparisons: of twenty intervals, one excludes zero by chance. Nothing
+#   corrects for that.
 # - A part takes its weights with it, no row was tuned, and the networks are small. At the paper's size a part
 #   may do more.
 # - The test week of `era5-uk` is one regime of weather; its days, taken as independent, are not quite.

@@ -13,7 +13,10 @@ from lsntp.data import planted
 from lsntp.data.catalogue import PLANTED, Planting
 from lsntp.data.climatology import Climatology
 from lsntp.data.distances import great_circle_km, grid_nodes
+from lsntp.data.synthetic import synthetic
 from lsntp.data.windows import prepare
+from lsntp.results.learned_graphs import adjacency
+from lsntp.results.studies import whole_grid
 from lsntp.runs import experiment, records
 from lsntp.runs.trained import Trained, build_network, fitted, told
 from lsntp.zoo import Ridge, RidgeEOF, RidgeScreened, ridge
@@ -261,11 +264,23 @@ def test_the_number_of_components_is_chosen_on_validation_windows(
 
 
 def test_a_record_on_synthetic_has_errors_at_its_patches() -> None:
-    record = experiment.execute(
-        RunConfig(dataset="synthetic", model="lsntp-equations", preset="smoke")
-    )
-    truth = planted.links("synthetic").any("node_from").to_numpy()
+    whole = whole_grid("smoke")
+    record = experiment.execute(RunConfig(dataset="synthetic", model="lsntp-tuned", preset=whole))
+    world = synthetic()
+    around = np.add.outer(np.arange(-1, 2) * 24, np.arange(-1, 2)).ravel()
+    targets, sources = (np.add.outer(world[end].to_numpy(), around) for end in ("target", "source"))
     of_cells = record["mae_map"].to_numpy().reshape(6, -1)
-    assert np.allclose(record["place_mae"], of_cells[:, truth].mean(1), atol=1e-5)
-    assert truth.sum() == 8 * 9
-    assert 0 < record["link_auc"] < 1
+    assert np.allclose(record["place_mae"], of_cells[:, targets.ravel()].mean(1), atol=1e-5)
+    windows = record["window_mae"].mean("lead").to_series()
+    by_day = windows.groupby(windows.index.normalize()).mean()
+    shares = targets.size / of_cells.shape[1], 1 - targets.size / of_cells.shape[1]
+    mixed = shares[0] * record["place_day_mae"] + shares[1] * record["other_day_mae"]
+    assert np.allclose(mixed, by_day, atol=1e-5) and len(by_day) == 10
+    weights = adjacency(record["embedding"].to_numpy())
+    both, linked = weights + weights.T, np.zeros((384, 384), bool)
+    for target, source in zip(targets, sources, strict=True):
+        linked[np.ix_(target, source)] = linked[np.ix_(source, target)] = True
+    km = great_circle_km(*grid_nodes(world["t2m"]))
+    far = np.triu(km >= km[linked].min(), 1)
+    above = both[linked & far][:, None] > both[far & ~linked][None]
+    assert float(record["link_auc"]) == pytest.approx(above.mean(), abs=1e-3)

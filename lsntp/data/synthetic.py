@@ -71,8 +71,9 @@ def synthetic(
     -------
     xr.Dataset
         ``t2m`` (time, lat, lon), float32, K, to 0.01 K, with the attributes of
-        `lsntp.open_dataset`; ``links`` (node, node_from), bool, True where a cell (row) receives
-        from another (column), nodes row by row; ``source``, ``target`` (link,), the patches'
+        `lsntp.open_dataset`; ``links`` (node, node_from), bool, True between all cells of a target
+        patch (rows) and of its source (columns), nodes row by row, though each cell follows just
+        its counterpart; ``source``, ``target`` (link,), the patches'
         middle nodes; attribute ``lag_hours``.
 
     Raises
