@@ -65,13 +65,13 @@ axes = figures.models_dots(
 )
 
 # %% [markdown]
-# On `ncep-na` it errs {glue:text}`ncep-na lsntp-tuned below ridge:.1f` % less than ridge and {glue:text}`ncep-na
-# lsntp-tuned below convlstm:.1f` % less than the main table's ConvLSTM, {glue:text}`ncep-na lsntp-tuned below best:.1f`
-# % less than the best one here. No difference from its twin is seen on either set; with five seeds it errs
-# {glue:text}`five` K more on `era5-uk` ({doc}`05_ablation`). The lead is the grid's, the recipe's and the network's, or
-# its search's, not the operator's. With a kernel of its own for the links, which makes most of planted ones if told
-# them ({doc}`17_power`), it errs {glue:text}`untied` K more than its twin on `ncep-na`; on `era5-uk` no difference is
-# seen.
+# On `ncep-na` it errs {glue:text}`ncep-na lsntp-tuned below ridge:.1f` % less than ridge and
+# {glue:text}`ncep-na lsntp-tuned below convlstm:.1f` % less than the main table's ConvLSTM,
+# {glue:text}`ncep-na lsntp-tuned below best:.1f` % less than the best one here. No difference from its twin is seen on
+# either set; with five seeds it errs {glue:text}`five` K more on `era5-uk` ({doc}`05_ablation`). The lead is the
+# grid's, the recipe's and the network's, or its search's, not the operator's. With a kernel of its own for the links,
+# which makes most of planted ones if told them ({doc}`17_power`), it errs {glue:text}`untied` K more than its twin on
+# `ncep-na`; on `era5-uk` no difference is seen.
 
 # %% tags=["hide-input"]
 evidence = {d: {"tuned": parts[d], "main": rows[d]} for d in datasets}
