@@ -82,7 +82,7 @@ FAR_KM = {"ncep-na": 3000.0, "era5-uk": 400.0}
 PLANTED = {
     f"{base}-planted-{percent}-lag{lag}": Planting(base, percent / 100, lag, far)
     for base, far in FAR_KM.items()
-    for percent in (0, 25, 50, 100)  # 0: told links that carry nothing, a control
+    for percent in (0, 25, 50, 100, 200)  # 0: told links that carry nothing, a control
     for lag in (1, 4)
 }
 LINKED = ("synthetic", *PLANTED)

@@ -33,9 +33,10 @@ PLANTED_SETS = {
     "ncep-na-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),  # who is told is told nothing
     "ncep-na-planted-25-lag1": (LABELS["ridge"],),
     "ncep-na-planted-50-lag1": ASKED,
-    STRONGEST: (*ASKED, LABELS["lsntp-untied"], LABELS["lsntp-tuned"]),
+    STRONGEST: (*ASKED, *(LABELS[m] for m in ("lsntp-untied", "lsntp-released", "lsntp-tuned"))),
     "ncep-na-planted-50-lag4": (LABELS["ridge"],),
     "ncep-na-planted-100-lag4": (LABELS["ridge"], TUNED_UNTIED),
+    "ncep-na-planted-200-lag4": (LABELS["ridge"], TUNED_UNTIED),
     "era5-uk-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),
     "era5-uk-planted-50-lag1": (LABELS["ridge"],),
     "era5-uk-planted-100-lag1": ASKED,
@@ -60,17 +61,19 @@ def power(dataset: str, preset: PresetName = "laptop", seeds: Seeds = 3) -> Stud
     """
     common: dict[str, Any] = {"dataset": dataset, "preset": preset}
     ridge, found = (seeded(1, dataset=dataset, model=m) for m in ("ridge", "ridge-screened"))
-    equations, untied = (seeded(seeds, model=m, **common) for m in (LSNTP, "lsntp-untied"))
+    models = (LSNTP, "lsntp-untied", "lsntp-released")
+    equations, untied, released = (seeded(seeds, model=m, **common) for m in models)
     best = tuned(dataset, preset, seeds)
     best_untied = [changed(c, tied=False) for c in best]
     # without a graph nothing is left to tie
-    without, best_without = (
-        [changed(c, lagc=False) for c in row] for row in (equations, best_untied)
+    without, released_without, best_without = (
+        [changed(c, lagc=False) for c in row] for row in (equations, released, best_untied)
     )
     rows = {
         LABELS["ridge"]: (ridge, found, ridge),
         LABELS[LSNTP]: (without, equations, equations),
         LABELS["lsntp-untied"]: (without, untied, untied),
+        LABELS["lsntp-released"]: (released_without, released, released),
         LABELS["lsntp-tuned"]: (best_without, best, best),
         TUNED_UNTIED: (best_without, best_untied, best_untied),
     }
