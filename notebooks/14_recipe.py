@@ -122,7 +122,8 @@ axes = figures.training_curves(by_recipe)
 # %% [markdown]
 # ## Limits
 #
-# - Twelve epochs are few for the released recipe, whose authors trained for 70, with networks of millions of weights.
+# - Twelve epochs are few for the released recipe, whose authors trained for 70, with networks of millions of weights
+#   ({doc}`18_size_and_epochs` has one seed of 70).
 # - The rivals from other papers were trained by the modern recipe only.
 #
 # ## Checks

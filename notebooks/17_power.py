@@ -17,8 +17,8 @@
 # # When does LS-Conv help?
 #
 # **When it is told where to listen. Told strong far links, planted in `ncep-na`, LS-NTP (tuned) with a second kernel for
-# them gains nearly what ridge does. Left to find them there, ridge gains, networks 0.03 K at most. In a made world with
-# stronger links that network does find them, and gains half as much as ridge where they end.**
+# them gains nearly what ridge does. Left to find them there, ridge gains as much, networks next to nothing, be the links
+# twice as strong as the weather they meet. In a made world that network finds them, and gains half as much as ridge.**
 #
 # :::{div} page-head
 # **You will see** far links of known strength planted in real fields, and a made world. *Told*: a forecaster is given
@@ -35,16 +35,17 @@ dataset = [
     "ncep-na-planted-100-lag1",
     "ncep-na-planted-50-lag4",
     "ncep-na-planted-100-lag4",
+    "ncep-na-planted-200-lag4",
     "era5-uk-planted-0-lag1",
     "era5-uk-planted-50-lag1",
     "era5-uk-planted-100-lag1",
-]  # a name, or a list: of any strength (0, 25, 50, 100 %) and lag (1, 4 steps)
+]  # a name, or a list: of any strength (0, 25, 50, 100, 200 %) and lag (1, 4 steps)
 preset = "laptop"  # how large and how long: "smoke", "laptop", "paper"
 seeds = 3  # of each network
 rerun = False  # True: train, and keep the records as your own
 
 # %% tags=["hide-input"]
-# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned), untied lie above zero at 0 and gain alike at ½ and 1, LS-NTP (equations) is at zero at 1 and above it at ½. With links four steps late ridge gains three times as much, to find as told, and LS-NTP (tuned), untied nearly as much if told, a trace to find. On era5-uk, to find, ridge errs more with strength and the networks do not gain; told, ridge gains a little from ½ on, LS-NTP (tuned), untied at 1.
+# | alt: Change in error against the strength of the links. On ncep-na, to find, ridge falls with strength, both networks stay at zero; told, ridge and LS-NTP (tuned), untied lie above zero at 0 and gain alike at ½ and 1, LS-NTP (equations) is at zero at 1 and above it at ½. With links four steps late ridge gains three times as much at 1 and eight times at 2, to find as told, and LS-NTP (tuned), untied nearly as much if told, a trace to find. On era5-uk, to find, ridge errs more with strength and the networks do not gain; told, ridge gains a little from ½ on, LS-NTP (tuned), untied at 1.
 # | caption: "The change in MAE, in the cells with planted links, of a forecaster that looks for far links, or is told them, from itself with neither, on the same field. Ridge finds by correlation. *Lag*: steps after which a link arrives. Bars are 95 % intervals; filled markers lie below zero. ({func}`lsntp.chapters.power.gains` draws it.)"
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ strengths = power.by_strength(rows)
 _ = power.gains(strengths)
 
 # %% [markdown]
-# Strength 1 is a link that varies as much as a place's own weather. Strength 0 is the control: the field as it is, and
+# A link of strength 1 varies as much as a place's own weather, of 2 twice as much. Strength 0 is the control: the field as it is, and
 # who is told is told links that carry nothing. On `ncep-na` that costs ridge {glue:text}`wrong ridge` K and LS-NTP
 # (tuned), untied {glue:text}`wrong tuned untied` K, on `era5-uk` no difference is seen: it is not the telling that
 # helps. The smallest strength that is seen to lower the error, and by more than strength 0 does (LS-NTP (equations) has
@@ -98,10 +99,10 @@ power.noticed(strengths).rename_axis(columns=None)
 #
 # ## What it takes to use a link
 #
-# Strength 1, lag 1; on `ncep-na` two more forecasters:
+# Strength 1, lag 1; on `ncep-na` three more forecasters:
 
 # %% tags=["hide-input"]
-# | alt: Change in error of five forecasters on ncep-na and three on era5-uk. Told, on ncep-na, ridge and LS-NTP (tuned), untied gain most, LS-NTP (tuned) over half of that, LS-NTP (untied) little; to find, ridge, and LS-NTP (tuned) a trace. On era5-uk, to find, ridge and LS-NTP (equations) lose.
+# | alt: Change in error of six forecasters on ncep-na and three on era5-uk. Told, on ncep-na, ridge and LS-NTP (tuned), untied gain most, LS-NTP (tuned) over half of that, LS-NTP (untied) little, LS-NTP (released) nothing; to find, ridge, and LS-NTP (tuned) a trace. On era5-uk, to find, ridge and LS-NTP (equations) lose.
 # | caption: "The change in MAE as above; here filled markers exclude zero. *LS-NTP (untied)* is LS-NTP (equations) with two kernels. ({func}`lsntp.figures.studies.changes` draws it.)"
 strong = [d for d in datasets if (PLANTED[d].strength, PLANTED[d].lag) == (1, 1)]
 strong = strong or datasets
@@ -112,12 +113,12 @@ _ = study_figures.changes(at_places, "change in MAE (K)")
 # Told the links on `ncep-na`, ridge gains {glue:text}`told ridge` K and LS-NTP (tuned), untied
 # {glue:text}`told tuned untied` K: the network makes as much of them as the linear model (its first guess, ridge, is
 # not told). With the paper's one kernel for a cell and its links, LS-NTP (tuned) gains {glue:text}`told tuned` K.
-# LS-NTP (equations) is not seen to gain, with two kernels it gains {glue:text}`told untied` K; at strength ½ it loses
-# {glue:text}`told half` K. What keeps it? Two rows with one thing altered, and LS-NTP (tuned); strength 1, one seed, MAE
+# LS-NTP (equations) and (released) are not seen to gain; (equations) with two kernels gains {glue:text}`told untied` K, at
+# strength ½ with one it loses {glue:text}`told half` K. What keeps it? Two rows with one thing altered, and LS-NTP (tuned); strength 1, one seed, MAE
 # at the places, K, told the links but for the first column:
 
 # %% tags=["hide-input"]
-for d in {planted.STRONGEST} & {*datasets}:
+for d in {planted.IN_FULL} & {*datasets}:
     one = studies.load(planted.switches(d, preset), rerun)
     error = {tuple(k.rsplit(", ", 1)): float(r[0]["place_mae"].mean()) for k, r in one.items()}
     apart = pd.Series(error).unstack(sort=False).rename_axis(index=d)
@@ -160,10 +161,10 @@ for d in strong:
 #
 # ## Links four steps late
 #
-# They serve four leads, not one. MAE at the places, K:
+# They serve four leads, not one. MAE at the places, K, with strength 1 and 2:
 
 # %% tags=["hide-input"]
-later = [d for d in datasets if (PLANTED[d].strength, PLANTED[d].lag) == (1, 4)]
+later = [d for d in datasets if PLANTED[d].strength >= 1 and PLANTED[d].lag == 4]
 for d in later:
     display(power.measured(rows[d]).rename_axis(index=d))
 
@@ -172,6 +173,10 @@ for d in later:
 # them it is {glue:text}`late ahead` K ahead of ridge, told {glue:text}`late kept` K. Left to find them, ridge gains as
 # much as if told. The network's graph ranks them higher than those of lag 1, but it gains {glue:text}`late found` K, just
 # seen, and not seen to differ from what it gains without links.
+#
+# **So it is with links twice as strong.** Told, the network gains {glue:text}`strong told` K, left to find them
+# {glue:text}`strong found` K. More epochs would hardly help: of twelve, those with the lowest error on validation days
+# are {glue:text}`strong epochs`, one a seed, while that on training days still falls.
 #
 # ## In a made world
 #
@@ -195,10 +200,10 @@ power.measured(made).rename_axis(index="synthetic")
 # pairs below others: the links are unlikely to be why. Told, it gains {glue:text}`made equations told` K, although on
 # the halved grid. Forecasting the field it finds them, too ({doc}`09_q4_learned_graph`).
 #
-# These links are stronger: told, ridge errs {glue:text}`made share` % less at the places, on `ncep-na`
-# {glue:text}`real share lag 1` % at lag 1, {glue:text}`real share lag 4` % at lag 4. No link so strong was planted in a
-# real field, so that may be why. The step, the grid and what moves the rest differ, too, and a source is nine cells:
-# each cell of a patch follows one of them, who is told is told their mean, and the AUC asks for the patch.
+# **Why here?** Not by strength: told, ridge errs {glue:text}`made share` % less at the places, on `ncep-na`, where the
+# network does not find them, {glue:text}`real share strong` % at lag 4 and strength 2. The grid, the step and what moves
+# the rest differ, and a source is nine cells, not one: each cell of a patch follows one of them, who is told is told
+# their mean, and the AUC asks for the patch. Which of these it is was not tried.
 #
 # ## What could stay hidden
 #
@@ -247,8 +252,8 @@ for d in strong:
 #   what was planted.
 # - LS-NTP, but for the tuned one, is on the halved grid in the other comparisons of this book. On the whole grid only the
 #   tuned one was left to find links.
-# - Not shown: networks at strength ¼, at ½ on `era5-uk`, at ½ of lag 4; LS-NTP (released), LS-NTP (equations) at lag 4
-#   and at strength 0; other strengths, 0 among them, LS-NTP (untied) and LS-NTP (tuned) with one kernel in `synthetic`.
+# - Not shown: networks at strength ¼, at ½ on `era5-uk`, at ½ of lag 4; LS-NTP (released) but for the one set above, LS-NTP
+#   (equations) at lag 4 and at strength 0; other strengths, 0 among them, LS-NTP (untied) and LS-NTP (tuned) with one kernel in `synthetic`.
 # - On the halved grid {doc}`09_q4_learned_graph` counts a link by the cell at a node's middle, this page by any that the
 #   node sees: their AUCs of one network differ.
 # - Told ridge has 25 cells a source to weigh where one would do: it is no ceiling.
@@ -261,8 +266,8 @@ for d in strong:
 # %% tags=["hide-cell"]
 ridge, untied = LABELS["ridge"], LABELS["lsntp-untied"]
 tuned, tuned_untied = LABELS["lsntp-tuned"], studies.TUNED_UNTIED
-if planted.STRONGEST in datasets:
-    places, others = at_places[planted.STRONGEST], elsewhere[planted.STRONGEST]
+if planted.IN_FULL in datasets:
+    places, others = at_places[planted.IN_FULL], elsewhere[planted.IN_FULL]
     for name, label in (
         ("told ridge", ridge),
         ("told untied", untied),
@@ -296,7 +301,8 @@ if (datasets, preset, seeds, rerun) == (
     assert {*told[told == "lower"].index} == {ridge, untied, tuned, tuned_untied}
     size = places["told"]["difference"]
     assert abs(size[ridge] - size[tuned_untied]) < 0.03
-    assert told[LABELS[studies.LSNTP]] == "no difference seen"
+    halved = [LABELS[m] for m in (studies.LSNTP, "lsntp-released")]
+    assert (told[halved] != "lower").all()
     assert 0.3 < size[tuned] / size[tuned_untied] < 0.9
     gain = apart["no graph"] - apart["two kernels"].to_numpy()
     assert gain["… on the whole grid"] > 4 * gain["LS-NTP"] > 0
@@ -310,7 +316,7 @@ if (datasets, preset, seeds, rerun) == (
     assert 0.3 < one["… on the whole grid"] / gain["… on the whole grid"] < 0.7
     for d in datasets:  # networks that have to find them gain a trace at most
         networks = power.changes(rows[d])["to find"].drop(ridge)
-        assert (networks["difference"] > -0.03).all()
+        assert (networks["difference"] > (-0.08 if d == later[1] else -0.03)).all()
     found, told = (others[way]["verdict"] for way in planted.WAYS[1:])
     assert (told.drop(ridge) == "higher").all()
     assert {untied, tuned_untied} <= {*found[found == "higher"].index}
@@ -364,6 +370,16 @@ if (datasets, preset, seeds, rerun) == (
     smallest = power.noticed(strengths)
     assert smallest.loc["ncep-na, lag 4", "to find"][tuned_untied] == "–"
     glue("late found", f"{-late_found[tuned_untied]:.2f}", display=False)
+    strong_links = {way: t["difference"] for way, t in power.changes(rows[later[1]]).items()}
+    for name, way in (("found", "to find"), ("told", "told")):
+        glue(f"strong {name}", f"{-strong_links[way][tuned_untied]:.2f}", display=False)
+    assert strong_links["to find"][ridge] < strong_links["told"][ridge]
+    assert strong_links["told"][tuned_untied] < 0.8 * strong_links["told"][ridge] < -1
+    assert strong_links["to find"][tuned_untied] > 0.05 * strong_links["told"][tuned_untied]
+    epochs = tables.best_epochs(rows[later[1]])[f"{tuned_untied}, to find"]
+    glue("strong epochs", epochs, display=False)
+    found_strong = rows[later[1]][f"{tuned_untied}, to find"]
+    assert all((r["train_loss"].diff("epoch") < 0).all() for r in found_strong)
     harm = at_places[strong[1]]["to find"].loc[LABELS[studies.LSNTP]]
     assert harm["verdict"] == "higher"
     glue("harm uk", f"{harm['difference']:.2f}", display=False)
@@ -398,8 +414,7 @@ if (datasets, preset, seeds, rerun) == (
     assert abs(float(ranked[ridge]) - float(ranked[tuned_untied].split()[-1])) < 0.01
     groups = {
         "made share": made,
-        "real share lag 1": rows[planted.STRONGEST],
-        "real share lag 4": rows[later[0]],
+        "real share strong": rows[later[1]],
     }
     for name, group in groups.items():
         known, unknown = (
@@ -421,12 +436,12 @@ if (datasets, preset, seeds, rerun) == (
     glue("own half", f"{(own['high'] - own['low']) / 2:.3f}", display=False)
     unlinked = rows["ncep-na-planted-0-lag1"][f"{tuned_untied}, to find"]
     highest = max(float(r["link_auc"]) for r in unlinked)
-    found_then = auc[planted.STRONGEST, tuned_untied]
+    found_then = auc[planted.IN_FULL, tuned_untied]
     assert highest < min(found_then)
     found_late = [float(r["link_auc"]) for r in rows[later[0]][f"{tuned_untied}, to find"]]
     assert np.mean(found_late) > np.mean(found_then)
     shown = -worth[tuned_untied] > worth["half the ablation's interval"]
-    assert [*worth[shown].index] == [("ncep-na, lag 1", 1), ("ncep-na, lag 4", 1)]
+    assert [*worth[shown].index] == [("ncep-na, lag 1", 1), ("ncep-na, lag 4", 1), ("ncep-na, lag 4", 2)]
     assert worth.loc["ncep-na, lag 1", LABELS[studies.LSNTP]].max() > 0
     for name, label in (("price untied", untied), ("price tuned untied", tuned_untied)):
         glue(name, f"{others['to find'].loc[label, 'difference']:.2f}", display=False)

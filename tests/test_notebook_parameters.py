@@ -154,7 +154,7 @@ def test_a_study_trains_on_a_field_of_ones_own(own_field: Path, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    "chosen", ["ncep-na-planted-0-lag1", planted.STRONGEST, "ncep-na-planted-100-lag4"]
+    "chosen", ["ncep-na-planted-0-lag1", planted.IN_FULL, "ncep-na-planted-100-lag4"]
 )
 def test_the_power_of_one_planted_set(tmp_path: Path, chosen: str) -> None:
     notebook = execute(tmp_path, "17_power", "in-this-process", dataset=chosen)

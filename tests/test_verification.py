@@ -44,7 +44,7 @@ def moved(record: xr.Dataset, by: float) -> xr.Dataset:
 def test_a_record_of_planted_links_agrees_when_made_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = planted.power(planted.STRONGEST)["LS-NTP (equations), to find"][0]
+    config = planted.power(planted.IN_FULL)["LS-NTP (equations), to find"][0]
     record = records.find(config)
     for by, answer in ((0.5, "agrees"), (2, "differs")):
         monkeypatch.setattr(verification, "execute", lambda _, by=by: moved(record, by))

@@ -50,13 +50,14 @@ STUDIES: dict[str, Studies] = {
     "ensemble": lambda sets, preset, seeds: [studies.ensemble(d, preset) for d in sets],
     "power": _of_planted(planted.power, (*planted.PLANTED_SETS, "synthetic")),
     "switches": _of_planted(
-        lambda name, preset, _: planted.switches(name, preset), (planted.STRONGEST,)
+        lambda name, preset, _: planted.switches(name, preset), (planted.IN_FULL,)
     ),
     "more-seeds": _of_each(studies.more_seeds),
     "size": _of_each(studies.size),
     "grid": lambda sets, preset, seeds: [
         studies.grid(d, preset, seeds) for d in sets if d not in HALVED or sets != REAL_SETS
     ],
+    "epochs-once": lambda sets, preset, seeds: [studies.epochs("era5-uk", preset, 1)],
 }
 """By name, in the order to run them; each gives its study of every data set it is made on."""
 OTHERS: dict[str, Studies] = {

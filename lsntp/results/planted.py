@@ -26,14 +26,15 @@ NETWORK_KERNELS = ("no graph", "one kernel", "two kernels")
 WAYS = ("without", "to find", "told")
 """Rows of each forecaster in the study :func:`power`."""
 
-STRONGEST = "ncep-na-planted-100-lag1"
+IN_FULL = "ncep-na-planted-100-lag1"
+"""The data set on which most forecasters are tried."""
 ASKED = (LABELS["ridge"], LABELS[LSNTP], TUNED_UNTIED)
 """The forecasters of the study :func:`power` on a data set that `PLANTED_SETS` does not name."""
 PLANTED_SETS = {
     "ncep-na-planted-0-lag1": (LABELS["ridge"], TUNED_UNTIED),  # who is told is told nothing
     "ncep-na-planted-25-lag1": (LABELS["ridge"],),
     "ncep-na-planted-50-lag1": ASKED,
-    STRONGEST: (*ASKED, *(LABELS[m] for m in ("lsntp-untied", "lsntp-released", "lsntp-tuned"))),
+    IN_FULL: (*ASKED, *(LABELS[m] for m in ("lsntp-untied", "lsntp-released", "lsntp-tuned"))),
     "ncep-na-planted-50-lag4": (LABELS["ridge"],),
     "ncep-na-planted-100-lag4": (LABELS["ridge"], TUNED_UNTIED),
     "ncep-na-planted-200-lag4": (LABELS["ridge"], TUNED_UNTIED),
