@@ -173,7 +173,9 @@ def gains(table: pd.DataFrame) -> np.ndarray:
             ax.plot(x, y, markerfacecolor="white", label=label, **style)
             ax.plot(x[seen == LOWER], y[seen == LOWER], linestyle="", **style)
         ax.axhline(0, color="black", linestyle=":", linewidth=1, zorder=0)
-        ax.set(title=f"{links}, {way}", xticks=sorted(table["strength"].unique()))
+        ax.set_title(f"{links}, {way}")
+        strengths = sorted(table["strength"].unique())
+        ax.set_xticks(strengths, [f"{s:g}" for s in strengths])
     figure.supxlabel("strength of the links", fontsize=12)
     figure.supylabel("change in MAE at the places (K)", fontsize=12)
     legend = {h.get_label(): h for ax in axes.flat for h in ax.get_legend_handles_labels()[0]}
