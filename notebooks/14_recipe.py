@@ -123,7 +123,7 @@ axes = figures.training_curves(by_recipe)
 # ## Limits
 #
 # - Twelve epochs are few for the released recipe, whose authors trained for 70, with networks of millions of weights
-#   ({doc}`18_size_and_epochs` has one seed of 70).
+#   By 70, one seed, they come below persistence, not near the modern recipe's ({doc}`18_size_and_epochs`).
 # - The rivals from other papers were trained by the modern recipe only.
 #
 # ## Checks
