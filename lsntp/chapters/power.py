@@ -213,7 +213,7 @@ def measured(rows: Rows) -> pd.DataFrame:
         groups = {way: rows[f"{label}, {way}"] for way in WAYS}
         for way, group in groups.items():
             error = sum(float(r["place_mae"].mean()) for r in group) / len(group)
-            table["MAE (K)", way, label] = f"{error:.2f}"
+            table["MAE (K)", way, label] = f"{error:.3f}"
         auc = sorted({f"{float(r['link_auc']):.2f}" for r in groups["to find"]})
         table["AUC", "to find", label] = " to ".join([auc[0], *auc[1:][-1:]])
     return pd.Series(table).unstack([0, 1]).loc[[*forecasters(rows)]]
