@@ -227,7 +227,9 @@ for d in datasets:
     pair = studies.load({k: both[k] for k in ("full", "w/o LAGC")}, rerun)
     ablations[f"{base}, lag {lag}"] = compare.difference(*pair.values())
 worth = power.over_all_cells(strengths, ablations)
-worth.map(lambda change: "–" if np.isnan(change) else tables.signed(change))
+shown = worth.map(lambda change: "–" if np.isnan(change) else tables.signed(change))
+half = "half the ablation's interval"
+shown.assign(**{half: shown[half].str.replace("+", "±")})
 
 # %% [markdown]
 # Links end in {glue:text}`share ncep-na` % of the cells of `ncep-na`, {glue:text}`share era5-uk` % of those of
@@ -383,7 +385,8 @@ if (datasets, preset, seeds, rerun) == (
     smallest = power.noticed(strengths)
     assert smallest.loc["ncep-na, lag 4", "to find"][tuned_untied] == "–"
     glue("late found", f"{-late_found[tuned_untied]:.2f}", display=False)
-    strong_links = {way: t["difference"] for way, t in power.changes(rows[later[1]]).items()}
+    twice = power.changes(rows[later[1]])
+    strong_links = {way: table["difference"] for way, table in twice.items()}
     for name, way, label in (
         ("found", "to find", tuned_untied),
         ("told", "told", tuned_untied),
@@ -392,8 +395,7 @@ if (datasets, preset, seeds, rerun) == (
         glue(f"strong {name}", f"{-strong_links[way][label]:.2f}", display=False)
     last = (rows[later[1]][f"{label}, told"] for label in (ridge, tuned_untied))
     assert compare.difference(*(power.at(row, "place") for row in last))["verdict"] == "lower"
-    seen = power.changes(rows[later[1]])["to find"]["verdict"]
-    assert seen[tuned_untied] == "no difference seen"
+    assert twice["to find"]["verdict"][tuned_untied] == "no difference seen"
     costs = power.changes(rows[later[1]], "other")["to find"].T[tuned_untied]
     assert costs["verdict"] == "higher"
     glue("strong elsewhere", f"{costs['difference']:.2f}", display=False)
@@ -463,8 +465,8 @@ if (datasets, preset, seeds, rerun) == (
     found_late = [float(r["link_auc"]) for r in rows[later[0]][f"{tuned_untied}, to find"]]
     found_strong = [float(r["link_auc"]) for r in rows[later[1]][f"{tuned_untied}, to find"]]
     assert min(found_strong) > max(found_late) and np.mean(found_late) > np.mean(found_then)
-    shown = -worth[tuned_untied] > worth["half the ablation's interval"]
-    assert [*worth[shown].index] == [("ncep-na, lag 1", 1), ("ncep-na, lag 4", 1), ("ncep-na, lag 4", 2)]
+    enough = -worth[tuned_untied] > worth["half the ablation's interval"]
+    assert [*worth[enough].index] == [("ncep-na, lag 1", 1), ("ncep-na, lag 4", 1), ("ncep-na, lag 4", 2)]
     assert worth.loc["ncep-na, lag 1", LABELS[studies.LSNTP]].max() > 0
     for name, label in (("price untied", untied), ("price tuned untied", tuned_untied)):
         glue(name, f"{others['to find'].loc[label, 'difference']:.2f}", display=False)
